@@ -1,0 +1,175 @@
+"""``plan``: inspect, propose, forecast, rank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from planner.costing import Costed, candidate, cost, fits, fitted
+from planner.explain import nearest, refused_by_option, refused_for_memory
+from planner.inspect.model import inspect_model
+from planner.proposal import (
+    BASELINE_NAME,
+    Pins,
+    Refusal,
+    baseline_spec,
+    check,
+    proposals,
+)
+from planner.ranking import order, reasons, varied
+from planner.records import Candidate, Plan, Rejected, Verdict
+from planner.rules import apply_rules, judgements
+from techniques.base import SettingValue, Slot
+from techniques.facts import Facts, Goal, GraphFacts, HardwareFacts, ModelFacts, Task
+from techniques.forecast import Draw
+
+GraphLike = Any
+"""A GRAPH argument, ``GraphFacts``, or a PyG ``Data``, ``HeteroData`` or ``Dataset``."""
+
+
+def plan(
+    graph: GraphLike,
+    *,
+    model: str | ModelFacts | None = None,
+    on: str | HardwareFacts | None = None,
+    goal: Goal | None = None,
+    fix: Mapping[str, str] | None = None,
+    set: Mapping[str, SettingValue] | None = None,
+    check_values: bool = False,
+) -> Plan:
+    """Say whether training on a graph fits a machine, and how to make it fit.
+
+    Args:
+        graph: a GRAPH argument (path, ``module:factory``, ``pyg:NAME``, ``like:NAME@SCALE``), a PyG ``Data`` or
+            ``HeteroData``, or ``GraphFacts`` (from ``planner.from_counts``) where there is no data yet.
+        model: a built-in architecture by name; ``None`` compares all of them.
+        on: a machine of the catalog; ``None`` is the one at hand.
+        goal: what is wanted, and limits.
+        fix: option by slot, such as ``{"sampling": "neighbor"}``.
+        set: knob by name, such as ``{"batch_size": 512}``.
+        check_values: also look at every feature value.
+
+    Returns:
+        The plan; its verdict is ``does_not_fit`` where no candidate fits.
+
+    Raises:
+        InputError: the graph, a name or a value cannot be used.
+    """
+    pins = Pins({_slot(name): value for name, value in (fix or {}).items()}, dict(set or {}))
+    goal = goal or Goal()
+    started = time.perf_counter()
+    facts, draw = inspect(graph, model=model, on=on, goal=goal, check_values=check_values)
+    inspected = time.perf_counter()
+    made = make_plan(facts, pins, draw)
+    timing = {"inspect_seconds": inspected - started, "planning_seconds": time.perf_counter() - inspected}
+    return made.model_copy(update=timing)
+
+
+def inspect(
+    graph: GraphLike,
+    *,
+    model: str | ModelFacts | None,
+    on: str | HardwareFacts | None,
+    goal: Goal,
+    check_values: bool = False,
+) -> tuple[Facts, Draw | None]:
+    """The world as facts; with a graph at hand also a way to draw batches from it."""
+    graph_facts, draw = _graph_facts(graph, goal.task, check_values)
+    hardware = _hardware_facts(on)
+    model_facts = model if isinstance(model, ModelFacts) else inspect_model(model)
+    return Facts(graph=graph_facts, model=model_facts, hardware=hardware, goal=goal), draw
+
+
+def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
+    """Facts to a plan; looks at nothing else."""
+    usable: list[Costed] = []
+    short: list[Costed] = []
+    rejected: list[Rejected] = []
+    for proposed in proposals(facts, pins):
+        if isinstance(proposed, Refusal):
+            rejected.append(refused_by_option(proposed))
+            continue
+        costed = fitted(facts, proposed, pins, draw)
+        (usable if fits(facts, costed.figures) else short).append(costed)
+    ranked = varied(order(facts, usable))
+    found = tuple(_candidate(facts, one) for one in ranked)
+    rejected = [refused_for_memory(facts, one) for one in short] + rejected
+    baseline = _baseline(facts, draw)
+    return Plan(
+        facts=facts,
+        rules=apply_rules(facts),
+        verdict=_verdict(facts, found, baseline, pins),
+        best=found[0] if found else None,
+        alternatives=found[1:],
+        rejected=tuple(rejected),
+        nearest=None if found else nearest(facts, short, pins, draw),
+        baseline=baseline,
+    )
+
+
+def _candidate(facts: Facts, costed: Costed) -> Candidate:
+    warned = check(facts, costed.spec).warnings + _task_warnings(facts)
+    made = candidate(facts, costed, reasons(facts, costed) + judgements(facts))
+    return made.model_copy(update={"warnings": warned})
+
+
+def _task_warnings(facts: Facts) -> tuple[str, ...]:
+    graph, found = facts.graph, []
+    if (facts.goal.task or graph.task) is not Task.NODE:
+        task = (facts.goal.task or graph.task).value
+        found.append(
+            f"{task}-level training comes in a later version: the figures are for message passing over all nodes"
+        )
+    if graph.heterogeneous:
+        found.append("node and edge types are trained as one type in this version")
+    return tuple(found)
+
+
+def _baseline(facts: Facts, draw: Draw | None) -> Candidate:
+    spec = baseline_spec(facts)
+    made = candidate(facts, Costed(spec, cost(facts, spec, draw)), ())
+    return made.model_copy(update={"name": BASELINE_NAME})
+
+
+def _verdict(facts: Facts, found: tuple[Candidate, ...], baseline: Candidate, pins: Pins) -> Verdict:
+    """``fits`` where the user's own choice, or else both the simplest candidate and PyG's defaults, fit as they are."""
+    if not found:
+        return Verdict.DOES_NOT_FIT
+    unchanged = not any(reason.fact == "memory limit" for reason in found[0].reasons)
+    if pins.options or pins.settings:
+        return Verdict.FITS if unchanged else Verdict.FITS_WITH_CHANGES
+    full_batch = any(one.options[Slot.SAMPLING] == "full_batch" for one in found)
+    if unchanged and full_batch and fits(facts, baseline.forecast):
+        return Verdict.FITS
+    return Verdict.FITS_WITH_CHANGES
+
+
+def _graph_facts(graph: GraphLike, task: Task | None, check_values: bool) -> tuple[GraphFacts, Draw | None]:
+    if isinstance(graph, GraphFacts):
+        return graph, None
+    from planner.inspect.opened import open_and_profile
+
+    return open_and_profile(graph, task, check_values)
+
+
+def _hardware_facts(on: str | HardwareFacts | None) -> HardwareFacts:
+    if isinstance(on, HardwareFacts):
+        return on
+    if on is not None:
+        from planner.catalog import machine
+
+        return machine(on)
+    from planner.inspect.machine import inspect_machine
+
+    return inspect_machine()
+
+
+def _slot(name: str) -> Slot:
+    from techniques.errors import OptionError
+
+    try:
+        return Slot(name)
+    except ValueError:
+        known = ", ".join(slot.value for slot in Slot)
+        raise OptionError(f"there is no slot {name!r}", f"Choose one of: {known}") from None

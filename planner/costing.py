@@ -1,0 +1,126 @@
+"""Candidates to forecasts: numbers for a spec, and the gentlest change that makes a spec fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from planner.proposal import Pins, check, make_spec, spec_name
+from planner.quantities import format_bytes
+from planner.records import Candidate, ForecastFigures
+from techniques.base import Reason, SettingValue, Slot
+from techniques.facts import Facts
+from techniques.forecast import Draw, Range
+from techniques.job import JobSpec, forecast
+
+BASELINE_HOST_BYTES = Range(240e6, 300e6, 380e6)
+"""Anonymous memory of a trial process after its imports and a warm-up step (measured on torch 2.13, PyG 2.8.1)."""
+SAMPLED_STEPS_TO_CONVERGE = 450
+FULL_BATCH_EPOCHS = Range(80, 150, 250)
+"""Published times to accuracy over epoch times: 110 to 230 full-batch epochs; some 450 sampled steps on arxiv and
+reddit, never under 3 epochs (costs.md, section 4: VLDB'25 table 3)."""
+BATCH_FALLBACKS = (512, 256, 128, 64, 32)
+
+
+@dataclass(frozen=True)
+class Costed:
+    """A spec with its numbers, and what had to change to get them under the limits."""
+
+    spec: JobSpec
+    figures: ForecastFigures
+    changes: tuple[Reason, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def cost(facts: Facts, spec: JobSpec, draw: Draw | None = None) -> ForecastFigures:
+    """Forecast one spec."""
+    so_far = forecast(spec, facts, draw)
+    epochs = epochs_to_converge(spec, so_far.steps_per_epoch)
+    return ForecastFigures.of(so_far, BASELINE_HOST_BYTES, epochs)
+
+
+def epochs_to_converge(spec: JobSpec, steps_per_epoch: int) -> Range:
+    """How many epochs training is likely to take, as a range from published runs."""
+    if spec.options[Slot.SAMPLING] == "full_batch":
+        return FULL_BATCH_EPOCHS
+    expected = min(max(SAMPLED_STEPS_TO_CONVERGE / steps_per_epoch, 4.0), FULL_BATCH_EPOCHS.expected)
+    return Range(expected / 2, expected, min(expected * 4, FULL_BATCH_EPOCHS.high))
+
+
+def fits(facts: Facts, figures: ForecastFigures) -> bool:
+    """Whether the high end stays under the limits of host and device."""
+    return host_shortage(facts, figures) <= 0 and device_shortage(facts, figures) <= 0
+
+
+def host_shortage(facts: Facts, figures: ForecastFigures) -> int:
+    """Bytes of host memory missing; negative if it fits."""
+    return figures.needs_host_bytes - facts.host_limit_bytes
+
+
+def device_shortage(facts: Facts, figures: ForecastFigures) -> int:
+    """Bytes of device memory missing; negative if it fits or no device is used."""
+    needs = figures.needs_device_bytes
+    return needs - facts.device_limit_bytes if needs else -1
+
+
+def fitted(facts: Facts, spec: JobSpec, pins: Pins, draw: Draw | None) -> Costed:
+    """The spec itself if it fits, else the gentlest change that does, else the spec itself with its shortage."""
+    first = Costed(spec, cost(facts, spec, draw))
+    if fits(facts, first.figures):
+        return first
+    for changed, reason in _changes(facts, spec, pins):
+        if not check(facts, changed).usable:
+            continue
+        figures = cost(facts, changed, draw)
+        if fits(facts, figures):
+            return Costed(changed, figures, (reason,))
+    return first
+
+
+def _changes(facts: Facts, spec: JobSpec, pins: Pins) -> Iterator[tuple[JobSpec, Reason]]:
+    """Smaller batches, features left on disk, then both; nothing that the user has pinned."""
+    sizes = [] if "batch_size" in pins.settings else [s for s in BATCH_FALLBACKS if _smaller(spec, s)]
+    for size in sizes:
+        yield _changed(facts, spec, pins, {"batch_size": size}, mapped=False)
+    if Slot.REMOTE_FEATURES in pins.options:
+        return
+    batch = spec.settings.get("batch_size")
+    for size in ([batch] if isinstance(batch, int) else []) + sizes:
+        yield _changed(facts, spec, pins, {"batch_size": size}, mapped=True)
+
+
+def _smaller(spec: JobSpec, size: int) -> bool:
+    batch = spec.settings.get("batch_size")
+    return isinstance(batch, int) and size < batch
+
+
+def _changed(
+    facts: Facts, spec: JobSpec, pins: Pins, settings: dict[str, SettingValue], mapped: bool
+) -> tuple[JobSpec, Reason]:
+    chosen = dict(spec.options)
+    if mapped:
+        chosen |= {Slot.REMOTE_FEATURES: "memmap", Slot.REPRESENTATION_FEATURES: "dense"}
+    changed = make_spec(facts, pins, chosen, {**spec.settings, **settings})
+    what = f"batch_size {settings['batch_size']}" + (", features left on disk" if mapped else "")
+    limit = format_bytes(facts.host_limit_bytes)
+    reason = Reason(
+        fact="memory limit",
+        value=limit,
+        rule="baseline + peak must stay under the limit",
+        source="cost model",
+        text=f"{what}: the default would not fit",
+    )
+    return changed, reason
+
+
+def candidate(facts: Facts, costed: Costed, reasons: tuple[Reason, ...]) -> Candidate:
+    """The record that users see."""
+    return Candidate(
+        name=spec_name(costed.spec),
+        options=costed.spec.options,
+        settings=costed.spec.settings,
+        training=costed.spec.training,
+        forecast=costed.figures,
+        reasons=costed.changes + reasons,
+        warnings=costed.warnings,
+    )

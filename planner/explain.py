@@ -1,0 +1,86 @@
+"""Why something was refused, and what one change would make it fit."""
+
+from __future__ import annotations
+
+from planner.costing import Costed, cost, device_shortage, fits, host_shortage
+from planner.proposal import Pins, Refusal, check, make_spec, spec_name
+from planner.quantities import format_bytes
+from planner.records import Nearest, Rejected
+from techniques.base import SettingValue
+from techniques.facts import Facts
+from techniques.forecast import Draw
+
+
+def refused_by_option(refusal: Refusal) -> Rejected:
+    """A combination that an option refused."""
+    reason = refusal.verdict.reasons[0]
+    text = f"{reason.text} ({reason.fact} {reason.value}: {reason.rule})"
+    return Rejected(name=spec_name(refusal.spec), options=refusal.spec.options, reason=text)
+
+
+def refused_for_memory(facts: Facts, costed: Costed) -> Rejected:
+    """What it needs against what there is, where the shortage is worst."""
+    needs, has, where = worst_shortage(facts, costed)
+    text = f"needs {format_bytes(needs)} of {where} memory, {format_bytes(has)} there"
+    return Rejected(
+        name=spec_name(costed.spec), options=costed.spec.options, reason=text, needs_bytes=needs, has_bytes=has
+    )
+
+
+def worst_shortage(facts: Facts, costed: Costed) -> tuple[int, int, str]:
+    """Bytes needed, bytes there, and where."""
+    figures = costed.figures
+    if device_shortage(facts, figures) > 0 and device_shortage(facts, figures) >= host_shortage(facts, figures):
+        return figures.needs_device_bytes, facts.device_limit_bytes, "device"
+    return figures.needs_host_bytes, facts.host_limit_bytes, "host"
+
+
+def nearest(facts: Facts, refused: list[Costed], pins: Pins, draw: Draw | None) -> Nearest | None:
+    """The refused candidate that misses by the least, and the one change that makes it fit."""
+    if not refused:
+        return None
+
+    def ratio(costed: Costed) -> float:
+        needs, has, _ = worst_shortage(facts, costed)
+        return needs / max(has, 1)
+
+    best = min(refused, key=ratio)
+    needs, has, where = worst_shortage(facts, best)
+    change = _smaller_model(facts, best, pins, draw) or _larger_machine(facts, best, where, needs)
+    return Nearest(name=spec_name(best.spec), needs_bytes=needs, has_bytes=has, change=change)
+
+
+def _smaller_model(facts: Facts, costed: Costed, pins: Pins, draw: Draw | None) -> str | None:
+    """One knob turned down, whether pinned or not: the user may unpin it."""
+    for name, values in (("batch_size", (256, 64, 16)), ("hidden", (64, 32, 16)), ("layers", (2, 1))):
+        before = costed.spec.settings.get(name)
+        for value in values:
+            if not isinstance(before, int) or value >= before:
+                continue
+            changed: dict[str, SettingValue] = {**costed.spec.settings, name: value}
+            if name == "layers":
+                changed.pop("fanouts", None)
+            spec = make_spec(facts, Pins(options=pins.options), costed.spec.options, changed)
+            if check(facts, spec).usable and fits(facts, cost(facts, spec, draw)):
+                return f"{name} {value} instead of {before} fits: --set {name}={value}"
+    return None
+
+
+def _larger_machine(facts: Facts, costed: Costed, where: str, needs: int) -> str:
+    """The smallest machine of the catalog that would hold it."""
+    from planner.catalog import machine, machine_names
+
+    fitting = []
+    for name in machine_names():
+        larger = facts.model_copy(
+            update={
+                "hardware": machine(name),
+                "goal": facts.goal.model_copy(update={"host_memory_bytes": None, "device_memory_bytes": None}),
+            }
+        )
+        if fits(larger, costed.figures):
+            fitting.append((larger.hardware.memory_total_bytes + larger.device_limit_bytes, name))
+    if fitting:
+        name = min(fitting)[1]
+        return f"a machine like {name} holds it: --on {name}"
+    return f"{format_bytes(needs)} of {where} memory would hold it; no machine of the catalog has that"

@@ -1,0 +1,182 @@
+"""A graph's facts without the graph: from typed counts or from the catalog. Imports neither numpy nor torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from planner.catalog.datasets import DatasetEntry
+from planner.inspect import sizes
+from planner.inspect.degrees import TYPICAL_SIGMA, estimated_degrees
+from planner.inspect.features import generated_features
+from planner.inspect.labels import SEEDED_SHARES, seeded_counts
+from techniques.errors import OptionError
+from techniques.facts import (
+    EDGE,
+    FLOAT_BYTES,
+    INDEX_BYTES,
+    NODE,
+    FeatureFacts,
+    GraphFacts,
+    LabelFacts,
+    Origin,
+    Task,
+)
+
+ASSUMED_CLASSES = 2
+MAX_SCALE = 1e6
+
+
+def from_counts(
+    nodes: int,
+    edges: int,
+    features: int = 0,
+    classes: int = 0,
+    *,
+    directed: bool,
+    name: str = "counts",
+    dataset_bytes: int | None = None,
+    edge_features: int = 0,
+    train_share: float | None = None,
+) -> GraphFacts:
+    """Facts from counts that the user typed.
+
+    Args:
+        edges: undirected pairs, each stored twice, unless ``directed``.
+        features: width of the node features; 0 where there are none.
+        classes: 0 where unknown.
+        dataset_bytes: size of structure and features in memory, where the user knows better than the formula.
+        train_share: share of nodes to train on, above 0 to 1; 60 % by default.
+
+    Raises:
+        OptionError: ``train_share`` is not a share.
+    """
+    entries = edges if directed else 2 * edges
+    entry = DatasetEntry(
+        name=name,
+        title=name,
+        num_nodes=nodes,
+        num_edges=entries,
+        source="counts as typed",
+        undirected=not directed,
+        features=features,
+        classes=classes,
+        split=SEEDED_SHARES if train_share is None else _split(train_share),
+        split_is_known=train_share is not None,
+        degree_sigma=TYPICAL_SIGMA,
+        edge_features=edge_features,
+        notes=_typed_notes(nodes, edges, entries, dataset_bytes),
+    )
+    facts = _facts(entry, Origin.TYPED)
+    return facts if dataset_bytes is None else facts.model_copy(update={"dataset_bytes": dataset_bytes})
+
+
+def from_dataset(entry: DatasetEntry, scale: float = 1.0) -> GraphFacts:
+    """Facts about a catalog data set, or about one ``scale`` times its size.
+
+    Raises:
+        OptionError: the scale is not a positive number, or leaves less than one node.
+    """
+    if not 0 < scale <= MAX_SCALE or round(entry.num_nodes * scale) < 1:
+        raise OptionError(
+            f"scale must be above 0, at most {MAX_SCALE:,.0f} and leave at least one node, got {scale:g}",
+            f"Write it like like:{entry.name}@0.1",
+        )
+    scaled = replace(
+        entry,
+        name=entry.name if scale == 1 else f"{entry.name}@{scale:g}",
+        num_nodes=round(entry.num_nodes * scale),
+        num_edges=round(entry.num_edges * scale),
+        num_graphs=max(1, round(entry.num_graphs * scale)),
+        notes=(f"estimated from the catalog: {entry.source}", *entry.notes),
+    )
+    facts = _facts(scaled, Origin.ESTIMATED)
+    return facts.model_copy(update={"labels": facts.labels.model_copy(update=_known_homophily(entry))})
+
+
+def _split(train_share: float) -> tuple[float, float, float]:
+    """What is not for training is halved between validation and test."""
+    if not 0 < train_share <= 1:
+        raise OptionError(f"train share must be above 0 and at most 1, got {train_share:g}", "Write it like 0.6")
+    rest = (1 - train_share) / 2
+    return train_share, rest, rest
+
+
+def _facts(entry: DatasetEntry, origin: Origin) -> GraphFacts:
+    nodes, entries = entry.num_nodes, entry.num_edges
+    features, feature_notes = _features(entry)
+    labels, label_notes = _labels(entry)
+    return GraphFacts(
+        name=entry.name,
+        origin=origin,
+        task=Task(entry.task),
+        num_nodes=nodes,
+        num_edges=entries,
+        undirected=entry.undirected,
+        nodes_by_type={NODE: nodes},
+        edges_by_type={EDGE: entries},
+        density=sizes.density(nodes, entries),
+        degrees=estimated_degrees(nodes, entries, entry.degree_sigma),
+        features=features,
+        labels=labels,
+        num_graphs=entry.num_graphs,
+        structure_stored_bytes=2 * INDEX_BYTES * entries,
+        dataset_bytes=sizes.dataset_bytes(nodes, entries, features.width, entry.edge_features),
+        edge_features=entry.edge_features,
+        size_class=sizes.size_class(nodes, entries // 2 if entry.undirected else entries),
+        notes=(*entry.notes, *feature_notes, *label_notes, _degree_note(entry)),
+    )
+
+
+def _features(entry: DatasetEntry) -> tuple[FeatureFacts, list[str]]:
+    nodes, width = entry.num_nodes, entry.features
+    if not width:
+        return generated_features(nodes)
+    facts = FeatureFacts(
+        width=width,
+        dtype="float32",
+        nonzeros=math.ceil(entry.feature_density * nodes * width),
+        stored_bytes=FLOAT_BYTES * nodes * width,
+    )
+    return facts, []
+
+
+def _labels(entry: DatasetEntry) -> tuple[LabelFacts, list[str]]:
+    """Assumed labels: all nodes (or graphs) labelled, split by the entry's shares; none of it for link prediction."""
+    if entry.task == Task.LINK:
+        return LabelFacts(num_classes=0), []
+    items = entry.num_graphs if entry.task == Task.GRAPH else entry.num_nodes
+    train, val, test = seeded_counts(items, entry.split)
+    facts = LabelFacts(
+        num_classes=entry.classes or ASSUMED_CLASSES,
+        multi_label=entry.multi_label,
+        labelled=items,
+        train=max(train, 1),
+        val=val,
+        test=test,
+        split_is_seeded=not entry.split_is_known,
+    )
+    notes = [] if entry.classes else [f"number of classes not known: {ASSUMED_CLASSES} assumed"]
+    if not entry.split_is_known:
+        notes.append("split not known: 60/20/20 assumed")
+    return facts, notes
+
+
+def _known_homophily(entry: DatasetEntry) -> dict[str, float]:
+    applies = entry.task == Task.NODE and not entry.multi_label
+    return {"homophily": entry.homophily} if applies else {}
+
+
+def _typed_notes(nodes: int, edges: int, entries: int, stated_bytes: int | None) -> tuple[str, ...]:
+    notes = []
+    if entries != edges:
+        notes.append(f"{edges:,} undirected edges are stored as {entries:,} directed entries")
+    if entries > nodes * (nodes - 1):
+        notes.append("more edges than pairs of nodes: parallel edges or self-loops assumed")
+    if stated_bytes is not None:
+        notes.append(f"data set size as stated: {stated_bytes:,} bytes")
+    return tuple(notes)
+
+
+def _degree_note(entry: DatasetEntry) -> str:
+    return f"degrees estimated as log-normal, sigma {entry.degree_sigma:g}"

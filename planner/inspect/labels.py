@@ -1,0 +1,116 @@
+"""Labels and splits of a stored graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from planner.inspect.structure import homophily
+from techniques.errors import UnsupportedTaskError
+from techniques.facts import LabelFacts, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from techniques.remote.source.stored import StoredGraph
+
+    Ints = NDArray[np.integer[Any]]
+
+MASKS = ("train_mask", "val_mask", "test_mask")
+SEEDED_SHARES = (0.6, 0.2, 0.2)
+
+
+def seeded_counts(labelled: int, shares: tuple[float, float, float] = SEEDED_SHARES) -> tuple[int, int, int]:
+    """Training, validation and test counts of a split by shares; stratification may move a few."""
+    train, val = round(shares[0] * labelled), round(shares[1] * labelled)
+    if sum(shares) > 0.999:
+        return train, val, labelled - train - val
+    return train, val, round(shares[2] * labelled)
+
+
+def read_labels(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task) -> tuple[LabelFacts, list[str]]:
+    """Label facts and what is worth a note. Counts are in nodes, or in graphs for a graph-level task.
+
+    For link prediction the split is one of edges, so ``train``, ``val`` and ``test`` stay unknown.
+    """
+    if "y" not in stored.headers:
+        return LabelFacts(num_classes=0), []
+    labels = stored.read("y")
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        facts = LabelFacts(num_classes=labels.shape[1], multi_label=True, labelled=labels.shape[0])
+        notes = ["several labels per item: imbalance, majority share and homophily do not apply"]
+        known = None
+    else:
+        classes = _ids(labels)
+        facts, notes = _single_label(classes)
+        known = classes >= 0
+        if len(classes) == num_nodes and task is not Task.GRAPH:
+            facts = facts.model_copy(update={"homophily": homophily(edge_index, classes)})
+    if task is Task.LINK:
+        return facts, notes
+    split, split_notes = _split(stored, facts.labelled or 0, known)
+    return facts.model_copy(update=split), notes + split_notes
+
+
+def _ids(labels: NDArray[np.generic]) -> Ints:
+    """Class ids [N]; labels stored as floats use NaN for unlabelled (ogbn-papers100M does).
+
+    Raises:
+        UnsupportedTaskError: fractions, so a regression.
+    """
+    import numpy as np
+
+    flat: Any = labels.reshape(-1)
+    if flat.dtype.kind == "f":
+        flat = np.nan_to_num(flat, nan=-1.0)
+        if np.any(flat != np.floor(flat)):
+            raise UnsupportedTaskError(
+                "labels y must be whole class ids, got fractions", "Regression is not supported yet: store class ids"
+            )
+    ids: Ints = flat if flat.dtype.kind == "i" else flat.astype(np.int64)
+    return ids
+
+
+def _single_label(classes: Ints) -> tuple[LabelFacts, list[str]]:
+    import numpy as np
+
+    known = classes[classes >= 0]
+    # A count is ten times faster than sorting, unless one wild id makes it huge.
+    dense = int(known.max(initial=0)) < max(4 * len(known), 1 << 16)
+    sizes = np.bincount(known) if dense else np.unique(known, return_counts=True)[1]
+    sizes = sizes[sizes > 0]
+    if not len(sizes):
+        return LabelFacts(num_classes=0, labelled=0), ["no node has a label"]
+    facts = LabelFacts(
+        num_classes=len(sizes),
+        labelled=len(known),
+        imbalance=float(sizes.max() / sizes.min()),
+        majority_share=float(sizes.max() / len(known)),
+    )
+    largest = int(known.max())
+    gaps = largest + 1 > len(sizes)
+    return facts, [f"class ids have gaps: {len(sizes)} classes, largest id {largest}"] if gaps else []
+
+
+def _split(
+    stored: StoredGraph, labelled: int, known: NDArray[np.bool_] | None
+) -> tuple[dict[str, int | bool | None], list[str]]:
+    """Labelled items in each mask, or a seeded split where there is no mask."""
+    present = [key for key in MASKS if key in stored.headers]
+    if not present:
+        train, val, test = seeded_counts(labelled)
+        return {"train": train, "val": val, "test": test, "split_is_seeded": True}, [
+            "no split stored: a seeded, stratified 60/20/20 split of what is labelled"
+        ]
+    counts = {key.removesuffix("_mask"): _masked(stored, key, known) for key in present}
+    missing = [key for key in MASKS if key not in present]
+    return dict(counts), [f"no {', '.join(missing)} stored"] if missing else []
+
+
+def _masked(stored: StoredGraph, key: str, known: NDArray[np.bool_] | None) -> int:
+    import numpy as np
+
+    mask = stored.read(key)
+    # Some collections store ten splits side by side: the first one counts.
+    first = (mask if mask.ndim == 1 else mask[:, 0]).astype(bool)
+    return int(np.count_nonzero(first if known is None else first & known))

@@ -1,0 +1,161 @@
+"""A GRAPH argument or an object in memory: opened, checked, profiled, and ready to draw batches from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from techniques.errors import GraphError, OptionError
+from techniques.facts import GraphFacts, Task
+from techniques.forecast import Draw, DrawnHops
+
+if TYPE_CHECKING:
+    from techniques.remote.source.stored import StoredGraph
+
+LIKE = "like:"
+DRAWN_BATCHES = 6
+DRAW_SEED = 12345
+MAX_GENERATED_EDGES = 60_000_000
+"""Above this a generated graph would take minutes and gigabytes to plan for: its counts are used instead."""
+
+
+def open_and_profile(graph: Any, task: Task | None, check_values: bool) -> tuple[GraphFacts, Draw | None]:
+    """Facts about a graph, and a way to draw batches of it.
+
+    Raises:
+        GraphError: the graph is missing, damaged or makes no sense.
+    """
+    if isinstance(graph, str) and graph.startswith(LIKE):
+        entry, scale = parse_like(graph)
+        if entry.num_edges * scale > MAX_GENERATED_EDGES:
+            from planner.inspect.estimate import from_dataset
+
+            return from_dataset(entry, scale), None
+    stored = open_any(graph)
+    checked(stored, check_values)
+    facts = profiled(stored, task, graph if isinstance(graph, str) else None, check_values)
+    return facts, drawer(stored, facts)
+
+
+def profiled(stored: StoredGraph, task: Task | None, source: str | None, check_values: bool) -> GraphFacts:
+    """Facts about an opened graph that has been checked."""
+    from planner.inspect.graph import profile
+
+    facts = profile(stored, task=task, source=source)
+    if not check_values:
+        return facts
+    return facts.model_copy(update={"features": facts.features.model_copy(update={"values_checked": True})})
+
+
+def checked(stored: StoredGraph, check_values: bool) -> None:
+    """Look for damage: headers and structure always, feature values on request.
+
+    Raises:
+        GraphError: with the rule, the value and a remedy.
+    """
+    from techniques.remote.source.validate import check_features, check_headers, check_structure
+
+    check_headers(stored)
+    check_structure(stored)
+    if check_values:
+        check_features(stored)
+
+
+def open_any(graph: Any) -> StoredGraph:
+    """Open any GRAPH form, ``like:`` included, or wrap an object that is in memory."""
+    from techniques.remote.source import from_object, open_graph
+
+    if not isinstance(graph, (str, os.PathLike)):
+        return from_object(graph, type(graph).__name__)
+    text = os.fspath(graph)
+    return open_like(text) if text.startswith(LIKE) else open_graph(text)
+
+
+def open_like(text: str) -> StoredGraph:
+    """A generated graph, from the cache if it has been made before.
+
+    Raises:
+        GraphError: unknown data set, bad scale, or too large to generate.
+    """
+    from techniques.remote.source.folder import FolderGraph, spill
+    from techniques.remote.source.generated import GENERATOR_VERSION, generate
+
+    entry, scale = parse_like(text)
+    if entry.num_edges * scale > MAX_GENERATED_EDGES:
+        limit = MAX_GENERATED_EDGES / entry.num_edges
+        raise GraphError(
+            f"a generated graph may have {MAX_GENERATED_EDGES:,} stored edges, {text} has {int(entry.num_edges * scale):,}",
+            f"Use a scale up to {limit:.2g}, such as {LIKE}{entry.name}@{limit / 2:.1g}",
+        )
+    folder = cache_folder() / "like" / f"{entry.name}@{scale:g}-v{GENERATOR_VERSION}"
+    if not folder.is_dir():
+        import sys
+
+        print(f"generating {text} once into {folder}", file=sys.stderr)
+        spill(generate(entry.statistics(), scale), folder)
+    return FolderGraph(folder)
+
+
+def parse_like(text: str) -> tuple[Any, float]:
+    """``like:NAME[@SCALE]`` as a catalog entry and a scale above 0 and up to 1."""
+    from planner.catalog import dataset
+
+    name, at, scale_text = text.removeprefix(LIKE).partition("@")
+    try:
+        scale = float(scale_text) if at else 1.0
+    except ValueError:
+        scale = 0.0
+    if not 0.0 < scale <= 1.0:
+        raise OptionError(
+            f"the scale of {text} must be above 0 and at most 1, got {scale_text!r}", f"Write {LIKE}{name}@0.02"
+        )
+    return dataset(name), scale
+
+
+def cache_folder() -> Path:
+    """Where generated and downloaded graphs are kept: ``$XDG_CACHE_HOME/gnnfit``, else ``~/.cache/gnnfit``."""
+    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(root) / "gnnfit"
+
+
+def drawer(stored: StoredGraph, facts: GraphFacts) -> Draw:
+    """Draws batches of training nodes from the graph itself; sorts its edges once, and remembers what it drew."""
+    state: dict[str, Any] = {}
+    drawn: dict[tuple[int, tuple[int, ...]], tuple[DrawnHops, ...]] = {}
+
+    def draw(batch_size: int, fanouts: tuple[int, ...]) -> tuple[DrawnHops, ...]:
+        if "kernel" not in state:
+            state["kernel"], state["seeds"] = _kernel(stored, facts)
+        key = (batch_size, fanouts)
+        if key not in drawn:
+            drawn[key] = _draw(state["kernel"], state["seeds"], batch_size, fanouts)
+        return drawn[key]
+
+    return draw
+
+
+def _kernel(stored: StoredGraph, facts: GraphFacts) -> tuple[Any, Any]:
+    import numpy as np
+
+    from techniques.sampling.kernels import NeighborKernel, build_csc
+
+    edge_index: Any = stored.read("edge_index")
+    colptr, row, _ = build_csc(edge_index, facts.num_nodes)
+    if "train_mask" in stored.headers:
+        seeds = np.flatnonzero(stored.read("train_mask"))
+    else:
+        seeds = np.arange(facts.num_nodes)
+    return NeighborKernel(colptr, row, facts.num_nodes), seeds
+
+
+def _draw(kernel: Any, seeds: Any, batch_size: int, fanouts: tuple[int, ...]) -> tuple[DrawnHops, ...]:
+    import numpy as np
+
+    rng = np.random.default_rng(DRAW_SEED)
+    found = []
+    for index in range(DRAWN_BATCHES):
+        chosen = rng.choice(seeds, size=min(batch_size, seeds.size), replace=False).astype(np.int64)
+        hops = kernel.sample(chosen, fanouts, DRAW_SEED + index)
+        found.append(DrawnHops(tuple(hops.num_sampled_nodes), tuple(hops.num_sampled_edges)))
+    return tuple(found)

@@ -1,0 +1,160 @@
+"""A plan as text that a person reads in ten seconds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+
+from planner.quantities import format_bytes, format_seconds
+from planner.records import Candidate, Plan, Rejected, Verdict, range_bytes, range_seconds
+from techniques.facts import GraphFacts, HardwareFacts
+
+SHOWN_ALTERNATIVES = 2
+SHOWN_REFUSED = 6
+HEADLINES = {
+    Verdict.FITS: "FITS",
+    Verdict.FITS_WITH_CHANGES: "FITS WITH CHANGES",
+    Verdict.DOES_NOT_FIT: "DOES NOT FIT",
+}
+
+
+def plan_text(plan: Plan, width: int | None = None) -> str:
+    """Verdict first, then the table, then why, refused, rules."""
+    width = width or shutil.get_terminal_size((100, 24)).columns
+    lines = [
+        graph_line(plan.facts.graph),
+        machine_line(plan),
+        "",
+        f"{HEADLINES[plan.verdict]}: {headline(plan)}",
+        "",
+    ]
+    if plan.best is not None:
+        lines += candidate_table(plan)
+        lines += ["", "Why the best"]
+        lines += [f"  {reason.fact} {reason.value}: {reason.text} ({reason.source})" for reason in plan.best.reasons]
+        lines += [f"  ! {warning}" for warning in plan.best.warnings]
+    if plan.rejected:
+        lines += ["", "Refused"]
+        lines += refused_lines(plan.rejected)
+    lines += ["", "Rules"]
+    lines += [f"  {rule.name}: {rule.verdict} ({rule.value})" for rule in plan.rules]
+    return "\n".join(wrapped for line in lines for wrapped in wrap(line, width))
+
+
+def headline(plan: Plan) -> str:
+    """One sentence: what to do, or what is nearest."""
+    if plan.best is None:
+        if plan.nearest is None:
+            return "no combination of options can be used here"
+        near = plan.nearest
+        return f"{near.name} comes nearest, {format_bytes(near.needs_bytes)} of {format_bytes(near.has_bytes)}; {near.change}"
+    best = plan.best
+    peak = format_bytes(int(best.forecast.baseline_host_bytes.expected + best.forecast.peak_host_bytes.expected))
+    text = f"{best.name} with {settings_text(best)}; about {peak} of host memory"
+    if best.forecast.peak_device_bytes.expected:
+        text += f" and {format_bytes(int(best.forecast.peak_device_bytes.expected))} on the device"
+    return text
+
+
+def settings_text(candidate: Candidate) -> str:
+    """The settings that matter, short."""
+    hidden_names = ("trim", "prefetch", "threads")
+    shown = {name: value for name, value in candidate.settings.items() if name not in hidden_names}
+    return " ".join(f"{name}={_value(value)}" for name, value in shown.items())
+
+
+def _value(value: object) -> str:
+    return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+
+
+def candidate_table(plan: Plan) -> list[str]:
+    """Best, alternatives and PyG's defaults in rows."""
+    device = any(one.forecast.peak_device_bytes.expected for one in plan.candidates)
+    header = ["", "candidate", "host memory", *(["device memory"] if device else []), "epoch", "to converge"]
+    shown = plan.candidates[: 1 + SHOWN_ALTERNATIVES]
+    rows = [_row("best" if index == 0 else f"alt {index}", one, device) for index, one in enumerate(shown)]
+    if plan.baseline is not None:
+        rows.append(_row("default", plan.baseline, device))
+    hidden = len(plan.candidates) - len(shown)
+    more = [f"  (+{hidden} more fit: --json lists them)"] if hidden > 0 else []
+    return table(header, rows) + more
+
+
+def _row(rank: str, candidate: Candidate, device: bool) -> list[str]:
+    figures = candidate.forecast
+    host = figures.baseline_host_bytes + figures.peak_host_bytes
+    device_cell = [range_bytes(figures.peak_device_bytes) if figures.needs_device_bytes else "-"] if device else []
+    converge = figures.epoch_seconds * figures.epochs_to_converge.expected
+    return [
+        rank,
+        candidate.name,
+        range_bytes(host),
+        *device_cell,
+        range_seconds(figures.epoch_seconds),
+        f"~{format_seconds(converge.expected)}",
+    ]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns padded to their widest cell."""
+    everything = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[column]) for row in everything) for column in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
+    ]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def refused_lines(rejected: Sequence[Rejected]) -> list[str]:
+    """One line each; combinations refused for the same reason share one."""
+    by_reason: dict[str, list[str]] = {}
+    for one in rejected:
+        by_reason.setdefault(one.reason, []).append(one.name)
+    lines = []
+    for reason, names in list(by_reason.items())[:SHOWN_REFUSED]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"  {names[0]}{more}: {reason}")
+    hidden = len(by_reason) - SHOWN_REFUSED
+    return [*lines, f"  (+{hidden} more reasons: --json lists them)"] if hidden > 0 else lines
+
+
+def graph_line(graph: GraphFacts) -> str:
+    """The graph in one line."""
+    kind = f"{graph.num_edges:,} stored edges ({'undirected' if graph.undirected else 'directed'})"
+    features = f"{graph.features.width} features"
+    if graph.features.generated:
+        features = "no features (log-degree and a constant stand in)"
+    parts = [
+        f"{graph.name}: {graph.num_nodes:,} nodes, {kind}",
+        f"mean degree {graph.mean_degree:.1f}",
+        features,
+        f"{graph.labels.num_classes} classes",
+        f"data {format_bytes(graph.dataset_bytes)}",
+        graph.origin.value,
+    ]
+    return ", ".join(parts)
+
+
+def machine_line(plan: Plan) -> str:
+    """The machine and its limits in one line."""
+    hardware: HardwareFacts = plan.facts.hardware
+    text = f"{hardware.name}: {hardware.cores} cores, {format_bytes(plan.facts.host_limit_bytes)} of host memory usable"
+    if hardware.gpus:
+        return f"{text}, {hardware.gpus[0].name} with {format_bytes(plan.facts.device_limit_bytes)}"
+    return f"{text}, no GPU"
+
+
+def wrap(line: str, width: int) -> list[str]:
+    """Break a long line at spaces; continuation lines are indented."""
+    if len(line) <= width:
+        return [line]
+    import textwrap
+
+    lead = len(line) - len(line.lstrip())
+    return textwrap.wrap(
+        line.strip(),
+        max(width, 30),
+        initial_indent=" " * lead,
+        subsequent_indent=" " * (lead + 4),
+        break_long_words=False,
+    )

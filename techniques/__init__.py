@@ -1,0 +1,60 @@
+"""The seven techniques of the source, one folder each, one file per option: what exists."""
+
+from __future__ import annotations
+
+from techniques.architecture.gat import GAT
+from techniques.architecture.gcn import GCN
+from techniques.architecture.gin import GIN
+from techniques.architecture.sage import SAGE
+from techniques.base import Option, Slot
+from techniques.coarsening.none import NO_COARSENING
+from techniques.errors import OptionError
+from techniques.hardware.cpu import CPU
+from techniques.hardware.cuda import CUDA
+from techniques.parallel.single import SINGLE
+from techniques.remote.memmap import FEATURES_MAPPED
+from techniques.remote.memory import FEATURES_IN_MEMORY, STRUCTURE_IN_MEMORY
+from techniques.representation.coo import COO
+from techniques.representation.csr import CSR
+from techniques.representation.features_csr import FEATURES_CSR
+from techniques.representation.features_dense import FEATURES_DENSE
+from techniques.sampling.full_batch import FULL_BATCH
+from techniques.sampling.neighbor import NEIGHBOR
+
+OPTIONS: tuple[Option, ...] = (
+    NO_COARSENING,
+    STRUCTURE_IN_MEMORY,
+    FEATURES_IN_MEMORY,
+    FEATURES_MAPPED,
+    FULL_BATCH,
+    NEIGHBOR,
+    CSR,
+    COO,
+    FEATURES_DENSE,
+    FEATURES_CSR,
+    SAGE,
+    GCN,
+    GAT,
+    GIN,
+    CPU,
+    CUDA,
+    SINGLE,
+)
+
+
+def options(slot: Slot) -> tuple[Option, ...]:
+    """Every option that can fill a slot, in order of preference."""
+    return tuple(option for option in OPTIONS if option.slot is slot)
+
+
+def option(slot: Slot, name: str) -> Option:
+    """One option by name.
+
+    Raises:
+        OptionError: the slot has no such option.
+    """
+    for candidate in options(slot):
+        if candidate.name == name:
+            return candidate
+    names = ", ".join(candidate.name for candidate in options(slot))
+    raise OptionError(f"{slot.value} has no option {name!r}", f"Choose one of: {names}")

@@ -1,0 +1,242 @@
+"""What the built-in architectures share: their knobs, their step and their evaluation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from techniques.architecture.costs import (
+    ADAM_BYTES_PER_PARAMETER,
+    LayerCost,
+    LayerSize,
+    StepCost,
+    shape_sizes,
+    step_cost,
+)
+from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
+from techniques.errors import OptionError
+from techniques.facts import FLOAT_BYTES, Facts
+from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.hardware.allocator import resident
+from techniques.hardware.rates import Rates, rates
+from techniques.job import Job, JobSpec, setting_int
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CHUNK_BYTES = 64 * 2**20
+"""Messages that evaluation holds at once where neighbours are gathered edge by edge."""
+TIME_FACTOR = 2.5
+"""Uncalibrated rates are this uncertain."""
+WIDE_INPUT = 1.0
+"""Transform before aggregating where the input is wider than this many times the output."""
+
+
+class BuiltIn(ABC):
+    """A stack of one kind of PyG convolution."""
+
+    slot: ClassVar[Slot] = Slot.ARCHITECTURE
+    name: ClassVar[str]
+    text: ClassVar[str]
+    default_hidden: ClassVar[int] = 128
+    can_transform_first: ClassVar[bool] = False
+
+    @abstractmethod
+    def layer_cost(self, size: LayerSize) -> LayerCost:
+        """What one layer costs."""
+
+    @abstractmethod
+    def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
+        """One live layer."""
+
+    @abstractmethod
+    def pyg_layers(self) -> str:
+        """Name of PyG's ready-made model of this kind, for recipes."""
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        return USABLE
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        layers = facts.model.layers or max(2, min(facts.goal.context_hops or 2, 6))
+        hidden = facts.model.hidden or self.default_hidden
+        return (
+            Knob(name="layers", text="convolutions", default=layers, low=1, high=16, tuned=False),
+            Knob(
+                name="hidden",
+                text="width of the hidden layers",
+                default=hidden,
+                choices=(32, 64, 128, 256),
+                tuned=facts.model.hidden is None,
+            ),
+        )
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        plan = self.network_plan(facts, spec)
+        speed = rates(facts, spec)
+        sampled = spec.options[Slot.SAMPLING] != "full_batch"
+        return (TrainStep(self, plan, speed, sampled), EvaluateAllNodes(self, plan, speed))
+
+    def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
+        """Widths and order of operations."""
+        layers, hidden = setting_int(spec.settings, "layers"), setting_int(spec.settings, "hidden")
+        heads = setting_int(spec.settings, "heads") if "heads" in spec.settings else 1
+        for name, value in (("layers", layers), ("hidden", hidden), ("heads", heads)):
+            if value < 1:
+                raise OptionError(f"{name} must be at least 1, got {value}", f"Write --set {name}=2 or more")
+        if hidden % heads:
+            raise OptionError(f"hidden must be a multiple of heads, got {hidden} and {heads}", "Write --set heads=4")
+        graph = facts.graph
+        widths = (graph.features.width, *([hidden] * (layers - 1)), max(graph.labels.num_classes, 2))
+        sparse = spec.options[Slot.REPRESENTATION_FEATURES] == "csr"
+        wide = widths[0] > WIDE_INPUT * widths[1]
+        return NetworkPlan(
+            widths=widths,
+            heads=heads,
+            transform_first=self.can_transform_first and (sparse or wide),
+            sparse_input=sparse,
+            dropout=spec.training.dropout,
+        )
+
+    def build_network(self, plan: NetworkPlan) -> nn.Module:
+        """The live network."""
+        from techniques.architecture.network import Network
+
+        last = len(plan.widths) - 2
+        convs = [
+            self.conv(
+                plan.widths[index],
+                plan.widths[index + 1],
+                last=index == last,
+                transform_first=plan.transform_first and index == 0,
+                heads=plan.heads,
+            )
+            for index in range(last + 1)
+        ]
+        return Network(convs, plan.dropout)
+
+    def recipe(self, spec: JobSpec) -> str:
+        settings = spec.settings
+        return (
+            f"from torch_geometric.nn import {self.pyg_layers()}\n"
+            f"model = {self.pyg_layers()}(data.num_features, {settings['hidden']}, {settings['layers']}, num_classes,\n"
+            f"    dropout={spec.training.dropout})"
+        )
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """Everything that fixes the network's shape; ``widths`` are F_in, hidden, ..., classes."""
+
+    widths: tuple[int, ...]
+    heads: int
+    transform_first: bool
+    sparse_input: bool
+    dropout: float
+
+    def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
+        """Sizes of the layers of one step of ``shape``."""
+        graph = so_far.facts.graph
+        per_node = graph.features.nonzeros / graph.num_nodes
+        return shape_sizes(
+            shape,
+            self.widths,
+            so_far.fused,
+            self.transform_first,
+            self.heads,
+            sparse_nonzeros=per_node * shape.input_nodes if self.sparse_input else None,
+            dropout=self.dropout > 0,
+        )
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """Forward, loss, backward, optimiser step."""
+
+    architecture: BuiltIn
+    plan: NetworkPlan
+    speed: Rates
+    sampled: bool
+    stage: Stage = Stage.STEP
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        assert so_far.shape is not None and so_far.largest_shape is not None
+        mean, largest = self._cost(so_far, so_far.shape), self._cost(so_far, so_far.largest_shape)
+        place, steps = self.speed.place, so_far.steps_per_epoch
+        parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
+        so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
+        activations = resident(largest.activation_bytes, largest.largest_block_bytes, place, self.sampled)
+        so_far = so_far.spike(Phase.TRAIN, place, activations)
+        seconds = mean.gemm_flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
+        so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
+        return replace(
+            so_far,
+            gemm_flops_per_epoch=Range.within(mean.gemm_flops * steps, 0.02),
+            aggregation_flops_per_epoch=Range.within(mean.aggregation_flops * steps, 0.02),
+            parameters=mean.parameters,
+        )
+
+    def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
+        return step_cost([(size, self.architecture.layer_cost(size)) for size in self.plan.sizes(so_far, shape)])
+
+    def build(self, job: Job) -> Job:
+        import torch
+
+        training = job.spec.training
+        torch.manual_seed(training.seed)
+        model = self.architecture.build_network(self.plan).to(job.need("device"))
+        optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+        return replace(job, model=model, optimizer=optimizer)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class EvaluateAllNodes:
+    """Exact logits of every node, layer by layer in chunks."""
+
+    architecture: BuiltIn
+    plan: NetworkPlan
+    speed: Rates
+    stage: Stage = Stage.EVALUATE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph, place = so_far.facts.graph, self.speed.place
+        for label in ("batches", "sampling"):
+            so_far = so_far.drop(Place.HOST, label)
+        whole = StepShape((LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges),), graph.num_nodes)
+        live, seconds = self._live_bytes(so_far), 0.0
+        shape = StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes)
+        for size in self.plan.sizes(so_far, shape):
+            cost = self.architecture.layer_cost(size)
+            seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
+        block = FLOAT_BYTES * graph.num_nodes * max(self.plan.widths[1:])
+        so_far = so_far.spike(Phase.EVALUATE, place, resident(live, block, place, shapes_vary=False))
+        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
+
+    def _live_bytes(self, so_far: Forecast) -> float:
+        """Input, projection and output of the widest layer, and one chunk of edges."""
+        graph = so_far.facts.graph
+        rows = 0
+        for index, (columns_in, columns_out) in enumerate(zip(self.plan.widths, self.plan.widths[1:], strict=False)):
+            held = 0 if index == 0 and self.speed.place is Place.HOST else columns_in
+            rows = max(rows, held + 3 * columns_out)
+        messages = FLOAT_BYTES * graph.num_edges * max(self.plan.widths[1:])
+        edges = min(graph.num_edges, 4e6) * 4 if so_far.fused else min(3 * CHUNK_BYTES, 3 * messages)
+        return FLOAT_BYTES * graph.num_nodes * rows + edges
+
+    def build(self, job: Job) -> Job:
+        from techniques.architecture.convs import set_true_degrees
+        from techniques.architecture.network import Network
+
+        model, structure, device = job.need("model"), job.need("structure"), job.need("device")
+        assert isinstance(model, Network)
+        features = job.need("features")
+        degrees = structure.degrees().to(device)
+
+        def predict():  # type: ignore[no-untyped-def]
+            set_true_degrees(model, degrees)
+            try:
+                return model.inference(features.whole(), structure, device)
+            finally:
+                set_true_degrees(model, None)
+
+        return replace(job, predict=predict)

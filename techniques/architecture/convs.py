@@ -1,0 +1,152 @@
+"""PyG's convolutions, taught two things: blocks (fused product or ``edge_index``) and wide or sparse inputs.
+
+The parameters keep PyG's names and shapes, so a trained state loads into the plain PyG layer. Where the input is wide
+or sparse, the product with the weight comes before the aggregation: both are linear, so the result is the same, and
+aggregating ``F_out`` columns is cheaper than ``F_in`` (costs.md, section 1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.utils import softmax
+
+from techniques.representation.block import Block, gcn_sum, neighbor_mean, neighbor_sum, scatter_sum
+
+
+class GCN(GCNConv):  # type: ignore[misc]
+    """Graph convolution of Kipf and Welling (ICLR 2017) over a block; degrees are those inside the block, as in PyG."""
+
+    def forward(self, x: Tensor, block: Block) -> Tensor:
+        return self.combine(self.transform(x), block, 0)
+
+    def dense_products(self) -> tuple[int, int]:
+        """Elements of the weights that every source row, and every target row, is multiplied with."""
+        return self.lin.weight.numel(), 0
+
+    def transform(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.lin.weight)
+
+    def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
+        roots = _inverse_roots(block) if self._roots is None else self._roots
+        out: Tensor = gcn_sum(block, projected, roots, first_target) + self.bias
+        return out
+
+    _roots: Tensor | None = None
+
+    def use_degrees(self, degrees: Tensor | None) -> None:
+        """Normalise by these in-degrees [N] instead of the block's; ``None`` goes back to the block's."""
+        self._roots = None if degrees is None else (degrees + 1.0).rsqrt()
+
+
+def _inverse_roots(block: Block) -> Tensor:
+    """(degree + 1)^-1/2 of every source; a source that is no target has no edge of its own in the block."""
+    degrees = F.pad(block.in_degrees(), (0, block.num_sources - block.num_targets))
+    return degrees.add_(1.0).rsqrt_()
+
+
+class SAGE(SAGEConv):  # type: ignore[misc]
+    """GraphSAGE with mean aggregation (Hamilton et al., NeurIPS 2017) over a block."""
+
+    def __init__(self, in_channels: int, out_channels: int, transform_first: bool) -> None:
+        super().__init__(in_channels, out_channels)
+        self.transform_first = transform_first
+
+    def forward(self, x: Tensor, block: Block) -> Tensor:
+        return self.combine(self.transform(x), block, 0)
+
+    def dense_products(self) -> tuple[int, int]:
+        """Elements of the weights that every source row, and every target row, is multiplied with."""
+        both = 2 * self.lin_l.weight.numel()
+        return (both, 0) if self.transform_first else (0, both)
+
+    def transform(self, x: Tensor) -> Tensor:
+        if not self.transform_first:
+            return x
+        return F.linear(x, torch.cat([self.lin_l.weight, self.lin_r.weight]))
+
+    def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
+        targets = slice(first_target, first_target + block.num_targets)
+        if not self.transform_first:
+            out: Tensor = self.lin_l(neighbor_mean(block, projected))
+            return out.add_(self.lin_r(projected[targets]))
+        neighbors, root = projected[:, : self.out_channels], projected[:, self.out_channels :]
+        mean = neighbor_mean(block, neighbors.contiguous())
+        biased: Tensor = mean + root[targets] + self.lin_l.bias
+        return biased
+
+
+class GIN(GINConv):  # type: ignore[misc]
+    """Graph isomorphism network (Xu et al., ICLR 2019) with a two-layer MLP over a block."""
+
+    def __init__(self, in_channels: int, out_channels: int, transform_first: bool) -> None:
+        layers = (nn.Linear(in_channels, out_channels), nn.ReLU(), nn.Linear(out_channels, out_channels))
+        super().__init__(nn.Sequential(*layers))
+        self.transform_first = transform_first
+
+    def forward(self, x: Tensor, block: Block) -> Tensor:
+        return self.combine(self.transform(x), block, 0)
+
+    def dense_products(self) -> tuple[int, int]:
+        """Elements of the weights that every source row, and every target row, is multiplied with."""
+        first, second = self.nn[0].weight.numel(), self.nn[2].weight.numel()
+        return (first, second) if self.transform_first else (0, first + second)
+
+    def transform(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.nn[0].weight) if self.transform_first else x
+
+    def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
+        targets = slice(first_target, first_target + block.num_targets)
+        summed = neighbor_sum(block, projected) + (1.0 + self.eps) * projected[targets]
+        hidden = summed + self.nn[0].bias if self.transform_first else self.nn[0](summed)
+        return self.nn[2](hidden.relu_())  # type: ignore[no-any-return]
+
+
+class GAT(GATConv):  # type: ignore[misc]
+    """Graph attention (Velickovic et al., ICLR 2018) over a COO block; every target also attends to itself."""
+
+    def __init__(self, in_channels: int, out_channels: int, heads: int, concat: bool) -> None:
+        super().__init__(in_channels, out_channels, heads=heads, concat=concat)
+
+    def forward(self, x: Tensor, block: Block) -> Tensor:
+        return self.combine(self.transform(x), block, 0)
+
+    def dense_products(self) -> tuple[int, int]:
+        """Elements of the weights that every source row, and every target row, is multiplied with."""
+        return self.lin.weight.numel(), 0
+
+    def transform(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.lin.weight)
+
+    def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
+        assert block.edge_index is not None, "GAT needs one message per edge: use the COO representation"
+        h = projected.view(-1, self.heads, self.out_channels)
+        source, target = _with_self_loops(block, first_target)
+        score_source, score_target = (h * self.att_src).sum(-1), (h * self.att_dst).sum(-1)
+        last = first_target + block.num_targets
+        score = score_source.index_select(0, source) + score_target[first_target:last].index_select(0, target)
+        alpha = softmax(F.leaky_relu(score, self.negative_slope), target, num_nodes=block.num_targets)
+        messages = h.index_select(0, source) * alpha.unsqueeze(-1)
+        out = scatter_sum(messages.flatten(1), target, block.num_targets)
+        if not self.concat:
+            out = out.view(-1, self.heads, self.out_channels).mean(1)
+        biased: Tensor = out + self.bias
+        return biased
+
+
+def _with_self_loops(block: Block, first_target: int) -> Tensor:
+    """Edges of the block and one loop per target; loops stored in the graph were dropped when it was sorted."""
+    assert block.edge_index is not None
+    targets = torch.arange(block.num_targets, device=block.edge_index.device)
+    return torch.cat([block.edge_index, torch.stack([targets + first_target, targets])], dim=1)
+
+
+def set_true_degrees(network: nn.Module, degrees: Tensor | None) -> None:
+    """Tell every GCN layer the graph's own degrees [N] (for inference), or to use the block's again (``None``)."""
+    layers: list[Any] = [module for module in network.modules() if isinstance(module, GCN)]
+    for layer in layers:
+        layer.use_degrees(degrees)

@@ -1,0 +1,137 @@
+"""What one layer costs, in floats and operations: the ledger from which peaks, FLOPs and seconds are summed.
+
+A training step is walked as autograd walks it: forward layer by layer, keeping what the backward pass needs, then back.
+The peak is the largest sum of what is kept and what the layer at hand needs for a moment. Counts are for the layers in
+``convs.py``; ``tests/techniques/architecture/test_costs.py`` compares them with live bytes of real steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from techniques.forecast import StepShape
+
+ADAM_BYTES_PER_PARAMETER = 16
+"""float32 weight, gradient and two moments (costs.md, section 2.1)."""
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """One layer of one step: S sources, T targets, m edges, I columns in, O columns out."""
+
+    sources: float
+    targets: float
+    edges: float
+    columns_in: int
+    columns_out: int
+    first: bool
+    """The input needs no gradient."""
+    last: bool
+    fused: bool
+    transform_first: bool
+    heads: int = 1
+    sparse_nonzeros: float | None = None
+    """Non-zeros of a sparse input; ``None`` for a dense one."""
+    dropout: bool = True
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """Floats kept for the backward pass, floats needed for a moment above what is kept, and work."""
+
+    kept: float
+    forward: float
+    backward: float
+    gemm: float
+    """Multiply-adds of dense products in the forward pass."""
+    input_gemm: float
+    """Multiply-adds of the product whose input gradient is needed, in the backward pass, beside as many as ``gemm``."""
+    aggregated: float
+    """Multiply-adds of sparse products and scatters, forward and backward."""
+    moved: float
+    """Floats read and written by one forward pass."""
+    parameters: int
+
+
+def activations_kept(size: LayerSize) -> float:
+    """Floats kept behind a layer: ReLU's result, dropout's mask and dropout's result, which is the next input."""
+    wide = size.targets * size.columns_out
+    return 3 * wide if size.dropout and not size.last else wide
+
+
+def activations_moved(size: LayerSize) -> float:
+    """Floats read and written by bias, ReLU and dropout in one forward pass."""
+    return (6.0 if size.last else 14.0) * size.targets * size.columns_out
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """One step of the whole network."""
+
+    activation_bytes: float
+    """Largest live bytes of the forward and backward pass, parameters and input not counted."""
+    largest_block_bytes: float
+    """The largest single tensor: allocators serve large blocks exactly and small ones with slack."""
+    gemm_flops: float
+    aggregation_flops: float
+    moved_bytes: float
+    parameters: int
+
+
+def step_cost(layers: list[tuple[LayerSize, LayerCost]]) -> StepCost:
+    """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add."""
+    live = peak = 0.0
+    for _, cost in layers:
+        peak = max(peak, live + cost.forward)
+        live += cost.kept
+    last = layers[-1][0]
+    peak = max(peak, live + 2 * last.targets * last.columns_out)
+    for _, cost in reversed(layers):
+        peak = max(peak, live + cost.backward)
+        live -= cost.kept
+    block = max(max(size.sources, size.targets) * size.columns_out for size, _ in layers)
+    if not last.fused:
+        block = max(block, max(size.edges * size.columns_out for size, _ in layers))
+    return StepCost(
+        activation_bytes=4 * peak,
+        largest_block_bytes=4 * block,
+        gemm_flops=2 * sum(2 * cost.gemm + cost.input_gemm for _, cost in layers),
+        aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
+        moved_bytes=4 * sum(3 * cost.moved for _, cost in layers),
+        parameters=sum(cost.parameters for _, cost in layers),
+    )
+
+
+def aggregation_moved(size: LayerSize, columns: float) -> float:
+    """Floats moved to sum ``columns`` wide rows over the edges: about once fused, six times gathered and scattered."""
+    return (1.3 if size.fused else 6.0) * size.edges * columns + size.targets * columns
+
+
+def shape_sizes(
+    shape: StepShape,
+    widths: tuple[int, ...],
+    fused: bool,
+    transform_first: bool,
+    heads: int = 1,
+    sparse_nonzeros: float | None = None,
+    dropout: bool = True,
+) -> list[LayerSize]:
+    """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
+    last = len(shape.layers) - 1
+    return [
+        LayerSize(
+            sources=layer.num_sources,
+            targets=layer.num_targets,
+            edges=layer.num_edges,
+            columns_in=widths[index],
+            columns_out=widths[index + 1],
+            first=index == 0,
+            last=index == last,
+            fused=fused,
+            transform_first=transform_first and index == 0,
+            heads=heads if index < last else 1,
+            sparse_nonzeros=sparse_nonzeros if index == 0 else None,
+            dropout=dropout,
+        )
+        for index, layer in enumerate(shape.layers)
+    ]

@@ -1,0 +1,58 @@
+"""GAT: every neighbour weighted by learned attention (Velickovic et al., ICLR 2018)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.costs import LayerCost, LayerSize, activations_kept, activations_moved
+from techniques.base import Knob
+from techniques.facts import Facts
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Gat(BuiltIn):
+    """Most accurate and most expensive: keeps one message per edge and head (source, technique 3)."""
+
+    name = "gat"
+    text = "attention: often most accurate, always most expensive; keeps every message"
+    can_transform_first = True
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        heads = Knob(name="heads", text="attention heads; must divide hidden", default=4, choices=(1, 2, 4, 8))
+        return (*super().knobs(facts), heads)
+
+    def layer_cost(self, size: LayerSize) -> LayerCost:
+        """costs.md, section 2.4: m'HC + 5 m'H floats kept a layer; m' counts a loop per target."""
+        edges = size.edges + size.targets
+        source, target = size.sources * size.columns_out, size.targets * size.columns_out
+        messages, scores, index = edges * size.columns_out, edges * size.heads, 4 * edges
+        dense = 0.0 if size.sparse_nonzeros is not None else size.sources * size.columns_in * size.columns_out
+        sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
+        source_in = 0.0 if size.first else size.sources * size.columns_in
+        kept = messages + 5 * scores + index + source + activations_kept(size)
+        return LayerCost(
+            kept=kept,
+            forward=max(source + 2 * messages + 5 * scores + index + 2 * target, kept),
+            backward=max(target + 3 * messages + source + 3 * scores, 2 * source + source_in),
+            gemm=dense,
+            input_gemm=0.0 if size.first else dense,
+            aggregated=2 * (messages + 5 * scores + 2 * source + sparse),
+            moved=9 * messages + 12 * scores + 8 * source + activations_moved(size) + 2 * sparse,
+            parameters=(size.columns_in + 3) * size.columns_out,
+        )
+
+    def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
+        from techniques.architecture.convs import GAT
+
+        if last:
+            return GAT(columns_in, columns_out, heads=1, concat=False)
+        return GAT(columns_in, columns_out // heads, heads=heads, concat=True)
+
+    def pyg_layers(self) -> str:
+        return "GAT"
+
+
+GAT = Gat()

@@ -1,0 +1,54 @@
+"""GCN: one product with a weight, then a degree-normalised sum over neighbours (Kipf and Welling, ICLR 2017)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.costs import (
+    LayerCost,
+    LayerSize,
+    activations_kept,
+    activations_moved,
+    aggregation_moved,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Gcn(BuiltIn):
+    """Cheapest layer; whole-graph training keeps every layer's activations (source, technique 3)."""
+
+    name = "gcn"
+    text = "graph convolution: cheapest per layer, poor memory on whole graphs"
+    can_transform_first = True
+
+    def layer_cost(self, size: LayerSize) -> LayerCost:
+        """Transform, then sum ``columns_out`` wide rows."""
+        source, target = size.sources * size.columns_out, size.targets * size.columns_out
+        messages = 0.0 if size.fused else size.edges * size.columns_out
+        source_in = 0.0 if size.first else size.sources * size.columns_in
+        dense = 0.0 if size.sparse_nonzeros is not None else size.sources * size.columns_in * size.columns_out
+        sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
+        return LayerCost(
+            kept=activations_kept(size),
+            forward=max(2 * source + messages + (1 if size.fused else 2) * target, activations_kept(size)),
+            backward=max(2 * target + messages + (1 if size.fused else 2) * source, source + source_in),
+            gemm=dense,
+            input_gemm=0.0 if size.first else dense,
+            aggregated=2 * ((size.edges + size.targets) * size.columns_out + sparse),
+            moved=aggregation_moved(size, size.columns_out) + 3 * source + activations_moved(size) + 2 * sparse,
+            parameters=(size.columns_in + 1) * size.columns_out,
+        )
+
+    def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
+        from techniques.architecture.convs import GCN
+
+        return GCN(columns_in, columns_out)
+
+    def pyg_layers(self) -> str:
+        return "GCN"
+
+
+GCN = Gcn()

@@ -1,0 +1,231 @@
+"""What every option is told: facts about the graph, the model, the machine and the goal.
+
+Bytes are ``int``, seconds ``float``. Unknown is ``None``; where it matters ``notes`` says why. Node and edge counts
+are kept by type from the start: a homogeneous graph has the one node type ``node`` and the one edge type ``edge``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+NODE = "node"
+EDGE = "edge"
+
+FLOAT_BYTES = 4
+INDEX_BYTES = 8
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Task(StrEnum):
+    """What the model learns to predict."""
+
+    NODE = "node"
+    LINK = "link"
+    GRAPH = "graph"
+
+
+class Objective(StrEnum):
+    """What the best candidate is best at."""
+
+    TIME = "time"
+    MEMORY = "memory"
+    ACCURACY = "accuracy"
+
+
+class Origin(StrEnum):
+    """Where a figure comes from, best first."""
+
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+    TYPED = "typed"
+
+
+class SizeClass(StrEnum):
+    """Size classes of the source: hundreds to thousands, tens of thousands, hundreds of thousands and more."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+class DegreeFacts(Record):
+    """In-degrees (stored entries per target node).
+
+    ``histogram[i]`` counts the nodes whose degree lies in ``[lows[i], lows[i + 1])``; ``totals[i]`` is the sum of
+    their degrees, so that ``totals[i] / histogram[i]`` is the exact mean of a bin.
+    """
+
+    mean: float
+    max: int
+    lows: tuple[int, ...]
+    histogram: tuple[int, ...]
+    totals: tuple[int, ...]
+
+
+class FeatureFacts(Record):
+    """Node features at rest and as the model sees them."""
+
+    width: int
+    dtype: str
+    nonzeros: int
+    stored_bytes: int
+    sparse_at_rest: bool = False
+    generated: bool = False
+    """True where the graph has none and log-degree plus a constant stand in."""
+    values_checked: bool = False
+
+    def density(self, num_nodes: int) -> float:
+        """Share of non-zero entries, 0 to 1."""
+        return self.nonzeros / max(num_nodes * self.width, 1)
+
+
+class LabelFacts(Record):
+    """Labels and splits; counts are in nodes (or in graphs for graph-level tasks)."""
+
+    num_classes: int
+    multi_label: bool = False
+    labelled: int | None = None
+    imbalance: float | None = None
+    """Largest class over smallest class."""
+    majority_share: float | None = None
+    homophily: float | None = None
+    """Share of edges that join two labelled nodes of one class."""
+    train: int | None = None
+    val: int | None = None
+    test: int | None = None
+    split_is_seeded: bool = False
+
+
+class GraphFacts(Record):
+    """Everything the planner knows about a graph.
+
+    ``num_edges`` counts stored directed entries: an undirected graph stores both directions.
+    """
+
+    name: str
+    source: str | None = None
+    """The GRAPH argument that this was read from; ``None`` for counts alone."""
+    origin: Origin = Origin.MEASURED
+    task: Task = Task.NODE
+    num_nodes: int
+    num_edges: int
+    undirected: bool
+    nodes_by_type: dict[str, int]
+    edges_by_type: dict[str, int]
+    density: float
+    isolated: int | None = None
+    self_loops: int | None = None
+    degrees: DegreeFacts
+    features: FeatureFacts
+    labels: LabelFacts
+    num_graphs: int = 1
+    structure_stored_bytes: int
+    dataset_bytes: int
+    """Structure and features in memory: int64 ``edge_index`` and float32 features, or what the user stated."""
+    edge_features: int = 0
+    size_class: SizeClass
+    fingerprint: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def heterogeneous(self) -> bool:
+        return len(self.nodes_by_type) > 1 or len(self.edges_by_type) > 1
+
+    @property
+    def mean_degree(self) -> float:
+        return self.num_edges / max(self.num_nodes, 1)
+
+    @property
+    def num_train(self) -> int:
+        """Training nodes; 60 % of all nodes where the split is not known."""
+        if self.labels.train is not None:
+            return self.labels.train
+        return max(1, int(0.6 * self.num_nodes))
+
+
+class GpuFacts(Record):
+    """One accelerator."""
+
+    name: str
+    memory_total_bytes: int
+    memory_free_bytes: int
+    compute_capability: str | None = None
+    memory_bandwidth_bytes_per_second: float | None = None
+    float32_flops_per_second: float | None = None
+    host_link_bytes_per_second: float | None = None
+
+
+class HardwareFacts(Record):
+    """A machine: the one at hand, or one from the catalog."""
+
+    name: str
+    origin: Origin
+    cores: int
+    """Cores usable: the least of the count, the affinity mask and the cgroup quota."""
+    memory_total_bytes: int
+    memory_available_bytes: int
+    disk_free_bytes: int | None = None
+    gpus: tuple[GpuFacts, ...] = ()
+    memory_bandwidth_bytes_per_second: float
+    """One direction, all usable cores together."""
+    gemm_flops_per_second: float
+    """float32 matrix products, all usable cores together."""
+    host_link_bytes_per_second: float | None = None
+    notes: tuple[str, ...] = ()
+    """Reasons for what is missing ("no GPU: ...") and sources of what is there."""
+
+
+class ModelFacts(Record):
+    """The model: a built-in architecture or the user's own ``module:factory``."""
+
+    architecture: str | None = None
+    """Name of a built-in architecture; ``None`` leaves the choice to the planner."""
+    layers: int | None = None
+    hidden: int | None = None
+
+
+class Goal(Record):
+    """What the user wants, and what the user knows that no file says."""
+
+    optimize: Objective = Objective.TIME
+    task: Task | None = None
+    host_memory_bytes: int | None = None
+    device_memory_bytes: int | None = None
+    grow: float = 1.0
+    context_hops: int | None = None
+    deadline_seconds: float | None = None
+    detail: str | None = None
+    ddp_tried: bool | None = None
+
+
+class Facts(Record):
+    """All facts in one bundle: what ``Option.check`` and ``Option.parts`` are told."""
+
+    graph: GraphFacts
+    model: ModelFacts = ModelFacts()
+    hardware: HardwareFacts
+    goal: Goal = Goal()
+
+    @property
+    def host_limit_bytes(self) -> int:
+        """Host memory that a run may use: what the user states, else what is available."""
+        return self.goal.host_memory_bytes or self.hardware.memory_available_bytes
+
+    @property
+    def grown_dataset_bytes(self) -> int:
+        """The data set after the growth that the user expects."""
+        return int(self.graph.dataset_bytes * self.goal.grow)
+
+    @property
+    def device_limit_bytes(self) -> int:
+        """Device memory that a run may use; 0 without a device."""
+        if self.goal.device_memory_bytes is not None:
+            return self.goal.device_memory_bytes
+        return max((gpu.memory_free_bytes for gpu in self.hardware.gpus), default=0)

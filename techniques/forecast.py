@@ -1,0 +1,219 @@
+"""The numbers of a job before it runs: bytes, FLOPs and seconds, by phase, always as ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from techniques.facts import EDGE, NODE, Facts
+
+
+class Phase(StrEnum):
+    """Phases of a job, in order; memory and time are budgeted for each."""
+
+    LOAD = "load"
+    PREPARE = "prepare"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+
+
+class Place(StrEnum):
+    """Where bytes live."""
+
+    HOST = "host"
+    DEVICE = "device"
+
+
+class Level(StrEnum):
+    """How much a forecast knows, least first."""
+
+    COUNTS = "counts"
+    GRAPH = "graph"
+
+
+@dataclass(frozen=True)
+class Range:
+    """A predicted figure: 90 % of measurements should lie between ``low`` and ``high``."""
+
+    low: float
+    expected: float
+    high: float
+
+    @staticmethod
+    def exact(value: float) -> Range:
+        return Range(value, value, value)
+
+    @staticmethod
+    def within(value: float, error: float) -> Range:
+        """``value`` give or take the relative ``error``, such as 0.1."""
+        return Range(value * (1 - error), value, value * (1 + error))
+
+    @staticmethod
+    def factor(value: float, factor: float) -> Range:
+        """``value``, possibly ``factor`` times less or more."""
+        return Range(value / factor, value, value * factor)
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.expected + other.expected, self.high + other.high)
+
+    def __mul__(self, scale: float) -> Range:
+        return Range(self.low * scale, self.expected * scale, self.high * scale)
+
+    def maximum(self, other: Range) -> Range:
+        return Range(max(self.low, other.low), max(self.expected, other.expected), max(self.high, other.high))
+
+
+ZERO = Range.exact(0.0)
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """One layer of one step: nodes read, nodes written, edges used, each by type."""
+
+    sources: Mapping[str, float]
+    targets: Mapping[str, float]
+    edges: Mapping[str, float]
+
+    @staticmethod
+    def homogeneous(sources: float, targets: float, edges: float) -> LayerShape:
+        return LayerShape({NODE: sources}, {NODE: targets}, {EDGE: edges})
+
+    @property
+    def num_sources(self) -> float:
+        return sum(self.sources.values())
+
+    @property
+    def num_targets(self) -> float:
+        return sum(self.targets.values())
+
+    @property
+    def num_edges(self) -> float:
+        return sum(self.edges.values())
+
+
+@dataclass(frozen=True)
+class StepShape:
+    """What one training step sees: its layers, input side first, and the nodes that carry a loss."""
+
+    layers: tuple[LayerShape, ...]
+    seeds: float
+
+    @property
+    def input_nodes(self) -> float:
+        return self.layers[0].num_sources
+
+    @property
+    def input_edges(self) -> float:
+        return self.layers[0].num_edges
+
+
+@dataclass(frozen=True)
+class DrawnHops:
+    """Sizes of one sampled batch: ``nodes`` found at hop 0 (the seeds), 1, ..., ``edges`` drawn at hop 1, 2, ..."""
+
+    nodes: tuple[int, ...]
+    edges: tuple[int, ...]
+
+
+Draw = Callable[[int, tuple[int, ...]], tuple[DrawnHops, ...]]
+"""``draw(batch_size, fanouts)`` samples a few real batches of the graph at hand."""
+
+
+@dataclass(frozen=True)
+class PhaseForecast:
+    """One phase: peaks above the baseline of the process, and seconds (one epoch for ``train``)."""
+
+    host_peak_bytes: Range = ZERO
+    device_peak_bytes: Range = ZERO
+    seconds: Range = ZERO
+
+
+def _empty_phases() -> dict[Phase, PhaseForecast]:
+    return {phase: PhaseForecast() for phase in Phase}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Bytes, FLOPs and seconds so far; every part returns a new one.
+
+    ``held`` are the bytes that stay allocated from here on, by label; a phase's peak is the largest sum of what is
+    held and what is needed for a moment.
+    """
+
+    facts: Facts
+    draw: Draw | None = None
+    shape: StepShape | None = None
+    largest_shape: StepShape | None = None
+    """The largest step of an epoch: what memory is judged on."""
+    steps_per_epoch: int = 1
+    fused: bool = False
+    """Whether neighbours are summed by a fused sparse product; ``edge_bytes`` and ``row_bytes`` are what a block of
+    edges weighs per edge and per row."""
+    edge_bytes: float = 0.0
+    row_bytes: float = 0.0
+    held: Mapping[tuple[Place, str], Range] = field(default_factory=dict)
+    phases: Mapping[Phase, PhaseForecast] = field(default_factory=_empty_phases)
+    gemm_flops_per_epoch: Range = ZERO
+    aggregation_flops_per_epoch: Range = ZERO
+    parameters: int = 0
+
+    @property
+    def level(self) -> Level:
+        return Level.GRAPH if self.draw is not None else Level.COUNTS
+
+    def held_bytes(self, place: Place) -> Range:
+        """Everything that is held in one place."""
+        total = ZERO
+        for (where, _), amount in self.held.items():
+            if where is place:
+                total = total + amount
+        return total
+
+    def hold(self, phase: Phase, place: Place, label: str, amount: Range) -> Forecast:
+        """Allocate ``amount`` bytes that stay until ``drop(label)``."""
+        held = {**self.held, (place, label): amount}
+        return replace(self, held=held).spike(phase, place, ZERO)
+
+    def drop(self, place: Place, label: str) -> Forecast:
+        """Free what ``label`` held."""
+        return replace(self, held={key: value for key, value in self.held.items() if key != (place, label)})
+
+    def spike(self, phase: Phase, place: Place, amount: Range) -> Forecast:
+        """Need ``amount`` bytes on top of what is held, for a moment."""
+        peak = self.held_bytes(place) + amount
+        before = self.phases[phase]
+        if place is Place.HOST:
+            after = replace(before, host_peak_bytes=before.host_peak_bytes.maximum(peak))
+        else:
+            after = replace(before, device_peak_bytes=before.device_peak_bytes.maximum(peak))
+        return replace(self, phases={**self.phases, phase: after})
+
+    def spend(self, phase: Phase, seconds: Range) -> Forecast:
+        """Take ``seconds`` more in a phase."""
+        before = self.phases[phase]
+        return replace(self, phases={**self.phases, phase: replace(before, seconds=before.seconds + seconds)})
+
+    def peak_bytes(self, place: Place) -> Range:
+        """Largest peak of all phases."""
+        peak = ZERO
+        for phase in self.phases.values():
+            peak = peak.maximum(phase.host_peak_bytes if place is Place.HOST else phase.device_peak_bytes)
+        return peak
+
+    def peak_phase(self, place: Place = Place.HOST) -> Phase:
+        """The phase whose expected peak is the largest."""
+
+        def expected(phase: Phase) -> float:
+            one = self.phases[phase]
+            return (one.host_peak_bytes if place is Place.HOST else one.device_peak_bytes).expected
+
+        return max(Phase, key=expected)
+
+    @property
+    def epoch_seconds(self) -> Range:
+        return self.phases[Phase.TRAIN].seconds
+
+    @property
+    def flops_per_epoch(self) -> Range:
+        return self.gemm_flops_per_epoch + self.aggregation_flops_per_epoch

@@ -1,0 +1,146 @@
+"""A run as a plan (``JobSpec``), as numbers (``forecast``) and as live objects (``Job``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from techniques.base import Part, Settings, SettingValue, Slot
+from techniques.errors import OptionError
+from techniques.facts import Facts, Record
+from techniques.forecast import Draw, Forecast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import torch
+
+    from techniques.architecture.network import Batch, Network
+    from techniques.remote.rows import RowStore
+    from techniques.remote.source.stored import StoredGraph
+    from techniques.sampling.structure import Structure
+
+
+class Training(Record):
+    """How the model is fitted, whatever the seven rooms hold."""
+
+    optimizer: str = "adam"
+    learning_rate: float = 0.01
+    weight_decay: float = 5e-4
+    dropout: float = 0.5
+    max_epochs: int = 500
+    patience_evaluations: int = 20
+    """Stop after this many evaluations without a better validation metric."""
+    seed: int = 0
+
+
+class JobSpec(Record):
+    """One option per slot, its settings and one training record: everything a worker needs beside the facts."""
+
+    options: dict[Slot, str]
+    settings: dict[str, SettingValue]
+    training: Training = Training()
+
+
+@dataclass
+class Job:
+    """Live objects of a run, filled stage by stage.
+
+    Shapes: ``labels`` [N] int64, or [N, C] float for multi-label; masks [N] bool.
+    """
+
+    spec: JobSpec
+    facts: Facts
+    stored: StoredGraph
+    scratch: Path
+    """A folder for what an option must put on disk."""
+    structure: Structure | None = None
+    features: RowStore | None = None
+    labels: torch.Tensor | None = None
+    masks: dict[str, torch.Tensor] = field(default_factory=dict)
+    device: torch.device | None = None
+    seed_order: Callable[[], torch.Tensor] | None = None
+    """Train nodes in the order of a new epoch."""
+    batches: Callable[[], Iterable[Batch]] | None = None
+    """One epoch of batches, on the host."""
+    transfer: Callable[[Batch], Batch] | None = None
+    """Moves a batch to where the model lives."""
+    model: Network | None = None
+    optimizer: torch.optim.Optimizer | None = None
+    predict: Callable[[], torch.Tensor] | None = None
+    """Logits of every node, [N, C], without gradients."""
+    wait_seconds: Callable[[], float] = lambda: 0.0
+    """Seconds that the trainer has waited for batches so far."""
+
+    def need(self, name: str) -> Any:
+        """An attribute that an earlier stage must have filled.
+
+        Raises:
+            OptionError: no option of this job fills it.
+        """
+        value = getattr(self, name)
+        if value is None:
+            raise OptionError(f"this combination of options provides no {name}", "Choose an option that does")
+        return value
+
+    def moved_batches(self) -> Iterator[Batch]:
+        """One epoch of batches where the model lives."""
+        transfer = self.need("transfer")
+        for batch in self.need("batches")():
+            yield transfer(batch)
+
+
+def compose(spec: JobSpec, facts: Facts) -> tuple[Part, ...]:
+    """Gather the parts of a spec's options in order of execution."""
+    from techniques import option
+
+    parts = [part for slot, name in spec.options.items() for part in option(slot, name).parts(facts, spec)]
+    return tuple(sorted(parts, key=lambda part: part.stage))
+
+
+def forecast(spec: JobSpec, facts: Facts, draw: Draw | None = None) -> Forecast:
+    """Walk the parts with numbers."""
+    so_far = Forecast(facts=facts, draw=draw)
+    for part in compose(spec, facts):
+        so_far = part.forecast(so_far)
+    return so_far
+
+
+def build(job: Job, announce: Callable[[Part], None] = lambda part: None) -> Job:
+    """Walk the same parts with live objects; ``announce`` is told each part before it is built."""
+    for part in compose(job.spec, job.facts):
+        announce(part)
+        job = part.build(job)
+    return job
+
+
+def setting_int(settings: Settings, name: str) -> int:
+    """A setting that must be a whole number."""
+    return int(_number(settings, name))
+
+
+def setting_float(settings: Settings, name: str) -> float:
+    """A setting that must be a number."""
+    return float(_number(settings, name))
+
+
+def setting_ints(settings: Settings, name: str) -> tuple[int, ...]:
+    """A setting that must be a list of whole numbers."""
+    value = settings[name]
+    if isinstance(value, tuple):
+        return value
+    raise OptionError(f"{name} must be a list of whole numbers, got {value!r}", f"Write --set {name}=10,5")
+
+
+def _number(settings: Settings, name: str) -> int | float:
+    value = settings[name]
+    if isinstance(value, (int, float)):
+        return value
+    raise OptionError(f"{name} must be a number, got {value!r}", f"Write --set {name}=NUMBER")
+
+
+def merge_settings(*groups: Iterable[tuple[str, SettingValue]]) -> dict[str, SettingValue]:
+    """Later groups win."""
+    return {name: value for group in groups for name, value in group}

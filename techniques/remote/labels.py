@@ -1,0 +1,84 @@
+"""Labels and splits as tensors; a seeded, stratified 60/20/20 split where the graph brings none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from techniques.errors import GraphError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from techniques.remote.source.stored import StoredGraph
+
+SPLITS = ("train", "val", "test")
+SHARES = (0.6, 0.2)
+
+
+def read_labels(stored: StoredGraph) -> torch.Tensor:
+    """[N] int64 class positions (-1 = unlabelled; gaps in the ids are closed), or [N, L] float32 for multi-label.
+
+    Raises:
+        GraphError: the graph has no labels.
+    """
+    if "y" not in stored.headers:
+        raise GraphError(f"node classification needs labels, {stored.name} has none", "Add an array y to the graph")
+    y: NDArray[Any] = np.array(stored.read("y"))
+    if y.ndim == 2:
+        return torch.from_numpy(y.astype(np.float32))
+    classes = np.unique(y[y >= 0])
+    closed = np.where(y >= 0, np.searchsorted(classes, y), -1)
+    return torch.from_numpy(closed.astype(np.int64))
+
+
+def read_splits(stored: StoredGraph, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Masks [N] bool for train, val and test: the graph's own, else seeded and stratified over labelled nodes."""
+    labelled = labels >= 0 if labels.dim() == 1 else torch.ones(labels.size(0), dtype=torch.bool)
+    names = [f"{split}_mask" for split in SPLITS]
+    if names[0] in stored.headers:
+        masks = {
+            split: _mask(stored, name, labels.size(0)) & labelled for split, name in zip(SPLITS, names, strict=True)
+        }
+        return _with_validation(masks)
+    return stratified_split(labels)
+
+
+def stratified_split(labels: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:
+    """60/20/20 of every class; multi-label nodes are one class."""
+    rng = np.random.default_rng(seed)
+    y = labels.numpy() if labels.dim() == 1 else np.zeros(labels.size(0), dtype=np.int64)
+    masks = {split: np.zeros(y.size, dtype=bool) for split in SPLITS}
+    for label in np.unique(y[y >= 0]):
+        nodes = rng.permutation(np.flatnonzero(y == label))
+        first, second = _cuts(nodes.size)
+        for split, part in zip(SPLITS, np.split(nodes, [first, second]), strict=True):
+            masks[split][part] = True
+    return {split: torch.from_numpy(mask) for split, mask in masks.items()}
+
+
+def _cuts(size: int) -> tuple[int, int]:
+    return max(1, round(SHARES[0] * size)), max(1, round((SHARES[0] + SHARES[1]) * size))
+
+
+def _mask(stored: StoredGraph, name: str, num_nodes: int) -> torch.Tensor:
+    if name not in stored.headers:
+        return torch.zeros(num_nodes, dtype=torch.bool)
+    values: NDArray[np.generic] = np.array(stored.read(name))
+    return torch.from_numpy(values.astype(bool))
+
+
+def _with_validation(masks: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Karate Club and others bring training nodes only: the rest is halved, seeded, into validation and test."""
+    if masks["val"].any() and masks["test"].any():
+        return masks
+    held_out = masks["val"] | masks["test"]
+    rest = torch.nonzero(held_out if held_out.any() else ~masks["train"]).flatten()
+    order = rest[torch.from_numpy(np.random.default_rng(0).permutation(rest.numel()))]
+    val, test = order[: (order.numel() + 1) // 2], order[(order.numel() + 1) // 2 :]
+    filled = {name: torch.zeros_like(masks["train"]) for name in ("val", "test")}
+    filled["val"][val] = True
+    filled["test"][test] = True
+    return {"train": masks["train"], **filled}

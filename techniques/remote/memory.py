@@ -1,0 +1,117 @@
+"""Structure and features in host memory: the default while they fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
+from techniques.facts import Facts
+from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.job import Job, JobSpec
+
+LABEL_BYTES_PER_NODE = 8 + 3
+"""int64 class ids and three boolean masks."""
+POINTER_BYTES = 8
+SOURCE_BYTES = 4
+"""The structure keeps one int32 source per edge up to 2**31 nodes."""
+DISK_BYTES_PER_SECOND = 500e6
+SORT_SECONDS_PER_EDGE = 25e-9
+"""Counting sort of edges by target, one thread; random writes (measured on 2 cores at 2.5 M edges)."""
+
+
+@dataclass(frozen=True)
+class ReadGraph:
+    """Open the graph and read labels and splits; edges and features are memory-mapped until something needs them."""
+
+    stage: Stage = Stage.SOURCE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph = so_far.facts.graph
+        label_bytes = LABEL_BYTES_PER_NODE * graph.num_nodes
+        if graph.labels.multi_label:
+            label_bytes += 4 * graph.num_nodes * graph.labels.num_classes
+        so_far = so_far.hold(Phase.LOAD, Place.HOST, "labels", Range.within(label_bytes, 0.05))
+        so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within(16 * graph.num_nodes, 0.5))
+        seconds = (graph.structure_stored_bytes + graph.features.stored_bytes) / DISK_BYTES_PER_SECOND
+        return so_far.spend(Phase.LOAD, Range(seconds / 10, seconds, seconds * 4))
+
+    def build(self, job: Job) -> Job:
+        from techniques.remote.labels import read_labels, read_splits
+
+        labels = read_labels(job.stored)
+        return replace(job, labels=labels, masks=read_splits(job.stored, labels))
+
+
+@dataclass(frozen=True)
+class SortEdges:
+    """Sort the edges by target (CSC), once."""
+
+    drop_self_loops: bool
+    stage: Stage = Stage.PREPARE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph = so_far.facts.graph
+        structure = POINTER_BYTES * (graph.num_nodes + 1) + SOURCE_BYTES * graph.num_edges
+        so_far = so_far.hold(Phase.PREPARE, Place.HOST, "structure", Range.within(structure, 0.02))
+        scratch = POINTER_BYTES * graph.num_nodes
+        if self.drop_self_loops:
+            scratch += graph.num_edges
+            if graph.self_loops:
+                scratch += 8 * graph.num_edges
+        so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(scratch, 0.1))
+        return so_far.spend(Phase.PREPARE, Range.factor(SORT_SECONDS_PER_EDGE * graph.num_edges + 0.01, 3))
+
+    def build(self, job: Job) -> Job:
+        from techniques.sampling.structure import Structure
+
+        graph = job.facts.graph
+        edge_index = job.stored.read("edge_index")
+        structure = Structure.build(edge_index, graph.num_nodes, graph.undirected, self.drop_self_loops)  # type: ignore[arg-type]
+        return replace(job, structure=structure)
+
+
+@dataclass(frozen=True)
+class StructureInMemory:
+    """Edges sorted by target in host memory: 4 bytes an edge and 8 a node."""
+
+    slot: Slot = Slot.REMOTE
+    name: str = "memory"
+    text: str = "edges in host memory: the fastest to sample from"
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        return USABLE
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        return ()
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        adds_loops = spec.options[Slot.ARCHITECTURE] in ("gcn", "gat")
+        return (ReadGraph(), SortEdges(drop_self_loops=adds_loops))
+
+    def recipe(self, spec: JobSpec) -> str:
+        return 'data = torch.load("graph.pt", weights_only=False)  # your PyG Data object'
+
+
+@dataclass(frozen=True)
+class FeaturesInMemory:
+    """Feature rows in host memory, in the form the representation room says."""
+
+    slot: Slot = Slot.REMOTE_FEATURES
+    name: str = "memory"
+    text: str = "features in host memory: the fastest to read"
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        return USABLE
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        return ()
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        return ()
+
+    def recipe(self, spec: JobSpec) -> str:
+        return ""
+
+
+STRUCTURE_IN_MEMORY = StructureInMemory()
+FEATURES_IN_MEMORY = FeaturesInMemory()

@@ -1,0 +1,152 @@
+"""One layer's edges, in the representation that was chosen: COO ``edge_index``, or CSR for the fused product."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Csr(NamedTuple):
+    """Rows are targets. int32 halves the memory, and MKL's sparse product needs no conversion.
+
+    Shapes: ``ptr`` [T + 1], ``source`` [m], ``ones`` [m] float32; ``transposed_ptr`` [S + 1] and
+    ``transposed_target`` [m] the same edges by source, for the backward pass (``None`` where only inference is meant).
+    """
+
+    ptr: Tensor
+    source: Tensor
+    ones: Tensor
+    transposed_ptr: Tensor | None
+    transposed_target: Tensor | None
+
+
+class Block(NamedTuple):
+    """Edges from ``num_sources`` nodes to the first ``num_targets`` of them.
+
+    Exactly one of ``edge_index`` [2, m] (row 0 source, row 1 target, int64) and ``csr`` is given.
+    """
+
+    num_sources: int
+    num_targets: int
+    edge_index: Tensor | None = None
+    csr: Csr | None = None
+
+    @property
+    def num_edges(self) -> int:
+        if self.csr is not None:
+            return self.csr.source.numel()
+        assert self.edge_index is not None
+        return self.edge_index.size(1)
+
+    def in_degrees(self) -> Tensor:
+        """Edges per target, [T] float32."""
+        if self.csr is not None:
+            return self.csr.ptr.diff().to(torch.float32)
+        assert self.edge_index is not None
+        ones = torch.ones(self.edge_index.size(1), device=self.edge_index.device)
+        return torch.zeros(self.num_targets, device=ones.device).scatter_add_(0, self.edge_index[1], ones)
+
+
+def on_device(block: Block, device: torch.device) -> Block:
+    """The block with its tensors on ``device``."""
+    if block.edge_index is not None:
+        return block._replace(edge_index=block.edge_index.to(device, non_blocking=True))
+    assert block.csr is not None
+    moved = (None if part is None else part.to(device, non_blocking=True) for part in block.csr)
+    return block._replace(csr=Csr(*moved))  # type: ignore[arg-type]
+
+
+def neighbor_sum(block: Block, h: Tensor) -> Tensor:
+    """Sum of the sources' rows for every target: [S, F] -> [T, F], differentiable in ``h``."""
+    if block.csr is not None:
+        return _FusedSum.apply(h, block)  # type: ignore[no-any-return,no-untyped-call]
+    assert block.edge_index is not None
+    source, target = block.edge_index
+    return scatter_sum(h.index_select(0, source), target, block.num_targets)
+
+
+def scatter_sum(messages: Tensor, target: Tensor, num_targets: int) -> Tensor:
+    """Sum of the messages of every target: [m, F] -> [T, F].
+
+    ``scatter_add`` as in PyG: its backward pass holds one row per edge, that of ``index_add`` two (measured).
+    """
+    index = target.unsqueeze(1).expand(-1, messages.size(1))
+    return messages.new_zeros(num_targets, messages.size(1)).scatter_add_(0, index, messages)
+
+
+def neighbor_mean(block: Block, h: Tensor) -> Tensor:
+    """Mean of the sources' rows for every target, 0 for targets without sources: [S, F] -> [T, F]."""
+    return neighbor_sum(block, h) / block.in_degrees().clamp_(min=1.0).unsqueeze(1)
+
+
+def gcn_sum(block: Block, h: Tensor, inverse_root: Tensor, first_target: int = 0) -> Tensor:
+    """D^-1/2 (A + I) D^-1/2 h, targets only: [S, F] -> [T, F] (Kipf and Welling 2017, equation 2).
+
+    ``inverse_root`` [S] is the degree including the self-loop, to the power -1/2.
+    """
+    if block.csr is not None:
+        return _FusedGcn.apply(h, block, inverse_root, first_target)  # type: ignore[no-any-return,no-untyped-call]
+    assert block.edge_index is not None
+    targets = slice(first_target, first_target + block.num_targets)
+    scaled = h * inverse_root.unsqueeze(1)
+    out = neighbor_sum(block, scaled) + scaled[targets]
+    return out * inverse_root[targets].unsqueeze(1)
+
+
+def _product(ptr: Tensor, index: Tensor, ones: Tensor, num_columns: int, h: Tensor) -> Tensor:
+    shape = (ptr.numel() - 1, num_columns)
+    matrix = torch.sparse_csr_tensor(ptr, index, ones, size=shape, check_invariants=False)
+    return matrix @ h
+
+
+class _FusedSum(torch.autograd.Function):
+    """A h without one message per edge in memory; the backward pass multiplies by the transposed copy."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, h: Tensor, block: Block) -> Tensor:
+        assert block.csr is not None
+        ctx.block = block  # type: ignore[attr-defined]
+        return _product(block.csr.ptr, block.csr.source, block.csr.ones, block.num_sources, h)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        block: Block = ctx.block  # type: ignore[attr-defined]
+        return _transposed_product(block, grad), None
+
+
+class _FusedGcn(torch.autograd.Function):
+    """The normalised product of GCN in one step: scaling rows before and after replaces a weight per edge."""
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, h: Tensor, block: Block, inverse_root: Tensor, first_target: int
+    ) -> Tensor:
+        assert block.csr is not None
+        ctx.block, ctx.inverse_root, ctx.first = block, inverse_root, first_target  # type: ignore[attr-defined]
+        targets = slice(first_target, first_target + block.num_targets)
+        scaled = h * inverse_root.unsqueeze(1)
+        out = _product(block.csr.ptr, block.csr.source, block.csr.ones, block.num_sources, scaled)
+        return out.add_(scaled[targets]).mul_(inverse_root[targets].unsqueeze(1))
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx,
+        grad: Tensor,  # type: ignore[override]
+    ) -> tuple[Tensor, None, None, None]:
+        block: Block = ctx.block  # type: ignore[attr-defined]
+        inverse_root, first = ctx.inverse_root, ctx.first  # type: ignore[attr-defined]
+        targets = slice(first, first + block.num_targets)
+        scaled = grad * inverse_root[targets].unsqueeze(1)
+        out = _transposed_product(block, scaled)
+        out[targets] += scaled
+        return out.mul_(inverse_root.unsqueeze(1)), None, None, None
+
+
+def _transposed_product(block: Block, grad: Tensor) -> Tensor:
+    csr = block.csr
+    assert csr is not None and csr.transposed_ptr is not None and csr.transposed_target is not None, (
+        "a block without its transposed copy is for inference only"
+    )
+    return _product(csr.transposed_ptr, csr.transposed_target, csr.ones, block.num_targets, grad.contiguous())

@@ -1,0 +1,61 @@
+"""Features as a dense float32 matrix, 4 N F bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
+from techniques.facts import FLOAT_BYTES, Facts
+from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.job import Job, JobSpec
+
+FILL_BYTES_PER_SECOND = 1e9
+
+
+@dataclass(frozen=True)
+class FillDense:
+    """Write the dense matrix; sparse and float16 rows are converted chunk by chunk."""
+
+    stage: Stage = Stage.PREPARE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph = so_far.facts.graph
+        matrix = FLOAT_BYTES * graph.num_nodes * graph.features.width
+        so_far = so_far.hold(Phase.PREPARE, Place.HOST, "features", Range.within(matrix, 0.01))
+        if graph.features.sparse_at_rest:
+            parts = 8 * graph.features.nonzeros + 8 * graph.num_nodes
+            chunk = 8 * graph.features.nonzeros * min(1.0, 65_536 / graph.num_nodes)
+            so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(parts + chunk, 0.2))
+        return so_far.spend(Phase.PREPARE, Range.factor(matrix / FILL_BYTES_PER_SECOND, 3))
+
+    def build(self, job: Job) -> Job:
+        from techniques.remote.rows import degree_rows, dense_rows
+
+        graph = job.facts.graph
+        if graph.features.generated:
+            return replace(job, features=degree_rows(job.need("structure")))
+        return replace(job, features=dense_rows(job.stored, graph.num_nodes))
+
+
+@dataclass(frozen=True)
+class FeaturesDense:
+    """The fastest form for features with few zeros."""
+
+    slot: Slot = Slot.REPRESENTATION_FEATURES
+    name: str = "dense"
+    text: str = "features as a dense matrix: fastest unless most entries are zero"
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        return USABLE
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        return ()
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        return (FillDense(),) if spec.options[Slot.REMOTE_FEATURES] == "memory" else ()
+
+    def recipe(self, spec: JobSpec) -> str:
+        return ""
+
+
+FEATURES_DENSE = FeaturesDense()

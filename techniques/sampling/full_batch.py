@@ -1,0 +1,77 @@
+"""Every node in every step: exact gradients, and the whole graph's activations in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
+from techniques.facts import Facts
+from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.job import Job, JobSpec, setting_int
+
+
+@dataclass(frozen=True)
+class WholeGraph:
+    """One batch that is built once and used in every epoch."""
+
+    layers: int
+    copied_rows: bool
+    stage: Stage = Stage.BATCH
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph = so_far.facts.graph
+        layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
+        shape = StepShape((layer,) * self.layers, seeds=graph.num_train)
+        block = so_far.edge_bytes * graph.num_edges + so_far.row_bytes * graph.num_nodes
+        labels = 16 * graph.num_train
+        so_far = replace(so_far, shape=shape, largest_shape=shape, steps_per_epoch=1)
+        so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + labels, 0.02))
+        transient = 0.0 if so_far.fused else 8.0 * graph.num_edges
+        return so_far.spike(Phase.PREPARE, Place.HOST, Range.within(transient, 0.3))
+
+    def build(self, job: Job) -> Job:
+        from techniques.architecture.network import Batch
+
+        block = job.need("structure").whole()
+        train = job.masks["train"].nonzero().flatten()
+        batch = Batch(job.need("features").whole(), (block,) * self.layers, job.need("labels")[train], train)
+        moved: list[Batch] = []
+
+        def batches() -> list[Batch]:
+            return [batch]
+
+        def transfer_once(one: Batch) -> Batch:
+            if not moved:
+                moved.append(one.to(job.need("device")))
+            return moved[0]
+
+        return replace(job, batches=batches, transfer=transfer_once)
+
+
+@dataclass(frozen=True)
+class FullBatch:
+    """Fastest per epoch where it fits; converges in more epochs and cannot be split (source, technique 3 and 4)."""
+
+    slot: Slot = Slot.SAMPLING
+    name: str = "full_batch"
+    text: str = "all nodes at once: exact and simple, needs the whole graph's activations"
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        if facts.goal.grow > 1 and facts.graph.num_nodes * facts.goal.grow > 1e7:
+            rule = "a full batch grows with the graph"
+            grown = f"{facts.graph.num_nodes * facts.goal.grow:,.0f} nodes"
+            return refuse("growth", grown, rule, "source, case D", "memory would grow without bound")
+        return USABLE
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        return ()
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        copied = spec.options[Slot.HARDWARE] != "cpu"
+        return (WholeGraph(setting_int(spec.settings, "layers"), copied_rows=copied),)
+
+    def recipe(self, spec: JobSpec) -> str:
+        return "out = model(data.x, adjacency)\nloss = F.cross_entropy(out[data.train_mask], data.y[data.train_mask])"
+
+
+FULL_BATCH = FullBatch()

@@ -1,0 +1,388 @@
+"""Multi-hop neighbour sampling without replacement (Hamilton, Ying and Leskovec, 2017, GraphSAGE, arXiv:1706.02216)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from techniques.sampling.kernels.machine_code import IntArray, kernel, prefetch, read_only
+
+INT32_LIMIT = 2**31
+# Edges that are in flight at once: enough to cover the memory's latency, few enough that their cache lines (of row and
+# of the position array) are still in the second-level cache when the next stage reads them.
+BLOCK_EDGES = 512
+WEYL = np.uint64(0x9E3779B97F4A7C15)  # the step of splitmix64's counter
+
+# Indices inside the kernels are unsigned: numba then leaves out its test for negative ones, a quarter of the time.
+
+
+@dataclass(frozen=True)
+class SampledHops:
+    """A sampled neighbourhood in compressed rows, one row per expanded node.
+
+    Each node is expanded once, in the order of its local id, so edges come out grouped by target and nothing is sorted.
+
+    Attributes:
+        node: int64 ``[num_sampled]``, global id of each local id: the seeds, then new nodes in order of discovery.
+        ptr: int64 ``[num_targets + 1]``; targets are the local ids ``0..num_targets-1``, all but the last hop's nodes.
+        col_source: ``[num_edges]``, local ids of the sources of target ``t`` at ``ptr[t]:ptr[t + 1]``.
+        edge: int64 ``[num_edges]``, position of each edge in the CSC arrays, or None where not asked for.
+        num_sampled_nodes: new nodes per hop, the seeds first: ``L + 1`` counts.
+        num_sampled_edges: edges per hop: ``L`` counts.
+    """
+
+    node: NDArray[np.int64]
+    ptr: NDArray[np.int64]
+    col_source: IntArray
+    edge: NDArray[np.int64] | None
+    num_sampled_nodes: list[int]
+    num_sampled_edges: list[int]
+
+    def col_target(self) -> IntArray:
+        """The local id of each edge's target, ``[num_edges]``: the second row of an edge list."""
+        target = np.empty_like(self.col_source)
+        _expand_ptr(self.ptr, target)
+        return target
+
+
+class NeighborKernel:
+    """Samples neighbourhoods of one graph; any number of threads may call :meth:`sample` at the same time.
+
+    Each thread keeps scratch of ``4 n`` bytes plus one byte per edge of the largest in-degree, see ``scratch_bytes``.
+
+    Args:
+        colptr: int64 ``[n + 1]``, as made by :func:`~techniques.sampling.kernels.csc.build_csc`.
+        row: int32 or int64 ``[E]``; ids are trusted to lie in ``0..n-1``. Both arrays may be read-only or
+            memory-mapped.
+        num_nodes: number of nodes ``n``, below ``2**31``.
+
+    Raises:
+        ValueError: pointers that do not fit ``row`` or ``num_nodes``, wrong dtypes, or too many nodes.
+    """
+
+    def __init__(self, colptr: IntArray, row: IntArray, num_nodes: int) -> None:
+        if not 0 <= num_nodes < INT32_LIMIT:
+            raise ValueError(f"num_nodes must be from 0 to 2**31 - 1, got {num_nodes}")
+        if colptr.shape != (num_nodes + 1,) or colptr.dtype != np.int64:
+            raise ValueError(f"colptr must be int64 [{num_nodes + 1}], got {colptr.dtype} {list(colptr.shape)}")
+        if row.ndim != 1 or row.dtype not in (np.int32, np.int64):
+            raise ValueError(f"row must be int32 or int64 [E], got {row.dtype} {list(row.shape)}")
+        smallest, largest = _degree_range(read_only(colptr))
+        if smallest < 0 or colptr[0] != 0 or colptr[-1] != len(row):
+            raise ValueError(f"colptr must rise from 0 to the {len(row)} entries of row")
+        self.num_nodes = num_nodes
+        self.max_degree = int(largest)
+        self._colptr = np.ascontiguousarray(read_only(colptr))
+        self._row = np.ascontiguousarray(read_only(row))
+        self._local = threading.local()
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes that each sampling thread keeps between batches."""
+        return 4 * self.num_nodes + self.max_degree
+
+    def sample(
+        self,
+        seeds: IntArray,
+        fanouts: Sequence[int],
+        seed: int,
+        *,
+        with_edge: bool = False,
+        local_dtype: DTypeLike = np.int64,
+    ) -> SampledHops:
+        """Sample the neighbourhood of ``seeds``, ``len(fanouts)`` hops deep.
+
+        Hop ``h`` expands the nodes first found at hop ``h - 1``. A node with at most ``fanouts[h]`` in-edges keeps all
+        of them; any other keeps exactly that many, a uniform choice without replacement by Floyd's method (Bentley
+        and Floyd, 1987, CACM 30(9)). Parallel edges count one by one.
+
+        Args:
+            seeds: global ids ``[num_seeds]``, kept in this order. A repeated seed is kept and expanded each time; edges
+                that lead to it then point at its first copy.
+            fanouts: in-edges per node for each hop; -1 takes all.
+            seed: equal seeds give equal results, on whatever thread.
+            with_edge: also return each edge's position in ``row``.
+            local_dtype: dtype of ``col_source``, int64 or int32.
+
+        Raises:
+            ValueError: a fanout below -1, a seed node outside the graph, or another ``local_dtype``.
+        """
+        self._check(seeds, fanouts, np.dtype(local_dtype))
+        compact = np.dtype(local_dtype) == np.int32 and len(self._row) < INT32_LIMIT
+        batch = _Batch(self, self._borrow(), seeds, seed, with_edge, np.int32 if compact else np.int64)
+        for fanout in fanouts:
+            batch.expand(fanout)
+        self._local.scratch = batch.finish()  # an interrupted batch never comes here and its scratch is dropped
+        return batch.result(np.dtype(local_dtype))
+
+    def _check(self, seeds: IntArray, fanouts: Sequence[int], local_dtype: np.dtype[Any]) -> None:
+        if local_dtype not in (np.int32, np.int64):
+            raise ValueError(f"local_dtype must be int32 or int64, got {local_dtype}")
+        if any(fanout < -1 for fanout in fanouts):
+            raise ValueError(f"fanouts must be at least 0, or -1 for all, got {list(fanouts)}")
+        if len(seeds) and not (seeds.min() >= 0 and seeds.max() < self.num_nodes):
+            raise ValueError(f"seeds must lie in 0..{self.num_nodes - 1}, got {seeds.min()}..{seeds.max()}")
+
+    def _borrow(self) -> _Scratch:
+        scratch: _Scratch | None = getattr(self._local, "scratch", None)
+        self._local.scratch = None
+        return scratch if scratch is not None else _Scratch.fresh(self.num_nodes, self.max_degree)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_local"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _local=threading.local())
+
+
+@dataclass
+class _Scratch:
+    """One thread's memory between batches.
+
+    ``position[v] >= base`` means that this batch found ``v``, as local id ``position[v] - base``. Every batch raises
+    ``base`` past the ids it gave, so old entries lapse by themselves and nothing is reset until int32 runs out.
+    """
+
+    position: NDArray[np.int32]
+    taken: NDArray[np.uint8]
+    base: int
+
+    @classmethod
+    def fresh(cls, num_nodes: int, max_degree: int) -> _Scratch:
+        return cls(np.zeros(num_nodes, np.int32), np.zeros(max_degree, np.uint8), base=1)
+
+    def make_room(self, num_ids: int) -> None:
+        if self.base + num_ids >= INT32_LIMIT:
+            self.position.fill(0)
+            self.base = 1
+
+
+class _Batch:
+    """One batch under construction: grows by a hop at a time."""
+
+    def __init__(
+        self,
+        graph: NeighborKernel,
+        scratch: _Scratch,
+        seeds: IntArray,
+        seed: int,
+        with_edge: bool,
+        dtype: type[np.int32 | np.int64],
+    ) -> None:
+        self.graph, self.scratch, self.with_edge = graph, scratch, with_edge
+        self.state = np.uint64(seed % 2**64)
+        self.node = np.array(seeds, dtype=np.int64)
+        self.ptr = np.zeros(1, np.int64)
+        self.source: IntArray = np.empty(0, dtype)
+        self.edge = np.empty(0, np.int64)
+        self.num_nodes, self.num_edges = [len(self.node)], list[int]()
+        scratch.make_room(len(seeds) + graph.num_nodes)
+        _enter_seeds(self.node, scratch.position, scratch.base)
+
+    def expand(self, fanout: int) -> None:
+        """Expand the nodes found last, and append what that finds."""
+        first, size = len(self.ptr) - 1, len(self.node)
+        begin, degree = np.empty(size - first, np.int64), np.empty(size - first, np.int64)
+        self.ptr = _grown(self.ptr, size + 1)
+        added = _count_edges(self.graph._colptr, self.node[first:], fanout, begin, degree, self.ptr[first:])
+        self.source = _grown(self.source, len(self.source) + added)
+        if self.with_edge:
+            self.edge = _grown(self.edge, len(self.source))
+        # One entry to spare: the relabelling writes each candidate before it knows whether it is new.
+        self.node = _grown(self.node, size + min(added, self.graph.num_nodes) + 1)
+        scratch = self.scratch
+        grown, state = _sample_edges(
+            self.graph._row, begin, degree, fanout, self.state, scratch.taken, scratch.position, scratch.base,
+            self.node, size, self.source, self.edge, len(self.source) - added,
+        )  # fmt: skip
+        self.state = np.uint64(state)
+        self.node.resize(grown, refcheck=False)
+        self.num_nodes.append(grown - size)
+        self.num_edges.append(added)
+
+    def finish(self) -> _Scratch:
+        self.scratch.base += len(self.node)
+        return self.scratch
+
+    def result(self, local_dtype: np.dtype[Any]) -> SampledHops:
+        source = self.source.astype(local_dtype, copy=False)
+        edge = self.edge if self.with_edge else None
+        return SampledHops(self.node, self.ptr, source, edge, self.num_nodes, self.num_edges)
+
+
+def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
+    """A longer array that begins like ``array``; the rest is left unset (``ndarray.resize`` would write zeros)."""
+    longer = np.empty(size, array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+@kernel
+def _degree_range(colptr: NDArray[np.int64]) -> tuple[int, int]:
+    smallest, largest = 0, 0
+    for v in range(len(colptr) - 1):
+        degree = int(colptr[v + 1] - colptr[v])
+        smallest, largest = min(smallest, degree), max(largest, degree)
+    return smallest, largest
+
+
+@kernel
+def _enter_seeds(node: NDArray[np.int64], position: NDArray[np.int32], base: int) -> None:
+    for i in range(len(node)):
+        if position[node[i]] < base:
+            position[node[i]] = base + i
+
+
+@kernel
+def _expand_ptr(ptr: NDArray[np.int64], target: IntArray) -> None:
+    for t in range(len(ptr) - 1):
+        for edge in range(ptr[t], ptr[t + 1]):
+            target[edge] = t
+
+
+@kernel
+def _count_edges(
+    colptr: NDArray[np.int64],
+    frontier: NDArray[np.int64],
+    fanout: int,
+    begin: NDArray[np.int64],
+    degree: NDArray[np.int64],
+    ptr: NDArray[np.int64],
+) -> int:
+    """Look up every frontier node's edges, loads that do not wait for each other; return how many will be taken."""
+    for i in range(len(frontier)):
+        v = np.uint64(frontier[i])
+        begin[i] = colptr[v]
+        degree[i] = colptr[v + np.uint64(1)] - colptr[v]
+    total = ptr[0]
+    for i in range(len(frontier)):
+        total += degree[i] if fanout < 0 else min(degree[i], fanout)
+        ptr[i + 1] = total
+    return int(total - ptr[0])
+
+
+@kernel
+def _mix(state: np.uint64) -> np.uint64:
+    """32 random bits of a counter: splitmix64 (Steele, Lea and Flood, 2014, OOPSLA), whose draws never wait for each
+    other."""
+    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (z ^ (z >> np.uint64(31))) >> np.uint64(32)
+
+
+@kernel
+def _choose(
+    row: IntArray,
+    begin: NDArray[np.int64],
+    degree: NDArray[np.int64],
+    first: int,
+    stop: int,
+    fanout: int,
+    state: np.uint64,
+    taken: NDArray[np.uint8],
+    source: IntArray,
+    at: int,
+) -> tuple[int, np.uint64]:
+    """Stage one, targets ``first:stop``: write the chosen positions to ``source[at:]``, ask for their lines of ``row``.
+
+    Floyd's method, the set of chosen positions being one byte each, cleared again pick by pick. A draw below ``bound``
+    is a multiplication and a shift, with a bias below ``bound / 2**32``.
+    """
+    one, end = np.uint64(1), np.uint64(at)
+    for i in range(np.uint64(first), np.uint64(stop)):
+        start = np.uint64(begin[i])
+        if fanout < 0 or degree[i] <= fanout:
+            for position in range(start, start + np.uint64(degree[i])):
+                prefetch(row, np.int64(position))
+                source[end] = position
+                end += one
+            continue
+        for last in range(np.uint64(degree[i] - fanout), np.uint64(degree[i])):
+            state += WEYL
+            pick = (_mix(state) * (last + one)) >> np.uint64(32)
+            pick = np.uint64(last) if taken[pick] else pick
+            taken[pick] = 1
+            prefetch(row, np.int64(start + pick))
+            source[end] = start + pick
+            end += one
+        for j in range(end - np.uint64(fanout), end):
+            taken[np.uint64(source[j]) - start] = 0
+    return int(np.int64(end)), state
+
+
+@kernel
+def _gather(
+    row: IntArray, position: NDArray[np.int32], source: IntArray, edge: NDArray[np.int64], first: int, stop: int
+) -> None:
+    """Stage two, edges ``first:stop``: positions become global ids; ask for their entries of the position array."""
+    if len(edge) > 0:
+        for i in range(first, stop):
+            edge[i] = source[i]
+    for i in range(np.uint64(first), np.uint64(stop)):
+        v = row[np.uint64(source[i])]
+        prefetch(position, v)
+        source[i] = v
+
+
+@kernel
+def _relabel(
+    position: NDArray[np.int32],
+    base: int,
+    node: NDArray[np.int64],
+    size: int,
+    source: IntArray,
+    first: int,
+    stop: int,
+) -> int:
+    """Stage three, edges ``first:stop``: global ids become local ids, and new ones join ``node``.
+
+    Whether a node is new is a coin toss, so there is no branch on it: every candidate is written behind the end.
+    """
+    for i in range(np.uint64(first), np.uint64(stop)):
+        v = np.uint64(source[i])
+        known = np.int64(position[v]) - base
+        is_new = known < 0
+        local = size if is_new else known
+        position[v] = local + base
+        node[np.uint64(size)] = v
+        source[i] = local
+        size += int(is_new)
+    return size
+
+
+@kernel
+def _sample_edges(
+    row: IntArray,
+    begin: NDArray[np.int64],
+    degree: NDArray[np.int64],
+    fanout: int,
+    state: np.uint64,
+    taken: NDArray[np.uint8],
+    position: NDArray[np.int32],
+    base: int,
+    node: NDArray[np.int64],
+    size: int,
+    source: IntArray,
+    edge: NDArray[np.int64],
+    at: int,
+) -> tuple[int, np.uint64]:
+    """One hop, whose edges begin at ``at``.
+
+    The three stages run over blocks of edges, one block apart, so that the loads a stage asks for arrive while the
+    other stages compute. Positions, global ids and local ids take each other's place in ``source``.
+    """
+    step = max(1, BLOCK_EDGES // max(1, fanout)) if fanout >= 0 else 8
+    chosen, gathered, relabelled = at, at, at
+    for block in range(0, len(begin) + 2 * step, step):
+        size = _relabel(position, base, node, size, source, relabelled, gathered)
+        relabelled = gathered
+        _gather(row, position, source, edge, gathered, chosen)
+        gathered = chosen
+        stop = min(block + step, len(begin))
+        chosen, state = _choose(row, begin, degree, block, stop, fanout, state, taken, source, chosen)
+    return size, state

@@ -1,0 +1,108 @@
+"""The graph's edges in memory, by target node (CSC): what samplers draw from and inference walks over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from techniques.representation.block import Block, Csr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INT32_MAX = 2**31 - 1
+
+
+@dataclass
+class Structure:
+    """In-edges of every node.
+
+    Shapes: ``colptr`` [N + 1] int64; ``row`` [E] sources, int32 (int64 from 2**31 nodes on), grouped by target.
+    ``fused`` says whether blocks are CSR (fused product) or COO.
+    """
+
+    colptr: NDArray[np.int64]
+    row: NDArray[np.integer]
+    undirected: bool
+    fused: bool = False
+
+    @staticmethod
+    def build(edge_index: NDArray[np.integer], num_nodes: int, undirected: bool, drop_self_loops: bool) -> Structure:
+        """Sort edges [2, E] by target.
+
+        ``drop_self_loops`` is for layers that add a loop of their own to every node (GCN, GAT): PyG replaces stored
+        loops there too.
+        """
+        from techniques.sampling.kernels import build_csc
+
+        if drop_self_loops:
+            keep = np.asarray(edge_index[0] != edge_index[1])
+            if not keep.all():
+                edge_index = np.ascontiguousarray(edge_index[:, keep])
+        colptr, row, _ = build_csc(edge_index, num_nodes)
+        return Structure(colptr, row, undirected)
+
+    @property
+    def num_nodes(self) -> int:
+        return int(self.colptr.size - 1)
+
+    @property
+    def num_edges(self) -> int:
+        return int(self.row.size)
+
+    def degrees(self) -> torch.Tensor:
+        """In-degree of every node, [N] float32."""
+        return torch.from_numpy(np.diff(self.colptr).astype(np.float32))
+
+    def chunk_end(self, start: int, max_edges: int) -> int:
+        """End of the longest run of targets from ``start`` with at most ``max_edges`` edges; at least one target."""
+        end = int(np.searchsorted(self.colptr, self.colptr[start] + max_edges, side="right")) - 1
+        return min(max(end, start + 1), self.num_nodes)
+
+    def rows(self, start: int, stop: int) -> Block:
+        """In-edges of targets ``start`` to ``stop - 1`` from all nodes, for inference."""
+        first, last = int(self.colptr[start]), int(self.colptr[stop])
+        source = self.row[first:last]
+        pointer = self.colptr[start : stop + 1] - first
+        if self.fused:
+            csr = Csr(_index(pointer, last - first), torch.from_numpy(source), torch.ones(source.size), None, None)
+            return Block(self.num_nodes, stop - start, csr=csr)
+        return Block(self.num_nodes, stop - start, edge_index=_coo(pointer, source))
+
+    def whole(self) -> Block:
+        """All edges, with the transposed copy that training needs; an undirected graph is its own transpose."""
+        block = self.rows(0, self.num_nodes)
+        if block.csr is None:
+            return block
+        if self.undirected:
+            return block._replace(
+                csr=block.csr._replace(transposed_ptr=block.csr.ptr, transposed_target=block.csr.source)
+            )
+        return block._replace(csr=with_transpose(block.csr, self.num_nodes))
+
+
+def with_transpose(csr: Csr, num_sources: int) -> Csr:
+    """The same edges, sorted by source as well."""
+    from techniques.sampling.kernels import transpose_csr
+
+    pointer, index = transpose_csr(csr.ptr.numpy(), csr.source.numpy(), num_sources)
+    return csr._replace(
+        transposed_ptr=_index(pointer, index.size),
+        transposed_target=torch.from_numpy(index.astype(np.int32, copy=False)),
+    )
+
+
+def _index(pointer: NDArray[np.integer], num_edges: int) -> torch.Tensor:
+    dtype = np.int32 if num_edges <= INT32_MAX else np.int64
+    return torch.from_numpy(pointer.astype(dtype, copy=False))
+
+
+def _coo(pointer: NDArray[np.integer], source: NDArray[np.integer]) -> torch.Tensor:
+    edge_index = torch.empty((2, source.size), dtype=torch.int64)
+    edge_index[0] = torch.from_numpy(source)
+    counts = torch.from_numpy(np.diff(pointer))
+    edge_index[1] = torch.repeat_interleave(torch.arange(counts.numel()), counts, output_size=source.size)
+    return edge_index

@@ -1,0 +1,51 @@
+"""How a measurement failed: an exception in the child, or its exit status, as a trial state with a reason."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from tuner.records import TrialState
+
+HOST_MEMORY_WORDS = (
+    "can't allocate memory",
+    "std::bad_alloc",
+    "Unable to allocate",
+    "MemoryError",
+    "not enough memory",
+)
+LOG_TAIL_BYTES = 64 * 1024
+
+
+def state_of(error: BaseException) -> tuple[TrialState, str]:
+    """The state that an exception in the child stands for.
+
+    ``torch.OutOfMemoryError`` is a RuntimeError, and a CPU allocation failure is a plain RuntimeError: both are told
+    by name and words, so that this module needs no torch.
+    """
+    text = f"{type(error).__name__}: {error}".strip()
+    first = text.splitlines()[0][:400]
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return TrialState.OUT_OF_MEMORY, first
+    if any(word in text for word in HOST_MEMORY_WORDS):
+        return TrialState.OUT_OF_MEMORY, first
+    return TrialState.FAILED, first
+
+
+def failure_of(status: int, log: Path) -> tuple[TrialState, str]:
+    """The state of a child that ended without a result."""
+    if status == -signal.SIGKILL:
+        return TrialState.KILLED, "killed by SIGKILL, as the kernel does when the machine runs out of memory"
+    if status < 0:
+        return TrialState.FAILED, f"ended by signal {signal.Signals(-status).name}; see {log}"
+    return TrialState.FAILED, f"ended with status {status} and no result: {_last_line(log)}"
+
+
+def _last_line(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "no log"
+    return lines[-1][:400] if lines else "an empty log"

@@ -1,0 +1,143 @@
+"""What was measured: trial states, the four metrics of one candidate, and the report of a whole run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from planner.records import Candidate
+from techniques.facts import Facts, Record
+from techniques.forecast import Phase
+from techniques.job import JobSpec
+
+SCHEMA_VERSION = 1
+
+
+class TrialState(StrEnum):
+    """How a measurement ended."""
+
+    COMPLETE = "complete"
+    OUT_OF_MEMORY = "out_of_memory"
+    TIMED_OUT = "timed_out"
+    KILLED = "killed"
+    FAILED = "failed"
+
+    @property
+    def infeasible(self) -> bool:
+        """Not a fault of the program: the search should avoid the region, not forget it."""
+        return self in (TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT, TrialState.KILLED)
+
+
+class Limits(Record):
+    """What a measurement may use; memory is the process tree's, baseline included."""
+
+    host_bytes: int
+    seconds: float
+    epochs: int | None = None
+    target: float | None = None
+    """Stop once the validation metric reaches this."""
+
+
+class WorkRequest(Record):
+    """One measurement: everything the child is told."""
+
+    spec: JobSpec
+    facts: Facts
+    graph: str
+    """Folder of ``.npy`` files."""
+    folder: str
+    """Where the trial may write."""
+    limits: Limits
+    checkpoint: bool = False
+    save: bool = False
+    """Keep the model, test metrics and predictions."""
+    check_values: bool = True
+
+
+class Evaluation(Record):
+    """Validation after an epoch; ``seconds`` since the first epoch began, evaluation included."""
+
+    epoch: int
+    seconds: float
+    loss: float
+    metric: float
+
+
+class PhaseMeasurement(Record):
+    """Peaks above the baseline, and seconds; ``train`` and ``evaluate`` are totals over the run."""
+
+    host_peak_bytes: int
+    device_peak_bytes: int
+    seconds: float
+
+
+class Measurement(Record):
+    """The four metrics of one candidate: memory, time per epoch, FLOPs and convergence; and what it learnt."""
+
+    schema_version: int = SCHEMA_VERSION
+    state: TrialState
+    reason: str | None = None
+    """Why it is not complete, or how training stopped."""
+    baseline_host_bytes: int = 0
+    peak_host_bytes: int = 0
+    peak_device_bytes: int = 0
+    mapped_peak_bytes: int = 0
+    epoch_seconds: float | None = None
+    flops_per_epoch: float | None = None
+    gemm_flops_per_epoch: float | None = None
+    aggregation_flops_per_epoch: float | None = None
+    thop_macs_forward: float | None = None
+    convergence_seconds: float | None = None
+    """From the first epoch until the stopping rule held; ``None`` where it did not."""
+    stopping_rule: str = ""
+    target_seconds: float | None = None
+    """From the first epoch until the target was reached."""
+    epochs: int = 0
+    wait_share: float | None = None
+    """Share of training in which the trainer waited for batches."""
+    metric_name: str = "accuracy"
+    metric: float | None = None
+    """Best validation metric."""
+    test_metric: float | None = None
+    test_macro_f1: float | None = None
+    phases: dict[Phase, PhaseMeasurement] = {}
+    history: tuple[Evaluation, ...] = ()
+    wall_seconds: float = 0.0
+
+
+class Trial(Record):
+    """One measured candidate of a run."""
+
+    number: int
+    purpose: str
+    """baseline, search, verify or final."""
+    family: str
+    """The candidate of the plan that it is a variant of."""
+    spec: JobSpec
+    predicted: Candidate
+    measured: Measurement
+    score: float | None = None
+
+
+class Winner(Record):
+    """What won, and why."""
+
+    family: str
+    spec: JobSpec
+    reason: str
+
+
+class TuneReport(Record):
+    """A finished run."""
+
+    schema_version: int = SCHEMA_VERSION
+    graph: str
+    metric_name: str
+    budget_seconds: float
+    elapsed_seconds: float
+    stopped_by_budget: bool
+    target: float | None
+    winner: Winner
+    baseline: Trial | None
+    final: Trial
+    trials: tuple[Trial, ...]
+    subsample: dict[str, float | str] = {}

@@ -1,0 +1,224 @@
+"""One candidate in a child process, limited in memory and time, watched from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from techniques.errors import TrialFailedError
+from techniques.forecast import Phase
+from techniques.hardware.allocator import ALLOCATOR_ENVIRONMENT
+from tuner.failure import failure_of
+from tuner.memory import PeakByPhase, tree_usage
+from tuner.records import Measurement, TrialState, WorkRequest
+
+SAMPLE_SECONDS = 0.005
+"""design.md asks for at least one sample every 10 ms."""
+GRACE_SECONDS = 20.0
+"""Beyond its own limit a child may finish its epoch and report; then it is killed."""
+START_SECONDS = 120.0
+Progress = Callable[[dict[str, Any]], None]
+
+
+class Runner:
+    """Runs measurements one at a time; use as a context manager so that nothing is left behind."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._buffer = b""
+        self._child: int | None = None
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the running child, if any, and the server."""
+        self._kill_child()
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        self._buffer = b""
+
+    def measure(self, request: WorkRequest, progress: Progress = lambda event: None) -> Measurement:
+        """Run one request to its end, whatever the end is.
+
+        Args:
+            progress: called with every event of the child: ``{"event": "epoch", ...}`` and others.
+        """
+        self._start_server()
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                self._send(request, theirs)
+            watch = _Watch(request, self._child or 0, ours, progress)
+            try:
+                watch.follow()
+            finally:
+                self._kill_child()
+            status = self._read_status()
+        return watch.measurement(status)
+
+    def _start_server(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        ours, theirs = socket.socketpair()
+        search_path = os.pathsep.join(path for path in sys.path if path)
+        environment = {**os.environ, **ALLOCATOR_ENVIRONMENT, "PYTHONPATH": search_path}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tuner.server", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+        ours.settimeout(START_SECONDS)
+        self._control = ours
+        self._read_message()
+
+    def _send(self, request: WorkRequest, channel: socket.socket) -> None:
+        assert self._control is not None
+        log = str(Path(request.folder) / "log.txt")
+        message = json.dumps({"work": request.model_dump(mode="json"), "log": log}).encode()
+        socket.send_fds(self._control, [message], [channel.fileno()])
+        self._child = int(self._read_message()["pid"])
+
+    def _read_status(self) -> int:
+        try:
+            return int(self._read_message()["status"])
+        except (TrialFailedError, OSError):
+            self.close()
+            return -signal.SIGKILL
+
+    def _read_message(self) -> dict[str, Any]:
+        assert self._control is not None
+        while b"\n" not in self._buffer:
+            received = self._control.recv(65536)
+            if not received:
+                raise TrialFailedError("the trial server ended by itself", "See the lines above and run.log")
+            self._buffer += received
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _kill_child(self) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child, signal.SIGKILL)
+            self._child = None
+
+
+class _Watch:
+    """Follows one child: its events, its memory and its time."""
+
+    def __init__(self, request: WorkRequest, pid: int, channel: socket.socket, progress: Progress) -> None:
+        self.request, self.pid, self.channel, self.progress = request, pid, channel, progress
+        self.peaks = PeakByPhase()
+        self.phase: str | None = None
+        self.buffer = b""
+        self.result: dict[str, Any] | None = None
+        self.state: TrialState | None = None
+        self.reason: str | None = None
+        self.started = time.monotonic()
+
+    def follow(self) -> None:
+        """Return when the child has reported its result, ended, or broken a limit."""
+        while self.state is None and self.result is None:
+            if not self._read_events():
+                return
+            self._sample()
+            self._check_time()
+
+    def _read_events(self) -> bool:
+        ready, _, _ = select.select([self.channel], [], [], SAMPLE_SECONDS)
+        if not ready:
+            return True
+        received = self.channel.recv(1 << 16)
+        if not received:
+            return False
+        *lines, self.buffer = (self.buffer + received).split(b"\n")
+        for line in lines:
+            self._event(json.loads(line))
+        return True
+
+    def _event(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "phase":
+            self._sample()
+            self.phase = event["phase"]
+        elif kind == "baseline":
+            usage = tree_usage(self.pid)
+            self.peaks = PeakByPhase(baseline_bytes=usage.held_bytes if usage else 0)
+            self.channel.sendall(b"\n")
+        elif kind == "result":
+            self.result = event["measurement"]
+        self.progress(event)
+
+    def _sample(self) -> None:
+        usage = tree_usage(self.pid)
+        if usage is None:
+            return
+        if self.phase is not None:
+            self.peaks.add(self.phase, usage)
+        limit = self.request.limits.host_bytes
+        if usage.held_bytes > limit:
+            self.state = TrialState.OUT_OF_MEMORY
+            self.reason = (
+                f"used {usage.held_bytes:,} bytes of host memory, limit {limit:,}, in {self.phase or 'start-up'}"
+            )
+
+    def _check_time(self) -> None:
+        allowed = self.request.limits.seconds + GRACE_SECONDS
+        if time.monotonic() - self.started > allowed:
+            self.state = TrialState.TIMED_OUT
+            self.reason = f"still running {GRACE_SECONDS:.0f} s after its limit of {self.request.limits.seconds:.0f} s"
+
+    def measurement(self, status: int) -> Measurement:
+        """What came of it."""
+        wall = time.monotonic() - self.started
+        if self.result is None:
+            state, reason = self.state, self.reason
+            if state is None:
+                state, reason = failure_of(status, Path(self.request.folder) / "log.txt")
+            return Measurement(
+                state=state,
+                reason=reason,
+                baseline_host_bytes=self.peaks.baseline_bytes,
+                peak_host_bytes=self.peaks.peak_bytes,
+                wall_seconds=wall,
+            )
+        measured = Measurement.model_validate(self.result)
+        phases = {
+            phase: one.model_copy(update={"host_peak_bytes": self.peaks.peaks.get(phase.value, 0)})
+            for phase, one in measured.phases.items()
+        }
+        return measured.model_copy(
+            update={
+                "baseline_host_bytes": self.peaks.baseline_bytes,
+                "peak_host_bytes": self.peaks.peak_bytes,
+                "mapped_peak_bytes": self.peaks.mapped_peak_bytes,
+                "phases": {Phase(phase): one for phase, one in phases.items()},
+                "wall_seconds": wall,
+            }
+        )

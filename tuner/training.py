@@ -1,0 +1,259 @@
+"""The training loop: epochs, validation, the stopping rule, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from techniques.forecast import Phase
+from tuner.metrics import accuracy, flops, macro_f1, micro_f1, thop_macs
+from tuner.records import Evaluation, Measurement, PhaseMeasurement, TrialState, WorkRequest
+
+if TYPE_CHECKING:
+    from techniques.job import Job
+    from tuner.worker import Reporter
+
+MAX_EPOCHS_BETWEEN_EVALUATIONS = 10
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass
+class Progress:
+    """Everything a checkpoint must bring back."""
+
+    epoch: int = 0
+    best_metric: float = -math.inf
+    best_epoch: int = 0
+    stale: int = 0
+    """Evaluations since the best one."""
+    every: int = 1
+    """Epochs between evaluations, so that evaluating costs no more than training."""
+    train_seconds: float = 0.0
+    elapsed_seconds: float = 0.0
+    target_seconds: float | None = None
+    epoch_seconds: list[float] = field(default_factory=list)
+    history: list[Evaluation] = field(default_factory=list)
+    best_state: dict[str, Tensor] | None = None
+
+
+def train(job: Job, request: WorkRequest, reporter: Reporter) -> Measurement:
+    """Train until the stopping rule, the target, the epochs or the time is up.
+
+    The rule: stop after ``patience_evaluations`` without a better validation metric; convergence is the wall clock
+    from the first epoch until the rule holds, and the best weights are kept.
+    """
+    loop = _Loop(job, request, reporter)
+    reason = loop.run()
+    return loop.measurement(reason)
+
+
+def train_epoch(job: Job) -> float:
+    """One pass over the training nodes; the mean loss."""
+    model, optimizer = job.need("model"), job.need("optimizer")
+    model.train()
+    total, count = 0.0, 0
+    for batch in job.moved_batches():
+        out = model(batch.x, batch.blocks)
+        if batch.loss_rows is not None:
+            out = out[batch.loss_rows]
+        loss = loss_of(out, batch.y)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total, count = total + float(loss.detach()) * batch.y.size(0), count + batch.y.size(0)
+    return total / max(count, 1)
+
+
+def loss_of(logits: Tensor, y: Tensor) -> Tensor:
+    """Cross entropy for class ids [B], binary cross entropy for multi-label rows [B, C]."""
+    if y.dim() == 2:
+        return F.binary_cross_entropy_with_logits(logits, y)
+    return F.cross_entropy(logits, y)
+
+
+class _Loop:
+    def __init__(self, job: Job, request: WorkRequest, reporter: Reporter) -> None:
+        self.job, self.request, self.reporter = job, request, reporter
+        self.model, self.labels = job.need("model"), job.need("labels")
+        self.metric_name = "micro-F1" if self.labels.dim() == 2 else "accuracy"
+        self.checkpoint = Path(request.folder) / CHECKPOINT
+        self.progress = self._resumed() if request.checkpoint and self.checkpoint.is_file() else Progress()
+        self.started = time.perf_counter() - self.progress.elapsed_seconds
+        self.session_started = time.perf_counter()
+
+    def run(self) -> str:
+        """Why training stopped."""
+        reason = self._stop_reason()
+        while reason is None:
+            self._epoch()
+            if self.progress.epoch % self.progress.every == 0 or self.progress.epoch == self._max_epochs:
+                self._evaluate()
+            reason = self._stop_reason()
+        if not self.progress.history or self.progress.history[-1].epoch != self.progress.epoch:
+            self._evaluate()
+        return reason
+
+    @property
+    def _max_epochs(self) -> int:
+        return self.request.limits.epochs or self.job.spec.training.max_epochs
+
+    def _epoch(self) -> None:
+        self.reporter.enter(Phase.TRAIN)
+        start = time.perf_counter()
+        self.loss = train_epoch(self.job)
+        if torch.cuda.is_available() and self.job.need("device").type == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
+        self.progress.epoch += 1
+        self.progress.train_seconds += seconds
+        self.progress.epoch_seconds.append(seconds)
+        if not math.isfinite(self.loss):
+            raise FloatingPointError(
+                f"the loss became {self.loss} in epoch {self.progress.epoch}: lower the learning rate"
+            )
+
+    def _evaluate(self) -> None:
+        self.reporter.enter(Phase.EVALUATE)
+        start = time.perf_counter()
+        metric = self._metric("val")
+        progress = self.progress
+        if progress.epoch == 1:
+            share = (time.perf_counter() - start) / max(progress.epoch_seconds[0], 1e-9)
+            progress.every = min(max(1, math.ceil(share)), MAX_EPOCHS_BETWEEN_EVALUATIONS)
+        progress.elapsed_seconds = time.perf_counter() - self.started
+        progress.history.append(
+            Evaluation(epoch=progress.epoch, seconds=progress.elapsed_seconds, loss=self.loss, metric=metric)
+        )
+        progress.stale += 1
+        if metric > progress.best_metric:
+            progress.best_metric, progress.best_epoch, progress.stale = metric, progress.epoch, 0
+            progress.best_state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        target = self.request.limits.target
+        if target is not None and progress.target_seconds is None and metric >= target:
+            progress.target_seconds = progress.elapsed_seconds
+        if self.request.checkpoint:
+            self._save_checkpoint()
+        self.reporter.send(
+            "epoch",
+            epoch=progress.epoch,
+            seconds=progress.elapsed_seconds,
+            loss=self.loss,
+            metric=metric,
+            best=progress.best_metric,
+        )
+
+    def _metric(self, split: str) -> float:
+        mask = self.job.masks[split]
+        if not mask.any():
+            return 0.0
+        logits = self.job.need("predict")().cpu()
+        return (micro_f1 if self.labels.dim() == 2 else accuracy)(logits[mask], self.labels[mask])
+
+    def _stop_reason(self) -> str | None:
+        progress = self.progress
+        if progress.target_seconds is not None and self.request.limits.target is not None:
+            return "target"
+        if progress.stale >= self.job.spec.training.patience_evaluations:
+            return "patience"
+        if progress.epoch >= self._max_epochs:
+            return "epochs"
+        if time.perf_counter() - self.session_started >= self.request.limits.seconds:
+            return "time"
+        return None
+
+    def measurement(self, reason: str) -> Measurement:
+        """The record of a finished loop."""
+        progress = self.progress
+        device_peak = _device_peak_bytes(self.job.need("device"))
+        for phase in Phase:
+            if phase is self.reporter.phase:
+                self.reporter.enter(phase)
+        counted = flops(self.job)
+        patience = self.job.spec.training.patience_evaluations
+        measured = Measurement(
+            state=TrialState.COMPLETE,
+            reason=f"stopped by {reason}",
+            peak_device_bytes=device_peak,
+            epoch_seconds=statistics.median(progress.epoch_seconds[1:] or progress.epoch_seconds),
+            flops_per_epoch=counted.gemm + counted.aggregation,
+            gemm_flops_per_epoch=counted.gemm,
+            aggregation_flops_per_epoch=counted.aggregation,
+            thop_macs_forward=thop_macs(self.job),
+            convergence_seconds=progress.elapsed_seconds if reason == "patience" else None,
+            stopping_rule=f"{patience} evaluations without a better validation {self.metric_name}, evaluating every "
+            f"{progress.every} epochs",
+            target_seconds=progress.target_seconds,
+            epochs=progress.epoch,
+            wait_share=self.job.wait_seconds() / max(progress.train_seconds, 1e-9),
+            metric_name=self.metric_name,
+            metric=progress.best_metric,
+            phases={
+                phase: PhaseMeasurement(host_peak_bytes=0, device_peak_bytes=device_peak, seconds=seconds)
+                for phase, seconds in self.reporter.seconds.items()
+            },
+            history=tuple(progress.history),
+        )
+        return self._with_results(measured) if self.request.save else measured
+
+    def _with_results(self, measured: Measurement) -> Measurement:
+        """Test metrics of the best weights; model and predictions are written beside them."""
+        assert self.progress.best_state is not None
+        self.model.load_state_dict(self.progress.best_state)
+        logits = self.job.need("predict")().cpu()
+        folder = Path(self.request.folder)
+        state = {
+            "state_dict": {name: value.cpu() for name, value in self.model.state_dict().items()},
+            "spec": self.job.spec.model_dump_json(),
+        }
+        write_atomically(folder / "model.pt", state)
+        predictions = (logits > 0).to(torch.uint8) if self.labels.dim() == 2 else logits.argmax(1)
+        write_atomically(folder / "predictions.pt", {"logits": logits, "predictions": predictions})
+        mask = self.job.masks["test"]
+        if not mask.any():
+            return measured
+        score = (micro_f1 if self.labels.dim() == 2 else accuracy)(logits[mask], self.labels[mask])
+        return measured.model_copy(
+            update={"test_metric": score, "test_macro_f1": macro_f1(logits[mask], self.labels[mask])}
+        )
+
+    def _save_checkpoint(self) -> None:
+        state: dict[str, Any] = {
+            "progress": self.progress.__dict__ | {"history": [one.model_dump() for one in self.progress.history]},
+            "model": self.model.state_dict(),
+            "optimizer": self.job.need("optimizer").state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        write_atomically(self.checkpoint, state)
+
+    def _resumed(self) -> Progress:
+        state = torch.load(self.checkpoint, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.job.need("optimizer").load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        values = state["progress"]
+        values["history"] = [Evaluation.model_validate(one) for one in values["history"]]
+        return Progress(**values)
+
+
+def write_atomically(path: Path, state: dict[str, Any]) -> None:
+    """Readers see the old file or the new one, never half of it."""
+    temporary = path.with_name(path.name + ".part")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _device_peak_bytes(device: torch.device) -> int:
+    """Reserved by torch's allocator, and the context that the driver counts besides."""
+    if device.type != "cuda":
+        return 0
+    free, total = torch.cuda.mem_get_info(device)
+    context = max(total - free - torch.cuda.memory_reserved(device), 0)
+    return int(torch.cuda.max_memory_reserved(device)) + int(context)

@@ -1,0 +1,153 @@
+"""The child: build the job that was forecast, train it, report what happened over a socket as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from techniques.facts import DegreeFacts, Facts
+from techniques.forecast import Phase
+from techniques.job import Job, build
+from tuner.failure import state_of
+from tuner.records import Measurement, WorkRequest
+
+STAGE_PHASES = (Phase.LOAD, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE)
+WARM_UP_NODES = 200
+LIMIT_HEADROOM = 1.5
+"""The kernel's limit on private memory is a backstop behind the watchdog: it also counts pages never touched."""
+
+
+class Reporter:
+    """Sends events; remembers when each phase began."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self.phase: Phase | None = None
+        self.seconds = dict.fromkeys(Phase, 0.0)
+        self._since = time.perf_counter()
+
+    def send(self, event: str, **values: Any) -> None:
+        """One JSON line."""
+        self.channel.sendall(json.dumps({"event": event, **values}).encode() + b"\n")
+
+    def enter(self, phase: Phase) -> None:
+        """Book the time since the last call and change the phase."""
+        now = time.perf_counter()
+        if self.phase is not None:
+            self.seconds[self.phase] += now - self._since
+        self._since = now
+        if phase is not self.phase:
+            self.phase = phase
+            self.send("phase", phase=phase.value)
+
+    def settle(self) -> None:
+        """Say that the baseline is reached and wait until it has been read."""
+        self.send("baseline")
+        self.channel.recv(1)
+
+
+def work(message: dict[str, Any], channel: socket.socket) -> None:
+    """Serve one request; an exception becomes a measurement that says so."""
+    request = WorkRequest.model_validate(message)
+    reporter = Reporter(channel)
+    try:
+        measured = _measure(request, reporter)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        state, reason = state_of(error)
+        measured = Measurement(state=state, reason=reason)
+    reporter.send("result", measurement=measured.model_dump(mode="json"))
+
+
+def _measure(request: WorkRequest, reporter: Reporter) -> Measurement:
+    from techniques.remote.source.folder import FolderGraph
+    from tuner.training import train
+
+    _warm_up(request)
+    reporter.settle()
+    _limit_memory(request.limits.host_bytes)
+    stored = FolderGraph(request.graph)
+    job = Job(spec=request.spec, facts=request.facts, stored=stored, scratch=Path(request.folder))
+    reporter.enter(Phase.LOAD)
+    if request.check_values:
+        from techniques.remote.source.validate import check_features
+
+        check_features(stored)
+    job = build(job, announce=lambda part: reporter.enter(STAGE_PHASES[part.stage]))
+    return train(job, request, reporter)
+
+
+def _limit_memory(host_bytes: int) -> None:
+    if sys.platform != "linux":
+        return
+    import resource
+
+    wanted = int(host_bytes * LIMIT_HEADROOM) + 2**30
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or wanted < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
+
+
+def _warm_up(request: WorkRequest) -> None:
+    """One step of the same kind on a 200-node graph, so that lazy initialisation is not charged to the candidate."""
+    import tempfile
+
+    import numpy as np
+    import torch
+
+    from techniques.architecture.network import Network
+    from techniques.remote.source.arrays import ArrayGraph
+    from tuner.training import train_epoch
+
+    rng = np.random.default_rng(0)
+    width = min(request.facts.graph.features.width, 64)
+    arrays = {
+        "num_nodes": np.array(WARM_UP_NODES),
+        "edge_index": rng.integers(0, WARM_UP_NODES, (2, 5 * WARM_UP_NODES)).astype(np.int32),
+        "x": (rng.random((WARM_UP_NODES, width)) < 0.1).astype(np.float32),
+        "y": rng.integers(0, max(request.facts.graph.labels.num_classes, 2), WARM_UP_NODES),
+    }
+    if request.facts.graph.labels.multi_label:
+        arrays["y"] = rng.integers(0, 2, (WARM_UP_NODES, request.facts.graph.labels.num_classes)).astype(np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(
+            spec=request.spec,
+            facts=small_facts(request.facts, width),
+            stored=ArrayGraph("warm-up", arrays),
+            scratch=Path(folder),
+        )
+        job = build(job)
+        train_epoch(job)
+        assert isinstance(job.model, Network)
+        job.need("predict")()
+    torch.manual_seed(request.spec.training.seed)
+
+
+def small_facts(facts: Facts, width: int) -> Facts:
+    """The same facts about a graph of the warm-up's size."""
+    degrees = DegreeFacts(mean=5.0, max=20, lows=(5,), histogram=(WARM_UP_NODES,), totals=(5 * WARM_UP_NODES,))
+    graph = facts.graph.model_copy(
+        update={
+            "num_nodes": WARM_UP_NODES,
+            "num_edges": 5 * WARM_UP_NODES,
+            "undirected": False,
+            "degrees": degrees,
+            "features": facts.graph.features.model_copy(
+                update={"width": width, "generated": False, "sparse_at_rest": False, "nonzeros": WARM_UP_NODES}
+            ),
+        }
+    )
+    return facts.model_copy(update={"graph": graph})
+
+
+def finished_phases(reporter: Reporter) -> dict[Phase, float]:
+    """Seconds by phase, the running one included."""
+    if reporter.phase is not None:
+        reporter.enter(reporter.phase)
+    return dict(reporter.seconds)
