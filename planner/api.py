@@ -56,7 +56,7 @@ def plan(
     Raises:
         InputError: the graph, a name or a value cannot be used.
     """
-    pins = Pins({_slot(name): value for name, value in (fix or {}).items()}, dict(set or {}))
+    pins = pins_of(fix, set)
     goal = goal or Goal()
     started = time.perf_counter()
     facts, draw = inspect(graph, model=model, on=on, goal=goal, check_values=check_values)
@@ -163,6 +163,15 @@ def _hardware_facts(on: str | HardwareFacts | None) -> HardwareFacts:
     from planner.inspect.machine import inspect_machine
 
     return inspect_machine()
+
+
+def pins_of(fix: Mapping[str, str] | None, set: Mapping[str, SettingValue] | None) -> Pins:
+    """What the user has fixed, by slot and by knob.
+
+    Raises:
+        OptionError: no such slot.
+    """
+    return Pins({_slot(name): value for name, value in (fix or {}).items()}, dict(set or {}))
 
 
 def _slot(name: str) -> Slot:

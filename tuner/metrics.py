@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,6 @@ from torch import Tensor
 from techniques.base import Slot
 
 if TYPE_CHECKING:
-    from techniques.architecture.network import Batch
     from techniques.job import Job
 
 
@@ -87,8 +87,9 @@ def thop_macs(job: Job) -> float | None:
     except ImportError:
         return None
     batch = next(iter(job.moved_batches()))
+    model = copy.deepcopy(job.need("model"))  # thop leaves buffers behind
     with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-        macs, _ = profile(job.need("model"), inputs=(batch.x, batch.blocks), custom_ops=_custom_ops(), verbose=False)
+        macs, _ = profile(model, inputs=(batch.x, batch.blocks), custom_ops=_custom_ops(), verbose=False)
     return float(macs)
 
 
@@ -107,8 +108,3 @@ def _count_dense(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     per_source, per_target = layer.dense_products()
     stored = x.values().numel() / x.size(1) if x.layout is torch.sparse_csr else x.size(0)
     layer.total_ops += torch.DoubleTensor([stored * per_source + block.num_targets * per_target])
-
-
-def batch_of(job: Job) -> Batch:
-    """The first batch of an epoch, where the model lives."""
-    return next(iter(job.moved_batches()))

@@ -142,10 +142,8 @@ def _kernel(stored: StoredGraph, facts: GraphFacts) -> tuple[Any, Any]:
 
     edge_index: Any = stored.read("edge_index")
     colptr, row, _ = build_csc(edge_index, facts.num_nodes)
-    if "train_mask" in stored.headers:
-        seeds = np.flatnonzero(stored.read("train_mask"))
-    else:
-        seeds = np.arange(facts.num_nodes)
+    has_split = "train_mask" in stored.headers
+    seeds = np.flatnonzero(stored.read("train_mask")) if has_split else np.arange(facts.num_nodes)
     return NeighborKernel(colptr, row, facts.num_nodes), seeds
 
 

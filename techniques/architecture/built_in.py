@@ -17,7 +17,7 @@ from techniques.architecture.costs import (
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts
-from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.hardware.allocator import resident
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
@@ -33,6 +33,7 @@ WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
 
+@dataclass(frozen=True)
 class BuiltIn(ABC):
     """A stack of one kind of PyG convolution."""
 
@@ -166,7 +167,7 @@ class TrainStep:
         parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         activations = resident(largest.activation_bytes, largest.largest_block_bytes, place, self.sampled)
-        so_far = so_far.spike(Phase.TRAIN, place, activations)
+        so_far = so_far.spike(Phase.TRAIN, Place.HOST, ZERO).spike(Phase.TRAIN, place, activations)
         seconds = mean.gemm_flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
@@ -177,7 +178,8 @@ class TrainStep:
         )
 
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
-        return step_cost([(size, self.architecture.layer_cost(size)) for size in self.plan.sizes(so_far, shape)])
+        sizes = self.plan.sizes(so_far, shape)
+        return step_cost([(size, self.architecture.layer_cost(size)) for size in sizes], shape.seeds)
 
     def build(self, job: Job) -> Job:
         import torch
@@ -209,6 +211,7 @@ class EvaluateAllNodes:
             cost = self.architecture.layer_cost(size)
             seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
         block = FLOAT_BYTES * graph.num_nodes * max(self.plan.widths[1:])
+        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, ZERO)
         so_far = so_far.spike(Phase.EVALUATE, place, resident(live, block, place, shapes_vary=False))
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
 

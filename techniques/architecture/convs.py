@@ -74,10 +74,9 @@ class SAGE(SAGEConv):  # type: ignore[misc]
         if not self.transform_first:
             out: Tensor = self.lin_l(neighbor_mean(block, projected))
             return out.add_(self.lin_r(projected[targets]))
-        neighbors, root = projected[:, : self.out_channels], projected[:, self.out_channels :]
-        mean = neighbor_mean(block, neighbors.contiguous())
-        biased: Tensor = mean + root[targets] + self.lin_l.bias
-        return biased
+        neighbors, root = projected.split(self.out_channels, dim=1)
+        biased: Tensor = neighbor_mean(block, neighbors) + root[targets]
+        return biased.add_(self.lin_l.bias)
 
 
 class GIN(GINConv):  # type: ignore[misc]

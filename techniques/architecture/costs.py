@@ -37,11 +37,20 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Floats kept for the backward pass, floats needed for a moment above what is kept, and work."""
+    """Floats kept for the backward pass, floats needed for a moment above what is kept, and work.
 
-    kept: float
+    The input is the layer before's ``output``, or lies in the batch: it is not counted here. The output carries no
+    second copy for ReLU and dropout (``network.relu_dropout``).
+    """
+
+    output: float
+    """Kept until the next layer's backward pass is done."""
+    saved: float
+    """Kept until this layer's backward pass is done."""
     forward: float
+    """Largest sum of what the forward pass makes, ``output`` and ``saved`` included."""
     backward: float
+    """Largest sum of what the backward pass makes, its incoming gradient included and ``saved`` where it lives."""
     gemm: float
     """Multiply-adds of dense products in the forward pass."""
     input_gemm: float
@@ -53,10 +62,10 @@ class LayerCost:
     parameters: int
 
 
-def activations_kept(size: LayerSize) -> float:
-    """Floats kept behind a layer: ReLU's result, dropout's mask and dropout's result, which is the next input."""
+def dropped_out(size: LayerSize) -> float:
+    """Floats alive while dropout draws its noise beside the output."""
     wide = size.targets * size.columns_out
-    return 3 * wide if size.dropout and not size.last else wide
+    return 2 * wide if size.dropout and not size.last else wide
 
 
 def activations_moved(size: LayerSize) -> float:
@@ -78,28 +87,41 @@ class StepCost:
     parameters: int
 
 
-def step_cost(layers: list[tuple[LayerSize, LayerCost]]) -> StepCost:
+def step_cost(layers: list[tuple[LayerSize, LayerCost]], seeds: float = 0.0) -> StepCost:
     """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add."""
-    live = peak = 0.0
-    for _, cost in layers:
-        peak = max(peak, live + cost.forward)
-        live += cost.kept
     last = layers[-1][0]
-    peak = max(peak, live + 2 * last.targets * last.columns_out)
-    for _, cost in reversed(layers):
-        peak = max(peak, live + cost.backward)
-        live -= cost.kept
     block = max(max(size.sources, size.targets) * size.columns_out for size, _ in layers)
     if not last.fused:
         block = max(block, max(size.edges * size.columns_out for size, _ in layers))
     return StepCost(
-        activation_bytes=4 * peak,
+        activation_bytes=4 * _largest_live(layers, seeds),
         largest_block_bytes=4 * block,
         gemm_flops=2 * sum(2 * cost.gemm + cost.input_gemm for _, cost in layers),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
         moved_bytes=4 * sum(3 * cost.moved for _, cost in layers),
         parameters=sum(cost.parameters for _, cost in layers),
     )
+
+
+def _largest_live(layers: list[tuple[LayerSize, LayerCost]], seeds: float) -> float:
+    """Floats alive at the worst moment of forward, loss and backward."""
+    live = peak = 0.0
+    for _, cost in layers:
+        peak = max(peak, live + cost.forward)
+        live += cost.output + cost.saved
+    last, cost = layers[-1]
+    # Logits of the seeds are held by the loop, their log-softmax by the loss; two gradients follow. Where the loss
+    # is taken on some rows only, the logits of all targets are gone by then, and their gradient comes after.
+    chosen = seeds * last.columns_out
+    live += chosen - cost.output
+    peak = max(peak, live + 3 * chosen, live + chosen + cost.output)
+    for index, (_, cost) in reversed(list(enumerate(layers))):
+        if index < len(layers) - 1:
+            peak = max(peak, live + 2 * cost.output)
+            live -= cost.output
+        peak = max(peak, live - cost.saved + cost.backward)
+        live -= cost.saved
+    return peak
 
 
 def aggregation_moved(size: LayerSize, columns: float) -> float:

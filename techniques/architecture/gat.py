@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
-from techniques.architecture.costs import LayerCost, LayerSize, activations_kept, activations_moved
+from techniques.architecture.costs import LayerCost, LayerSize, activations_moved, dropped_out
 from techniques.base import Knob
 from techniques.facts import Facts
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True)
 class Gat(BuiltIn):
     """Most accurate and most expensive: keeps one message per edge and head (source, technique 3)."""
 
@@ -25,18 +27,23 @@ class Gat(BuiltIn):
         return (*super().knobs(facts), heads)
 
     def layer_cost(self, size: LayerSize) -> LayerCost:
-        """costs.md, section 2.4: m'HC + 5 m'H floats kept a layer; m' counts a loop per target."""
+        """As costs.md, section 2.4, less one score: every gathered row is kept; m' counts a loop per target."""
         edges = size.edges + size.targets
         source, target = size.sources * size.columns_out, size.targets * size.columns_out
         messages, scores, index = edges * size.columns_out, edges * size.heads, 4 * edges
         dense = 0.0 if size.sparse_nonzeros is not None else size.sources * size.columns_in * size.columns_out
         sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
-        source_in = 0.0 if size.first else size.sources * size.columns_in
-        kept = messages + 5 * scores + index + source + activations_kept(size)
+        input_gradient = 0.0 if size.first else size.sources * size.columns_in
+        # The product, the edges with loops, gathered rows; the score before its slope, its exponential, the sum of
+        # those of one target, and their quotient.
+        saved = source + index + messages + 4 * scores
         return LayerCost(
-            kept=kept,
-            forward=max(source + 2 * messages + 5 * scores + index + 2 * target, kept),
-            backward=max(target + 3 * messages + source + 3 * scores, 2 * source + source_in),
+            output=target,
+            saved=saved,
+            # Weighted messages and their sums.
+            forward=saved + max(messages + target, 2 * target, dropped_out(size)),
+            # Gradients of a message, of its row and of its weight before that is summed to one per head.
+            backward=max(saved + 3 * messages + scores, 4 * source, source + input_gradient),
             gemm=dense,
             input_gemm=0.0 if size.first else dense,
             aggregated=2 * (messages + 5 * scores + 2 * source + sparse),

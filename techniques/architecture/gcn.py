@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import (
     LayerCost,
     LayerSize,
-    activations_kept,
     activations_moved,
     aggregation_moved,
+    dropped_out,
 )
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True)
 class Gcn(BuiltIn):
     """Cheapest layer; whole-graph training keeps every layer's activations (source, technique 3)."""
 
@@ -28,13 +30,23 @@ class Gcn(BuiltIn):
         """Transform, then sum ``columns_out`` wide rows."""
         source, target = size.sources * size.columns_out, size.targets * size.columns_out
         messages = 0.0 if size.fused else size.edges * size.columns_out
-        source_in = 0.0 if size.first else size.sources * size.columns_in
+        input_gradient = 0.0 if size.first else size.sources * size.columns_in
         dense = 0.0 if size.sparse_nonzeros is not None else size.sources * size.columns_in * size.columns_out
         sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
         return LayerCost(
-            kept=activations_kept(size),
-            forward=max(2 * source + messages + (1 if size.fused else 2) * target, activations_kept(size)),
-            backward=max(2 * target + messages + (1 if size.fused else 2) * source, source + source_in),
+            output=target,
+            saved=size.sources,  # one over the root of every degree
+            # The product, the same scaled, one row per edge and their sums; or sums, sums with loops, both products.
+            forward=size.sources
+            + max(2 * source + target + max(messages, 0.0 if size.fused else target), dropped_out(size)),
+            # Gradient of the loops, of the messages, and their sum by source; then of the weight's input.
+            backward=size.sources
+            + max(
+                2 * target,
+                source + target + (source if size.fused else messages),
+                2 * source + (0.0 if size.fused else messages),
+                source + input_gradient,
+            ),
             gemm=dense,
             input_gemm=0.0 if size.first else dense,
             aggregated=2 * ((size.edges + size.targets) * size.columns_out + sparse),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import (
     LayerCost,
     LayerSize,
-    activations_kept,
     activations_moved,
     aggregation_moved,
+    dropped_out,
 )
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True)
 class Gin(BuiltIn):
     """As expressive as the Weisfeiler-Lehman test; sums grow with the degree, so hubs can make it unstable."""
 
@@ -36,15 +38,23 @@ class Gin(BuiltIn):
         sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
         back = 2 if size.transform_first or not size.first else 1
         projected = source if size.transform_first else 0.0
-        to_input = summed + messages + 2 * source if back == 2 else 0.0
+        # What each product is taken of: the sums (where they come first) and the hidden layer's values.
+        sums = 0.0 if size.transform_first else summed
+        to_input = max(
+            source + 2 * summed,
+            source + summed + (source if size.fused else messages),
+            2 * source + messages,
+        )
         return LayerCost(
-            kept=(0.0 if size.transform_first else summed) + target + activations_kept(size),
+            output=target,
+            saved=sums + target,
+            # Rows per edge and their sums, or sums, the node's own row, both added; then sums, hidden values, output.
             forward=max(
-                projected + messages + 3 * summed,
+                projected + summed + max(messages, 2 * summed),
                 projected + summed + 2 * target,
-                summed + target + activations_kept(size),
+                sums + target + dropped_out(size),
             ),
-            backward=2 * target + to_input,
+            backward=max(sums + 3 * target, to_input if back == 2 else 0.0),
             gemm=first_product + second_product,
             input_gemm=second_product + (0.0 if size.first else first_product),
             aggregated=back * size.edges * columns + 2 * sparse,

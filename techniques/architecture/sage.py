@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import (
     LayerCost,
     LayerSize,
-    activations_kept,
     activations_moved,
     aggregation_moved,
+    dropped_out,
 )
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True)
 class Sage(BuiltIn):
     """Made for sampled neighbourhoods and unseen nodes; good memory, good convergence (source, technique 3)."""
 
@@ -40,12 +42,20 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
     target_in, source_in = size.targets * size.columns_in, size.sources * size.columns_in
     target = size.targets * size.columns_out
     messages = 0.0 if size.fused else size.edges * size.columns_in
-    to_input = 0.0 if size.first else 2 * target_in + messages + 2 * source_in
     product = size.targets * size.columns_in * size.columns_out
+    # The mean is saved for the weight's gradient. Backward: both weights' input gradients, the root's spread over all
+    # sources; then one row per edge, summed by source beside the root's.
+    to_input = max(
+        target + target_in + source_in + target_in,
+        source_in + 2 * target_in,
+        source_in + target_in + (source_in if size.fused else messages),
+        2 * source_in + messages,
+    )
     return LayerCost(
-        kept=target_in + activations_kept(size),
-        forward=max(messages + 2 * target_in, target_in + 2 * target, target_in + activations_kept(size)),
-        backward=2 * target + to_input,
+        output=target,
+        saved=target_in,
+        forward=target_in + max(messages, target_in, 2 * target, dropped_out(size)),
+        backward=target_in + target if size.first else to_input,
         gemm=2 * product,
         input_gemm=0.0 if size.first else 2 * product,
         aggregated=(1 if size.first else 2) * size.edges * size.columns_in,
@@ -59,11 +69,19 @@ def _transform_first(size: LayerSize) -> LayerCost:
     messages = 0.0 if size.fused else size.edges * size.columns_out
     dense = 0.0 if size.sparse_nonzeros is not None else 2 * size.sources * size.columns_in * size.columns_out
     sparse = 2 * (size.sparse_nonzeros or 0.0) * size.columns_out
-    source_in = 0.0 if size.first else size.sources * size.columns_in
+    input_gradient = 0.0 if size.first else size.sources * size.columns_in
     return LayerCost(
-        kept=activations_kept(size),
-        forward=max(3 * source + messages + 2 * target, activations_kept(size)),
-        backward=max(2 * target + messages + 3 * source, 2 * source + source_in),
+        output=target,
+        saved=0.0,
+        # Both products side by side, one row per edge and their sums; or sum, mean, mean and root, and the bias added.
+        forward=max(2 * source + target + max(messages, 2 * target), dropped_out(size)),
+        # Gradients of root and neighbours, and both side by side.
+        backward=max(
+            source + 2 * target,
+            2 * source + (target if size.fused else messages),
+            4 * source,
+            2 * source + input_gradient,
+        ),
         gemm=dense,
         input_gemm=0.0 if size.first else dense,
         aggregated=2 * (size.edges * size.columns_out + sparse),

@@ -55,6 +55,9 @@ class MappedRows:
 
     values: NDArray[np.generic]
 
+    def __post_init__(self) -> None:
+        self.values = _copy_on_write(self.values)
+
     @property
     def num_features(self) -> int:
         return int(self.values.shape[1])
@@ -92,6 +95,13 @@ class SparseRows:
         pointer, index, values = (torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
         shape = (pointer.numel() - 1, self.width)
         return torch.sparse_csr_tensor(pointer, index, values, size=shape, check_invariants=False)
+
+
+def _copy_on_write(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The same file mapped privately: torch warns about arrays that cannot be written, though nobody writes here."""
+    if not isinstance(values, np.memmap) or values.flags.writeable or values.filename is None:
+        return values
+    return np.memmap(values.filename, values.dtype, "c", values.offset, values.shape)
 
 
 def dense_rows(stored: StoredGraph, num_nodes: int) -> DenseRows:

@@ -96,9 +96,11 @@ def gcn_sum(block: Block, h: Tensor, inverse_root: Tensor, first_target: int = 0
 
 
 def _product(ptr: Tensor, index: Tensor, ones: Tensor, num_columns: int, h: Tensor) -> Tensor:
+    """Written straight into the result: ``matrix @ h`` makes a second one of zeros first (twice the memory)."""
     shape = (ptr.numel() - 1, num_columns)
     matrix = torch.sparse_csr_tensor(ptr, index, ones, size=shape, check_invariants=False)
-    return matrix @ h
+    out = h.new_empty(shape[0], h.size(1))
+    return torch.addmm(out, matrix, h, beta=0, out=out)
 
 
 class _FusedSum(torch.autograd.Function):

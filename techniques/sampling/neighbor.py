@@ -127,10 +127,18 @@ class Neighbor:
         return USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        layers = facts.model.layers or 2
+        fanouts = FANOUT_CHOICES.get(layers, (default_fanouts(layers),))
         return (
             Knob(name="batch_size", text="seed nodes per step", default=1024, choices=(256, 512, 1024, 2048, 4096)),
-            Knob(name="fanouts", text="neighbours per hop, hop 1 first", default=(10, 5)),
-            Knob(name="trim", text="skip computation that later layers do not need", default=True, tuned=False),
+            Knob(name="fanouts", text="neighbours per hop, hop 1 first", default=fanouts[0], choices=fanouts),
+            Knob(
+                name="trim",
+                text="skip computation that later layers do not need",
+                default=True,
+                choices=(True, False),
+                tuned=False,
+            ),
             Knob(name="prefetch", text="batches made ahead by a thread", default=2, low=0, high=16, tuned=False),
         )
 

@@ -67,7 +67,7 @@ def test_csc_refuses_bad_edges(edges, message):
 @given(seed=st.integers(0, 999), rows=st.integers(0, 8), cols=st.integers(1, 8), dtype=st.sampled_from(["i4", "i8"]))
 def test_transpose_of_a_rectangle(seed, rows, cols, dtype):
     dense = np.random.default_rng(seed).integers(0, 3, (rows, cols))
-    i, j = np.nonzero(dense)
+    _, j = np.nonzero(dense)
     ptr = np.concatenate([[0], np.cumsum((dense > 0).sum(1))]).astype(np.int64)
     tptr, tidx = transpose_csr(ptr, j.astype(dtype), cols)
     assert tidx.dtype == np.dtype(dtype)

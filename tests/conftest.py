@@ -1,0 +1,157 @@
+"""Small graphs, machines and jobs that many tests need. No test package may be imported, so they are fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.inspect.estimate import from_counts
+from planner.proposal import Pins, make_spec
+from techniques.facts import Facts, Goal, GpuFacts, GraphFacts, HardwareFacts, ModelFacts, Origin
+
+GIB = 2**30
+
+
+@pytest.fixture(scope="session")
+def make_machine() -> Callable[..., HardwareFacts]:
+    """``make_machine(cores=2, host=16 GiB, device=0)``: a machine with known limits."""
+
+    def build(cores: int = 2, host: int = 16 * GIB, device: int = 0) -> HardwareFacts:
+        gpu = GpuFacts(name="T4", memory_total_bytes=device, memory_free_bytes=device)
+        return HardwareFacts(
+            name="test",
+            origin=Origin.TYPED,
+            cores=cores,
+            memory_total_bytes=host,
+            memory_available_bytes=host,
+            gpus=(gpu,) if device else (),
+            memory_bandwidth_bytes_per_second=20e9,
+            gemm_flops_per_second=60e9,
+            notes=() if device else ("no GPU: a test machine",),
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def make_facts(make_machine: Any) -> Callable[..., Facts]:
+    """``make_facts(graph or counts, host=, device=, **goal)``."""
+
+    def build(
+        graph: GraphFacts | tuple[int, ...] = (10_000, 50_000, 64, 5),
+        *,
+        directed: bool = False,
+        model: ModelFacts | None = None,
+        machine: HardwareFacts | None = None,
+        cores: int = 2,
+        host: int = 16 * GIB,
+        device: int = 0,
+        **goal: Any,
+    ) -> Facts:
+        if isinstance(graph, tuple):
+            graph = from_counts(*graph, directed=directed)
+        machine = machine or make_machine(cores, host, device)
+        return Facts(graph=graph, hardware=machine, goal=Goal(**goal), model=model or ModelFacts())
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def spec_for() -> Callable[..., Any]:
+    """``spec_for(facts, {"sampling": "neighbor", ...}, hidden=8, ...)``: a full spec with defaults for the rest."""
+    from techniques.base import Slot
+
+    def build(facts: Facts, chosen: dict[str, str] | None = None, **settings: Any) -> Any:
+        pins = Pins({Slot(name): value for name, value in {"hardware": "cpu", **(chosen or {})}.items()}, settings)
+        return make_spec(facts, pins, {})
+
+    return build
+
+
+@pytest.fixture
+def tiny() -> Callable[..., Any]:
+    """``tiny(features=..., undirected=..., labels=...)``: 60 nodes, some isolated, some with a self-loop."""
+    import numpy as np
+
+    from techniques.remote.source.arrays import ArrayGraph
+
+    def build(
+        num_nodes: int = 60,
+        features: str = "dense",
+        undirected: bool = True,
+        labels: str = "classes",
+        self_loops: bool = True,
+        width: int = 24,
+        seed: int = 0,
+    ) -> ArrayGraph:
+        rng = np.random.default_rng(seed)
+        edges = rng.integers(0, num_nodes - 5, (2, 4 * num_nodes))  # the last five nodes stay isolated
+        edges = edges[:, edges[0] != edges[1]]
+        if undirected:
+            edges = np.unique(np.concatenate([edges, edges[::-1]], axis=1), axis=1)
+        if self_loops:
+            edges = np.concatenate([edges, np.stack([np.arange(7), np.arange(7)])], axis=1)
+        arrays: dict[str, Any] = {"num_nodes": np.array(num_nodes), "edge_index": edges.astype(np.int32)}
+        arrays |= _labels(labels, num_nodes, rng)
+        arrays |= _features(features, num_nodes, width, rng)
+        return ArrayGraph("tiny", arrays)
+
+    def _labels(kind: str, num_nodes: int, rng: Any) -> dict[str, Any]:
+        if kind == "none":
+            return {}
+        if kind == "multi":
+            return {"y": (rng.random((num_nodes, 4)) < 0.4).astype(np.uint8)}
+        return {"y": rng.permutation(np.arange(num_nodes) % 3)}
+
+    def _features(kind: str, num_nodes: int, width: int, rng: Any) -> dict[str, Any]:
+        x = rng.normal(size=(num_nodes, width)).astype(np.float32)
+        if kind == "none":
+            return {}
+        if kind == "dense":
+            return {"x": x}
+        if kind == "float16":
+            return {"x": x.astype(np.float16)}
+        keep = rng.random(x.shape) < 0.08
+        rows, columns = np.nonzero(keep)
+        pointer = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=num_nodes))])
+        return {
+            "x_data": x[keep],
+            "x_indices": columns.astype(np.int32),
+            "x_indptr": pointer.astype(np.int64),
+            "x_shape": np.array(x.shape),
+        }
+
+    return build
+
+
+@pytest.fixture
+def profiled(make_facts: Any) -> Callable[..., Facts]:
+    """``profiled(stored, **goal)``: facts of a stored graph that has passed the checks."""
+
+    def build(stored: Any, **others: Any) -> Facts:
+        from planner.inspect.graph import profile
+        from planner.inspect.opened import checked
+
+        checked(stored, check_values=True)
+        return make_facts(profile(stored), **others)
+
+    return build
+
+
+@pytest.fixture
+def make_job(tmp_path: Path) -> Callable[..., Any]:
+    """``make_job(facts, stored, spec)``: a built job over the graph spilled to a folder, as a worker has it."""
+
+    def build_job(facts: Facts, stored: Any, spec: Any) -> Any:
+        from techniques.job import Job, build
+        from techniques.remote.source.folder import FolderGraph, spill
+
+        folder = tmp_path / "graph"
+        if not folder.exists():
+            spill(stored, folder)
+        return build(Job(spec=spec, facts=facts, stored=FolderGraph(folder), scratch=tmp_path))
+
+    return build_job

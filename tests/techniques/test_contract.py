@@ -1,0 +1,369 @@
+"""What every option must do, whatever it is: a new option is tested by being in the list."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.inspect.estimate import from_counts
+from planner.proposal import Pins, check, make_spec
+from techniques import OPTIONS, option, options
+from techniques.base import Option, Slot, Technique, Verdict
+from techniques.errors import OptionError
+from techniques.facts import Facts, HardwareFacts
+from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.hardware.allocator import LARGE_BLOCKS_FACTOR, SMALL_BLOCKS_FACTOR
+from techniques.job import JobSpec, compose, forecast
+
+HIDDEN = 8
+
+
+def identity(one: Option) -> str:
+    return f"{one.slot.value}={one.name}"
+
+
+every_option = pytest.mark.parametrize("one", OPTIONS, ids=identity)
+
+
+def combinations() -> list[dict[Slot, str]]:
+    """Every way to fill the slots."""
+    names = [[one.name for one in options(slot)] for slot in Slot]
+    return [dict(zip(Slot, chosen, strict=True)) for chosen in product(*names)]
+
+
+COMBINATIONS = combinations()
+
+
+def name_of(chosen: dict[Slot, str]) -> str:
+    return "-".join(chosen[slot] for slot in Slot if len(options(slot)) > 1)
+
+
+def with_option(facts: Facts, one: Option, **settings: Any) -> JobSpec:
+    """A spec that uses the option beside choices that allow it."""
+    helpful = {Slot.HARDWARE: "cpu"}
+    if one.name == "memmap":
+        helpful[Slot.SAMPLING] = "neighbor"
+    if one.name == "gat":
+        helpful[Slot.REPRESENTATION] = "coo"
+    return make_spec(facts, Pins({**helpful, one.slot: one.name}, settings), {})
+
+
+# Identity
+
+
+def test_slots_and_names_are_unique_and_every_room_is_furnished() -> None:
+    keys = [(one.slot, one.name) for one in OPTIONS]
+    assert len(set(keys)) == len(keys)
+    assert {one.slot for one in OPTIONS} == set(Slot)
+    assert {one.slot.technique for one in OPTIONS} == set(Technique)
+
+
+@every_option
+def test_is_found_by_its_name(one: Option) -> None:
+    assert option(one.slot, one.name) is one
+
+
+def test_an_unknown_option_is_one_line_with_the_known_ones() -> None:
+    with pytest.raises(OptionError) as caught:
+        option(Slot.SAMPLING, "nieghbor")
+    assert "'nieghbor'" in str(caught.value)
+    assert "neighbor" in caught.value.remedy
+
+
+@every_option
+def test_is_a_frozen_value(one: Option) -> None:
+    assert hash(one) == hash(one)
+    for name in ("name", "text", "anything"):
+        with pytest.raises((FrozenInstanceError, AttributeError, TypeError)):
+            setattr(one, name, "changed")
+
+
+@every_option
+def test_name_and_text_are_for_people(one: Option) -> None:
+    assert one.name == one.name.lower() and one.name.isidentifier()
+    assert 10 <= len(one.text) <= 100
+    assert "\n" not in one.text and not one.text.endswith(".")
+    assert one.__class__.__doc__, "a class docstring says where the option comes from"
+
+
+# Knobs
+
+
+@every_option
+@pytest.mark.parametrize("cores", [1, 2, 64])
+def test_knobs_are_valid(one: Option, cores: int, make_facts: Any) -> None:
+    knobs = one.knobs(make_facts(cores=cores))
+    assert len({knob.name for knob in knobs}) == len(knobs)
+    for knob in knobs:
+        assert knob.text
+        assert (knob.low is None) == (knob.high is None)
+        if knob.choices:
+            assert knob.low is None
+            assert knob.default in knob.choices
+        elif knob.low is not None and knob.high is not None:
+            assert not isinstance(knob.default, (bool, str, tuple))
+            assert knob.low <= knob.default <= knob.high
+        else:
+            pytest.fail(f"{knob.name} has neither choices nor bounds")
+
+
+def test_no_two_rooms_share_a_knob(make_facts: Any) -> None:
+    facts = make_facts()
+    owners: dict[str, set[Slot]] = {}
+    for one in OPTIONS:
+        for knob in one.knobs(facts):
+            owners.setdefault(knob.name, set()).add(one.slot)
+    assert all(len(slots) == 1 for slots in owners.values()), owners
+
+
+# Verdicts
+
+GRAPHS = {
+    "small": from_counts(1000, 5000, 32, 3, directed=False),
+    "large": from_counts(3_000_000, 60_000_000, 100, 47, directed=True),
+    "featureless": from_counts(1000, 5000, 0, 3, directed=False),
+}
+
+
+@every_option
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("device", [0, 16 * 2**30])
+def test_check_answers_with_a_reason(one: Option, graph: str, device: int, make_facts: Any) -> None:
+    for grow, hops in ((1.0, None), (100.0, 5)):
+        facts = make_facts(GRAPHS[graph], device=device, grow=grow, context_hops=hops)
+        for chosen in COMBINATIONS:
+            if chosen[one.slot] != one.name:
+                continue
+            verdict = one.check(facts, make_spec(facts, Pins(chosen), {}))
+            assert isinstance(verdict, Verdict)
+            if verdict.usable:
+                continue
+            assert verdict.reasons
+            for reason in verdict.reasons:
+                assert all((reason.fact, reason.value, reason.rule, reason.source, reason.text)), reason
+                assert "\n" not in reason.text
+
+
+@every_option
+def test_is_usable_somewhere(one: Option, make_facts: Any) -> None:
+    sparse = GRAPHS["small"].model_copy(
+        update={"features": GRAPHS["small"].features.model_copy(update={"nonzeros": 100})}
+    )
+    facts = make_facts(sparse, device=2**34)
+    assert any(
+        check(facts, make_spec(facts, Pins(chosen), {})).usable
+        for chosen in COMBINATIONS
+        if chosen[one.slot] == one.name
+    )
+
+
+# Forecasts
+
+
+def test_forecasting_every_option_imports_nothing_heavy() -> None:
+    code = """
+import json, sys
+from itertools import product
+from planner.inspect.estimate import from_counts
+from planner.catalog import machine
+from planner.proposal import Pins, check, make_spec
+from techniques import options
+from techniques.base import Slot
+from techniques.facts import Facts
+from techniques.job import forecast
+facts = Facts(graph=from_counts(1000, 5000, 32, 3, directed=False), hardware=machine("colab-t4"))
+done = 0
+for chosen in product(*[[one.name for one in options(slot)] for slot in Slot]):
+    spec = make_spec(facts, Pins(dict(zip(Slot, chosen))), {})
+    for slot, name in spec.options.items():
+        for one in options(slot):
+            one.recipe(spec) if one.name == name else None
+    if check(facts, spec).usable:
+        forecast(spec, facts)
+        done += 1
+heavy = [name for name in ("torch", "torch_geometric", "numpy", "numba", "scipy", "optuna") if name in sys.modules]
+print(json.dumps([done, heavy]))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done, heavy = json.loads(out.stdout)
+    assert done >= 20
+    assert heavy == []
+
+
+def usable(facts: Facts) -> list[JobSpec]:
+    specs = [make_spec(facts, Pins(chosen), {}) for chosen in COMBINATIONS]
+    return [spec for spec in specs if check(facts, spec).usable]
+
+
+def ranges(found: Forecast) -> dict[str, Range]:
+    figures = {
+        "host": found.peak_bytes(Place.HOST),
+        "device": found.peak_bytes(Place.DEVICE),
+        "epoch": found.epoch_seconds,
+        "flops": found.flops_per_epoch,
+    }
+    for phase in Phase:
+        one = found.phases[phase]
+        figures |= {f"{phase}.host": one.host_peak_bytes, f"{phase}.device": one.device_peak_bytes}
+        figures[f"{phase}.seconds"] = one.seconds
+    return figures
+
+
+@pytest.mark.parametrize("device", [0, 2**34])
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_every_figure_is_an_ordered_range(graph: str, device: int, make_facts: Any) -> None:
+    facts = make_facts(GRAPHS[graph], device=device)
+    for spec in usable(facts):
+        for name, figure in ranges(forecast(spec, facts)).items():
+            assert 0 <= figure.low <= figure.expected <= figure.high < float("inf"), (name, spec.options)
+
+
+@pytest.mark.parametrize("device", [0, 2**34])
+def test_a_forecast_is_complete(device: int, make_facts: Any) -> None:
+    facts = make_facts(GRAPHS["small"], device=device)
+    for spec in usable(facts):
+        found = forecast(spec, facts)
+        assert found.shape is not None and len(found.shape.layers) == spec.settings["layers"]
+        assert found.flops_per_epoch.expected > 0 and found.epoch_seconds.expected > 0
+        assert found.parameters > 0 and found.steps_per_epoch >= 1
+        on_gpu = spec.options[Slot.HARDWARE] == "cuda"
+        assert (found.peak_bytes(Place.DEVICE).expected > 0) == on_gpu
+        for phase in Phase:
+            assert found.phases[phase].host_peak_bytes.expected > 0, phase
+
+
+def test_parts_come_in_order_of_execution(make_facts: Any) -> None:
+    facts = make_facts(GRAPHS["small"])
+    for spec in usable(facts):
+        stages = [part.stage for part in compose(spec, facts)]
+        assert stages == sorted(stages)
+        assert compose(spec, facts) == compose(spec, facts), "a spec always gives the same parts"
+
+
+def host_and_device(facts: Facts, spec: JobSpec) -> tuple[float, float]:
+    found = forecast(spec, facts)
+    return found.peak_bytes(Place.HOST).expected, found.peak_bytes(Place.DEVICE).expected
+
+
+ALLOCATOR_STEP = SMALL_BLOCKS_FACTOR / LARGE_BLOCKS_FACTOR
+"""Where the largest tensor crosses the allocator's threshold, its slack falls by so much at once."""
+
+sizes = st.tuples(
+    st.integers(2_000, 2_000_000),  # nodes
+    st.integers(2, 60),  # undirected edges a node
+    st.sampled_from([2, 16, 31]),  # narrower than any hidden width, so that no layer changes its order
+    st.integers(2, 30),
+)
+
+
+@pytest.mark.parametrize("larger", ["nodes and edges", "edges", "features", "hidden", "layers"])
+@settings(max_examples=12, deadline=None)
+@given(size=sizes, factor=st.floats(1.1, 4), which=st.integers(0, 10**6))
+def test_more_never_needs_less_memory(
+    larger: str, size: tuple[int, int, int, int], factor: float, which: int, make_facts: Any
+) -> None:
+    nodes, degree, width, classes = size
+    before = make_facts((nodes, nodes * degree, width, classes), device=2**34)
+    after = before
+    specs = usable(before)
+    spec = grown = specs[which % len(specs)]
+    if larger == "nodes and edges":
+        after = make_facts((int(nodes * factor), int(nodes * factor) * degree, width, classes), device=2**34)
+    elif larger == "edges":
+        after = make_facts((nodes, int(nodes * degree * factor), width, classes), device=2**34)
+    elif larger == "features":
+        after = make_facts((nodes, nodes * degree, width + 1, classes), device=2**34)
+    else:
+        value = {"hidden": 256, "layers": 3}[larger]
+        grown = make_spec(before, Pins(spec.options, {larger: value}), {})
+    for least, most in zip(host_and_device(before, spec), host_and_device(after, grown), strict=True):
+        assert least <= most * ALLOCATOR_STEP, (spec.options, least, most)
+
+
+# Recipes
+
+
+@pytest.mark.parametrize("chosen", COMBINATIONS, ids=name_of)
+def test_recipes_are_python(chosen: dict[Slot, str], make_facts: Any) -> None:
+    facts = make_facts(device=2**34)
+    spec = make_spec(facts, Pins(chosen), {})
+    recipes = [option(slot, name).recipe(spec) for slot, name in spec.options.items()]
+    for recipe in recipes:
+        compile(recipe, "recipe", "exec")
+    compile("\n".join(recipes), "recipe", "exec")
+
+
+# What is forecast is what runs
+
+TRAINABLE = {
+    "dense": {},
+    "sparse": {"features": "sparse"},
+    "no-features": {"features": "none"},
+    "float16-directed": {"features": "float16", "undirected": False},
+    "multi-label": {"labels": "multi"},
+}
+
+
+def has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.mark.parametrize("kind", TRAINABLE)
+@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE)])
+def test_every_usable_combination_trains_and_predicts(
+    kind: str, architecture: str, tiny: Any, profiled: Any, make_job: Any
+) -> None:
+    import math
+
+    import torch
+
+    from tuner.training import train_epoch
+
+    stored = tiny(**TRAINABLE[kind])
+    facts = profiled(stored, device=2**34)
+    ran = 0
+    for chosen in COMBINATIONS:
+        spec = make_spec(facts, Pins(chosen, {"hidden": HIDDEN, "batch_size": 16}), {})
+        if spec.options[Slot.ARCHITECTURE] != architecture or not check(facts, spec).usable:
+            continue
+        if spec.options[Slot.HARDWARE] == "cuda" and not has_gpu():
+            continue
+        job = make_job(facts, stored, spec)
+        assert math.isfinite(train_epoch(job)), spec.options
+        logits = job.need("predict")()
+        assert logits.shape == (facts.graph.num_nodes, facts.graph.labels.num_classes)
+        assert torch.isfinite(logits).all()
+        parameters = sum(parameter.numel() for parameter in job.model.parameters())
+        assert parameters == forecast(spec, facts).parameters, "the forecast counts the parameters of the live model"
+        assert len(list(job.moved_batches())) == forecast(spec, facts).steps_per_epoch
+        ran += 1
+    assert ran >= 2
+
+
+def test_cuda_without_a_gpu_says_so(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> None:
+    if has_gpu():
+        pytest.skip("this machine has a GPU")
+    stored = tiny()
+    facts = profiled(stored, device=2**34)
+    with pytest.raises(OptionError, match="needs a GPU"):
+        make_job(facts, stored, spec_for(facts, {"hardware": "cuda"}))
+
+
+def test_a_job_without_a_part_names_what_is_missing(tiny: Any, profiled: Any, tmp_path: Any, spec_for: Any) -> None:
+    from techniques.job import Job
+
+    stored = tiny()
+    facts: Facts = profiled(stored)
+    assert isinstance(facts.hardware, HardwareFacts)
+    with pytest.raises(OptionError, match="provides no model"):
+        Job(spec=spec_for(facts), facts=facts, stored=stored, scratch=tmp_path).need("model")

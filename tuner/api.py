@@ -1,0 +1,213 @@
+"""``measure``, ``tune`` and ``run``: what people call."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from planner.api import inspect, make_plan, pins_of
+from planner.inspect.opened import drawer, profiled
+from planner.records import Candidate, Plan
+from techniques.base import SettingValue
+from techniques.errors import NothingFitsError, OptionError, TrialFailedError, UnsupportedTaskError
+from techniques.facts import Goal, Task
+from techniques.remote.source.folder import FolderGraph
+from tuner.events import Listener
+from tuner.folder import RunFolder
+from tuner.ingest import ingest
+from tuner.records import Limits, Measurement, TrialState, TuneReport, WorkRequest
+from tuner.runner import Progress, Runner
+
+MEASURE_SECONDS = 24 * 3600.0
+MEASURE_EPOCHS = 5
+
+
+def measure(
+    graph: Any,
+    *,
+    plan: Plan | str | Path | None = None,
+    candidate: str | None = None,
+    epochs: int | None = MEASURE_EPOCHS,
+    model: str | None = None,
+    goal: Goal | None = None,
+    fix: Mapping[str, str] | None = None,
+    set: Mapping[str, SettingValue] | None = None,
+    progress: Progress = lambda event: None,
+) -> tuple[Candidate, Measurement]:
+    """Measure the four metrics of one candidate in a child process.
+
+    Args:
+        graph: a GRAPH argument or a PyG object in memory.
+        plan: a saved plan; by default one is made for the machine at hand.
+        candidate: its name in the plan; by default the best.
+        epochs: how many to train; ``None`` trains until the stopping rule holds.
+
+    Returns:
+        The candidate with its forecast, and what was measured.
+
+    Raises:
+        TrialFailedError: the child failed; out of memory and time-outs are states of the measurement instead.
+    """
+    with tempfile.TemporaryDirectory(prefix="gnnfit-measure-") as temporary:
+        stored = ingest(graph, Path(temporary) / "graph")
+        made = planned(stored, graph, plan=plan, model=model, goal=goal, fix=fix, set=set)
+        chosen = choose(made, candidate)
+        folder = Path(temporary) / "trial"
+        folder.mkdir()
+        request = WorkRequest(
+            spec=chosen.spec,
+            facts=made.facts,
+            graph=str(stored.path),
+            folder=str(folder),
+            limits=Limits(host_bytes=made.facts.host_limit_bytes, seconds=MEASURE_SECONDS, epochs=epochs),
+        )
+        with Runner() as runner:
+            measured = runner.measure(request, progress)
+    if measured.state is TrialState.FAILED:
+        raise TrialFailedError(f"{chosen.name} could not be measured: {measured.reason}", "Report this as a bug")
+    return chosen, measured
+
+
+def planned(
+    stored: FolderGraph,
+    graph: Any,
+    *,
+    plan: Plan | str | Path | None = None,
+    model: str | None = None,
+    goal: Goal | None = None,
+    fix: Mapping[str, str] | None = None,
+    set: Mapping[str, SettingValue] | None = None,
+) -> Plan:
+    """A plan for a graph that lies in a folder: the saved one, or a new one for the machine at hand.
+
+    Raises:
+        UnsupportedTaskError: the task cannot be trained in this version.
+        OptionError: the saved plan is for another graph.
+    """
+    source = graph if isinstance(graph, str) else str(stored.path)
+    facts = profiled(stored, goal.task if goal else None, source, check_values=True)
+    refuse_untrainable(facts.task, facts.labels.num_classes, source)
+    if plan is not None:
+        loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
+        return _for_this_graph(loaded, facts.fingerprint, facts.model_copy(update={"source": source}), goal, fix, set)
+    everything, _ = inspect(facts, model=model, on=None, goal=goal or Goal())
+    return make_plan(everything, pins_of(fix, set), drawer(stored, facts))
+
+
+def _for_this_graph(
+    plan: Plan,
+    fingerprint: str | None,
+    graph_facts: Any,
+    goal: Goal | None,
+    fix: Mapping[str, str] | None,
+    set: Mapping[str, SettingValue] | None,
+) -> Plan:
+    before = plan.facts.graph.fingerprint
+    if before is not None and before != fingerprint:
+        raise OptionError(f"the plan is for another graph: {before} planned, {fingerprint} given", "Plan again")
+    facts = plan.facts.model_copy(update={"graph": graph_facts, "goal": goal or plan.facts.goal})
+    if fix or set:
+        return make_plan(facts, pins_of(fix, set))
+    return plan.model_copy(update={"facts": facts})
+
+
+def refuse_untrainable(task: Task, num_classes: int, source: str) -> None:
+    """Refuse tasks that this version plans for but cannot train."""
+    if task is not Task.NODE or num_classes < 1:
+        raise UnsupportedTaskError(
+            f"only node classification can be trained in this version, {source} is a {task.value}-level task",
+            "Use gnnfit plan for its forecast",
+        )
+
+
+def choose(plan: Plan, name: str | None) -> Candidate:
+    """A candidate by name, the best by default.
+
+    Raises:
+        NothingFitsError: the plan has none.
+        OptionError: no candidate has this name.
+    """
+    known = [*plan.candidates, *([plan.baseline] if plan.baseline else [])]
+    if name is None:
+        if plan.best is None:
+            change = plan.nearest.change if plan.nearest else "see gnnfit plan"
+            raise NothingFitsError("no candidate fits this machine", f"The nearest change: {change}")
+        return plan.best
+    for one in known:
+        if one.name == name:
+            return one
+    raise OptionError(f"the plan has no candidate {name!r}", f"Choose one of: {', '.join(one.name for one in known)}")
+
+
+def tune(
+    graph: Any,
+    *,
+    plan: Plan | str | Path | None = None,
+    out: str | Path | None = None,
+    trials: int | None = None,
+    budget_seconds: float = 600.0,
+    resume: bool = False,
+    model: str | None = None,
+    goal: Goal | None = None,
+    fix: Mapping[str, str] | None = None,
+    set: Mapping[str, SettingValue] | None = None,
+    listener: Listener = lambda event: None,
+) -> TuneReport:
+    """Measure the plan's candidates, keep the best, train it on the whole graph.
+
+    Args:
+        graph: a GRAPH argument, or a PyG object in memory (spilled to ``out/graph``).
+        out: the run folder; by default ``gnnfit-runs/NAME-TIME``.
+        trials: at most so many search trials; the budget limits them too.
+        budget_seconds: everything included: search, verification, final training and report.
+        resume: go on with the run in ``out``; it must have been started with the same arguments.
+        listener: told every event of the run.
+
+    Raises:
+        NothingFitsError: no candidate fits.
+        NoTrialSucceededError: every measurement failed.
+    """
+    from tuner.session import Session
+
+    session = Session.prepare(
+        graph,
+        plan=plan,
+        out=out,
+        trials=trials,
+        budget_seconds=budget_seconds,
+        resume=resume,
+        model=model,
+        goal=goal,
+        fix=fix,
+        set=set,
+        listener=listener,
+    )
+    with session.folder.locked():
+        return session.go()
+
+
+def run(
+    source: Any,
+    *,
+    plan: Plan | str | Path | None = None,
+    out: str | Path | None = None,
+    epochs: int | None = None,
+    progress: Progress = lambda event: None,
+) -> Measurement:
+    """Train on the whole graph: the winner of a run folder, or the best candidate of a plan.
+
+    A run that was interrupted goes on from its last checkpoint. Model, predictions and test metrics are saved.
+
+    Args:
+        source: a run folder, or a GRAPH argument with ``plan``.
+        epochs: at most so many; by default until the stopping rule holds.
+    """
+    from tuner.final import train_graph, train_winner
+
+    if plan is None and isinstance(source, (str, Path)) and (Path(source) / "spec.toml").is_file():
+        folder = RunFolder.existing(source)
+        with folder.locked():
+            return train_winner(folder, epochs, progress)
+    return train_graph(source, plan, out, epochs, progress)

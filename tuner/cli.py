@@ -1,0 +1,292 @@
+"""``gnnfit``: its own commands (measure, tune, run, report) beside the planner's (plan, doctor).
+
+stdout carries the result only; progress and words go to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing fits,
+4 no trial succeeded, 5 a dependency is missing, 75 the run is locked, 130 and 143 on signals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from planner.cli import (
+    Parser,
+    add_doctor,
+    add_facts,
+    add_graph,
+    add_json,
+    add_plan,
+    goal_from,
+    pairs,
+    setting_value,
+)
+from planner.quantities import parse_count, parse_seconds
+from techniques.errors import GnnfitError
+
+EXIT_USAGE, EXIT_MISSING, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 5, 130, 143
+DEFAULT_BUDGET = "10m"
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP: unwinds like a keyboard interrupt, so that children are killed and locks released."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; every error is one line on stderr and an exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    try:
+        parsed = parser().parse_args(arguments)
+        return int(parsed.run(parsed))
+    except GnnfitError as error:
+        return _say(str(error), error.exit_code)
+    except ImportError as error:
+        return _say(f"a package is missing: {error}. Install gnnfit again with its dependencies.", EXIT_MISSING)
+    except OSError as error:
+        return _say(
+            f"the file system refused: {error}. Check the path, its permissions and the space left.", EXIT_USAGE
+        )
+    except KeyboardInterrupt:
+        return _say("interrupted; finished trials are kept.", EXIT_INTERRUPTED)
+    except Terminated:
+        return _say("terminated; finished trials are kept.", EXIT_TERMINATED)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands."""
+    top = Parser(
+        prog="gnnfit",
+        description="Will your graph network fit, and how do we make it fit?",
+        epilog="examples:\n  gnnfit plan graph.npz\n  gnnfit tune graph.npz --budget 10m\n  gnnfit report gnnfit-runs/NAME",
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    add_plan(commands)
+    _add_measure(commands)
+    _add_tune(commands)
+    _add_run(commands)
+    _add_report(commands)
+    add_doctor(commands)
+    return top
+
+
+class _Version(argparse.Action):
+    def __call__(self, *ignored: Any, **also: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"gnnfit {version('gnnfit')}")
+        sys.exit(0)
+
+
+def _add_measure(commands: Any) -> None:
+    one = commands.add_parser(
+        "measure",
+        help="measure memory, time, FLOPs and convergence of one candidate",
+        description="Measure the four metrics of one candidate in a child process.",
+        epilog="example:\n  gnnfit measure graph.npz --fix sampling=neighbor --set batch_size=512 --epochs 3",
+    )
+    add_graph(one)
+    _add_plan_file(one)
+    one.add_argument("--candidate", metavar="NAME", help="a candidate of the plan (default: the best)")
+    one.add_argument("--epochs", metavar="COUNT", help="epochs to train (default: 5; 'all' for the stopping rule)")
+    add_facts(one)
+    add_json(one)
+    one.set_defaults(run=_measure)
+
+
+def _add_tune(commands: Any) -> None:
+    one = commands.add_parser(
+        "tune",
+        help="measure candidates, keep the best, train it on the whole graph",
+        description="Measure the plan's candidates within a budget, keep the best and train it on the whole graph.",
+        epilog="examples:\n  gnnfit tune pyg:KarateClub --budget 30s\n  gnnfit tune graph.npz --budget 2h --out RUN\n"
+        "  gnnfit tune graph.npz --budget 2h --out RUN --resume",
+    )
+    add_graph(one)
+    _add_plan_file(one)
+    one.add_argument("--out", metavar="RUN", help="run folder (default: gnnfit-runs/NAME-TIME)")
+    one.add_argument("--trials", metavar="COUNT", help="at most so many search trials")
+    one.add_argument("--budget", metavar="TIME", default=DEFAULT_BUDGET, help="everything included, such as 10m or 2h")
+    one.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    add_facts(one)
+    add_json(one)
+    one.set_defaults(run=_tune)
+
+
+def _add_run(commands: Any) -> None:
+    one = commands.add_parser(
+        "run",
+        help="train the winner of a run, or the best of a plan, on the whole graph",
+        description="Train on the whole graph with checkpoints; save model, predictions and test metrics.",
+        epilog="examples:\n  gnnfit run RUN\n  gnnfit run graph.npz --plan plan.json --epochs 50 --out RUN",
+    )
+    one.add_argument("source", metavar="RUN|GRAPH", help="a run folder, or a graph with --plan")
+    _add_plan_file(one)
+    one.add_argument("--out", metavar="RUN", help="where to keep the model, with --plan")
+    one.add_argument("--epochs", metavar="COUNT", help="at most so many epochs (default: the stopping rule)")
+    add_json(one)
+    one.set_defaults(run=_run)
+
+
+def _add_report(commands: Any) -> None:
+    one = commands.add_parser(
+        "report",
+        help="print a finished run: what won, predicted against measured",
+        description="Print a finished run: what won and why, predicted against measured.",
+        epilog="example:\n  gnnfit report gnnfit-runs/NAME",
+    )
+    one.add_argument("folder", metavar="RUN", help="a run folder")
+    add_json(one)
+    one.set_defaults(run=_report)
+
+
+def _add_plan_file(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--plan", metavar="FILE", help="a plan saved by gnnfit plan --out")
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from tuner.api import MEASURE_EPOCHS, measure
+    from tuner.report import measurement_text
+
+    epochs: int | None = MEASURE_EPOCHS
+    if arguments.epochs is not None:
+        epochs = None if arguments.epochs == "all" else parse_count(arguments.epochs, "--epochs")
+    candidate, measured = measure(
+        arguments.graph,
+        plan=arguments.plan,
+        candidate=arguments.candidate,
+        epochs=epochs,
+        progress=_tell_epoch,
+        **_choices(arguments),
+    )
+    print(measured.model_dump_json(indent=2) if arguments.json else measurement_text(candidate, measured))
+    return 0 if measured.state.value == "complete" else 1
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    from tuner.api import tune
+    from tuner.report import report_text
+
+    report = tune(
+        arguments.graph,
+        plan=arguments.plan,
+        out=arguments.out,
+        trials=None if arguments.trials is None else parse_count(arguments.trials, "--trials"),
+        budget_seconds=parse_seconds(arguments.budget, "--budget"),
+        resume=arguments.resume,
+        listener=_Story(parse_seconds(arguments.budget, "--budget")).tell,
+        **_choices(arguments),
+    )
+    print(report.model_dump_json(indent=2) if arguments.json else report_text(report))
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from tuner.api import run
+
+    epochs = None if arguments.epochs is None else parse_count(arguments.epochs, "--epochs")
+    measured = run(arguments.source, plan=arguments.plan, out=arguments.out, epochs=epochs, progress=_tell_epoch)
+    if arguments.json:
+        print(measured.model_dump_json(indent=2))
+    else:
+        from tuner.report import final_text
+
+        print(final_text(measured))
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from tuner.folder import RunFolder
+    from tuner.report import report_text
+
+    report = RunFolder.existing(arguments.folder).finished_report()
+    print(report.model_dump_json(indent=2) if arguments.json else report_text(report))
+    return 0
+
+
+def _choices(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Facts and pins that measure and tune share."""
+    from techniques.errors import OptionError
+
+    if arguments.on is not None:
+        raise OptionError("--on plans for another machine; measuring happens on this one", "Leave --on out")
+    settings = {name: setting_value(text) for name, text in pairs(arguments.set, "--set").items()}
+    return {
+        "model": arguments.model,
+        "goal": goal_from(arguments),
+        "fix": pairs(arguments.fix, "--fix"),
+        "set": settings,
+    }
+
+
+class _Story:
+    """Events of a run as lines on stderr."""
+
+    def __init__(self, budget_seconds: float) -> None:
+        self.budget_seconds = budget_seconds
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """One line per event that a person wants to know."""
+        text = _event_text(event)
+        if text:
+            clock = f"[{event['elapsed_seconds']:5.0f}s/{self.budget_seconds:.0f}s]"
+            print(clock, text, file=sys.stderr, flush=True)
+
+
+def _event_text(event: dict[str, Any]) -> str:
+    from planner.quantities import format_bytes, format_seconds
+
+    kind = event["event"]
+    if kind == "started":
+        return f"run folder {event['folder']}"
+    if kind == "planned":
+        return f"plan: {event['verdict']}, best {event['best']}"
+    if kind == "subsample":
+        return f"searching on {event['share']:.0%} of the graph; the best are verified on all of it"
+    if kind == "trial_finished":
+        if event["state"] != "complete":
+            return f"trial {event['number']} {event['family']}: {event['state']} ({event['reason']})"
+        memory = format_bytes(event["peak_host_bytes"])
+        epoch = format_seconds(event["epoch_seconds"] or 0.0)
+        return f"trial {event['number']} ({event['purpose']}) {event['family']}: {event['metric']:.3f}, epoch {epoch}, peak {memory}"
+    if kind == "winner":
+        return f"winner {event['family']}: {event['reason']}"
+    if kind == "final_started":
+        return f"training {event['family']} on the whole graph for at most {event['seconds']:.0f} s"
+    if kind == "stepped_down":
+        return f"{event['family']} failed on the whole graph ({event['reason']}): taking the next verified candidate"
+    if kind == "finished":
+        return f"finished: {event['folder']}"
+    return ""
+
+
+def _tell_epoch(event: dict[str, Any]) -> None:
+    if event["event"] == "epoch":
+        best = f"best {event['best']:.3f}"
+        print(
+            f"epoch {event['epoch']}: loss {event['loss']:.4f}, validation {event['metric']:.3f}, {best}",
+            file=sys.stderr,
+        )
+
+
+def _terminate(number: int, frame: Any) -> NoReturn:
+    raise Terminated
+
+
+def _say(text: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        print(f"gnnfit: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def script() -> NoReturn:
+    """Entry point of the installed command: ends without waiting for what heavy libraries leave behind."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,175 @@
+"""A run's folder: everything a run knows is here, so that a killed run loses no finished trial."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from techniques.errors import InputError, RunLockedError
+from tuner.records import Trial, TuneReport, Winner
+
+
+class RunFolder:
+    """Paths and records of one run.
+
+    ``spec.toml  manifest.json  plan.json  study.journal  events.jsonl  run.lock  graph/  trials/NNNN/  best.json
+    command.txt  final/  report.json  report.txt  report.html``
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).expanduser().resolve()
+        self.plan, self.events, self.journal = (
+            self.path / one for one in ("plan.json", "events.jsonl", "study.journal")
+        )
+        self.graph, self.trials_folder, self.final = (self.path / one for one in ("graph", "trials", "final"))
+        self.report, self.best = self.path / "report.json", self.path / "best.json"
+
+    @staticmethod
+    def existing(path: Path | str) -> RunFolder:
+        """A folder that a run has been started in.
+
+        Raises:
+            InputError: no such run.
+        """
+        folder = RunFolder(path)
+        if not (folder.path / "spec.toml").is_file():
+            raise InputError(
+                f"a run folder holds a spec.toml, {path} does not", "Start a run with gnnfit tune GRAPH --out RUN"
+            )
+        return folder
+
+    def start(self, spec: dict[str, Any], command: str, resume: bool) -> None:
+        """Create the folder, or check that a resumed run was asked for the same.
+
+        Raises:
+            InputError: the folder holds a run and ``resume`` is not set, or the other run's spec differs.
+        """
+        file = self.path / "spec.toml"
+        if file.is_file():
+            before = tomllib.loads(file.read_text(encoding="utf-8"))
+            if not resume:
+                raise InputError(f"{self.path} holds a run already", "Add --resume, or choose another --out")
+            if before != spec:
+                told = f"{fingerprint(before)} before, {fingerprint(spec)} now"
+                changed = ", ".join(sorted(name for name in spec if before.get(name) != spec[name]))
+                raise InputError(
+                    f"a resumed run must be the same run: {changed} changed ({told})", "Choose another --out"
+                )
+            return
+        if self.path.exists() and any(self.path.iterdir()) and not resume:
+            raise InputError(f"--out must be a new or empty folder, {self.path} holds files", "Choose another --out")
+        self.trials_folder.mkdir(parents=True, exist_ok=True)
+        (self.path / "command.txt").write_text(command + "\n", encoding="utf-8")
+        write_json(self.path / "manifest.json", manifest())
+        write_text(file, toml_text(spec))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process.
+
+        Raises:
+            RunLockedError: another process works on it.
+        """
+        import fcntl
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "run.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunLockedError(
+                    f"another process works on {self.path}", "Wait for it, or choose another --out"
+                ) from None
+            yield
+
+    def finished_trials(self) -> list[Trial]:
+        """Every trial that was measured to its end, in order."""
+        files = sorted(self.trials_folder.glob("*/trial.json"))
+        return [Trial.model_validate_json(file.read_text(encoding="utf-8")) for file in files]
+
+    def new_trial_folder(self, number: int) -> Path:
+        """An empty folder; what an interrupted trial left there is removed."""
+        folder = self.trials_folder / f"{number:04d}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def keep_trial(self, trial: Trial) -> None:
+        """Write a finished trial in one step."""
+        write_text(self.trials_folder / f"{trial.number:04d}" / "trial.json", trial.model_dump_json(indent=1))
+
+    def winner(self) -> Winner:
+        """What the run has chosen.
+
+        Raises:
+            InputError: it has not chosen yet.
+        """
+        if not self.best.is_file():
+            raise InputError(f"{self.path} has no winner yet", "Finish the run with gnnfit tune --resume first")
+        return Winner.model_validate_json(self.best.read_text(encoding="utf-8"))
+
+    def finished_report(self) -> TuneReport:
+        """The report of a finished run.
+
+        Raises:
+            InputError: the run has not finished.
+        """
+        if not self.report.is_file():
+            raise InputError(f"{self.path} has no report yet", "Finish the run with gnnfit tune --resume first")
+        return TuneReport.model_validate_json(self.report.read_text(encoding="utf-8"))
+
+
+def write_json(file: Path, document: Any) -> None:
+    """Write JSON in one step."""
+    write_text(file, json.dumps(document, indent=1, sort_keys=True))
+
+
+def toml_text(document: dict[str, Any]) -> str:
+    """Flat values and one level of tables; JSON's strings, numbers, booleans and arrays are TOML's."""
+    plain = [f"{name} = {json.dumps(value)}" for name, value in document.items() if not isinstance(value, dict)]
+    for name, table in document.items():
+        if isinstance(table, dict):
+            plain += ["", f"[{name}]", *(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join(plain)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Readers see the old file or the new one, even after a power cut."""
+    temporary = file.with_name(file.name + ".part")
+    with temporary.open("w", encoding="utf-8") as out:
+        out.write(text if text.endswith("\n") else text + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(file)
+
+
+def fingerprint(document: Any) -> str:
+    """Twelve characters that differ when the document does."""
+    return hashlib.blake2b(json.dumps(document, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def manifest() -> dict[str, Any]:
+    """What the run was made with."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    packages = ("gnnfit", "torch", "torch_geometric", "numpy", "numba", "optuna", "pydantic")
+    versions = {}
+    for name in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions}
+
+
+def default_folder(graph_name: str) -> Path:
+    """``gnnfit-runs/NAME-YYYYMMDD-HHMMSS`` below the current folder."""
+    safe = "".join(one if one.isalnum() or one in "-_.@" else "-" for one in graph_name)
+    return Path("gnnfit-runs") / f"{safe}-{time.strftime('%Y%m%d-%H%M%S')}"

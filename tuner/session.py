@@ -1,0 +1,185 @@
+"""One session of a run: search, verification, final training, report.
+
+Every measurement is a trial folder that is kept once it is finished; resuming walks the same steps and skips what is
+there.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from planner.api import pins_of
+from planner.proposal import BASELINE_NAME, Pins
+from planner.records import Plan
+from techniques.base import SettingValue
+from techniques.errors import NothingFitsError, NoTrialSucceededError
+from techniques.facts import Goal
+from techniques.remote.source.folder import FolderGraph
+from tuner.api import planned
+from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, Bench, as_candidate, told
+from tuner.events import EventLog, Listener
+from tuner.final import final_measurement
+from tuner.folder import RunFolder, default_folder, write_text
+from tuner.ingest import ingest, refuse_bad_graph
+from tuner.records import Trial, TrialState, TuneReport, Winner
+from tuner.report import report_html, report_text
+from tuner.runner import Runner
+from tuner.search import search
+from tuner.space import families
+from tuner.subsample import character, subsample
+from tuner.verify import standings, verify
+
+TRIALS_TO_CONVERGE = 4
+"""A candidate that needs longer than this many trials to converge is searched on a part of the graph."""
+MIN_PART = 0.02
+
+
+@dataclass
+class Session:
+    """A run in this process: ``prepare``, then ``go``."""
+
+    folder: RunFolder
+    plan: Plan
+    graph: FolderGraph
+    log: EventLog
+    pins: Pins
+    budget_seconds: float
+    max_trials: int | None
+
+    @staticmethod
+    def prepare(
+        graph: Any,
+        *,
+        plan: Plan | str | Path | None,
+        out: str | Path | None,
+        trials: int | None,
+        budget_seconds: float,
+        resume: bool,
+        model: str | None,
+        goal: Goal | None,
+        fix: Mapping[str, str] | None,
+        set: Mapping[str, SettingValue] | None,
+        listener: Listener,
+    ) -> Session:
+        """Check and ingest the graph and plan for it, or load what an earlier session made of them.
+
+        Nothing is written before the graph has been checked.
+        """
+        name = graph if isinstance(graph, str) else type(graph).__name__
+        folder = RunFolder(out or default_folder(Path(name).stem if isinstance(graph, str) else name))
+        asked = _asked(name, trials, budget_seconds, model, goal, fix, set)
+        pins = pins_of(fix, set)
+        refuse_bad_graph(graph)
+        folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
+        log = EventLog(folder.events, listener)
+        log.add("started", graph=name, budget_seconds=budget_seconds, folder=str(folder.path))
+        stored = ingest(graph, folder.graph)
+        if folder.plan.is_file():
+            made = Plan.load(folder.plan)
+        else:
+            made = planned(stored, graph, plan=plan, model=model, goal=goal, fix=fix, set=set)
+            made.save(folder.plan)
+        log.add("planned", verdict=made.verdict.value, best=made.best.name if made.best else None)
+        return Session(folder, made, stored, log, pins, budget_seconds, trials)
+
+    def go(self) -> TuneReport:
+        """All steps; a finished run is not run again.
+
+        Raises:
+            NothingFitsError: the plan has no candidate.
+        """
+        if self.folder.report.is_file():
+            return self.folder.finished_report()
+        if self.plan.best is None:
+            change = self.plan.nearest.change if self.plan.nearest else "see gnnfit plan"
+            raise NothingFitsError("no candidate fits this machine", f"The nearest change: {change}")
+        with Runner() as runner:
+            bench = Bench(runner, self.folder, self.plan, self.graph, self.log, self.budget_seconds)
+            part = self._part(bench)
+            search(bench, families(self.plan.candidates, self.plan.baseline), self.pins, self.max_trials)
+            winner = verify(bench)
+            final = self._train(bench, winner)
+            return self._report(bench, winner, final, part)
+
+    def _part(self, bench: Bench) -> dict[str, float | str]:
+        """Search on a part of the graph where the whole one would leave time for too few epochs."""
+        assert self.plan.best is not None
+        converge = self.plan.best.forecast.seconds_to_converge
+        wanted = TRIALS_TO_CONVERGE * bench.trial_seconds
+        if converge <= wanted:
+            return {}
+        share = max(wanted / converge, MIN_PART)
+        bench.search_on(subsample(self.graph, share, self.folder.path / "part"))
+        whole, part = character(self.graph), character(bench.trial_graph)
+        found: dict[str, float | str] = {f"whole_{name}": value for name, value in whole.items()}
+        found |= {f"part_{name}": value for name, value in part.items()}
+        self.log.add("subsample", share=share, **found)
+        return found
+
+    def _train(self, bench: Bench, winner: Winner) -> Trial:
+        """Train the winner on the whole graph; step down to the next verified candidate if it fails after all."""
+        order = [(winner.family, winner.spec)]
+        order += [(trial.family, trial.spec) for _, trial in standings(bench) if trial.spec != winner.spec]
+        reason: str | None = None
+        for family, spec in order:
+            seconds = max(bench.left(FINAL_SHARE), MIN_TRIAL_SECONDS)
+            self.log.add("final_started", family=family, seconds=round(seconds, 1))
+            measured = final_measurement(
+                bench.runner, self.folder, self.plan.facts, spec, str(self.graph.path), seconds, None, self._tell_epoch
+            )
+            if measured.state is TrialState.COMPLETE:
+                self.log.add("final_finished", **told(measured, None))
+                predicted = as_candidate(family, spec, bench.forecast(spec))
+                return Trial(
+                    number=0, purpose="final", family=family, spec=spec, predicted=predicted, measured=measured
+                )
+            reason = measured.reason
+            self.log.add("stepped_down", family=family, reason=reason)
+        raise NoTrialSucceededError(f"final training failed: {reason}", f"See {self.folder.final}/log.txt")
+
+    def _tell_epoch(self, event: dict[str, Any]) -> None:
+        if event["event"] == "epoch":
+            self.log.add("epoch", **{name: event[name] for name in ("epoch", "loss", "metric", "best")})
+
+    def _report(self, bench: Bench, winner: Winner, final: Trial, part: dict[str, float | str]) -> TuneReport:
+        baselines = [trial for _, trial in standings(bench) if trial.family == BASELINE_NAME]
+        report = TuneReport(
+            graph=self.plan.facts.graph.name,
+            metric_name=final.measured.metric_name,
+            budget_seconds=self.budget_seconds,
+            elapsed_seconds=self.log.elapsed_seconds,
+            stopped_by_budget=final.measured.reason == "stopped by time",
+            target=bench.target,
+            winner=winner,
+            baseline=baselines[0] if baselines else None,
+            final=final,
+            trials=tuple(bench.trials),
+            subsample=part,
+        )
+        write_text(self.folder.path / "report.txt", report_text(report))
+        write_text(self.folder.path / "report.html", report_html(report))
+        write_text(self.folder.report, report.model_dump_json(indent=1))
+        self.log.add("finished", folder=str(self.folder.path))
+        return report
+
+
+def _asked(
+    name: str,
+    trials: int | None,
+    budget_seconds: float,
+    model: str | None,
+    goal: Goal | None,
+    fix: Mapping[str, str] | None,
+    set: Mapping[str, SettingValue] | None,
+) -> dict[str, Any]:
+    """What the user asked for, as it stands in ``spec.toml``."""
+    asked: dict[str, Any] = {"graph": name, "budget_seconds": float(budget_seconds)}
+    asked |= {key: value for key, value in (("trials", trials), ("model", model)) if value is not None}
+    wanted = (goal or Goal()).model_dump(mode="json", exclude_none=True)
+    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in (set or {}).items()}
+    return asked | {"goal": wanted, "fix": dict(fix or {}), "set": settings}
