@@ -17,7 +17,7 @@ from planner.proposal import (
     check,
     proposals,
 )
-from planner.ranking import order, reasons, varied
+from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict
 from planner.rules import apply_rules, judgements
 from techniques.base import SettingValue, Slot
@@ -110,6 +110,8 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
 
 def _candidate(facts: Facts, costed: Costed) -> Candidate:
     warned = check(facts, costed.spec).warnings + _task_warnings(facts)
+    if samples_for_nothing(costed):
+        warned += ("one batch holds all training nodes: sampling drops neighbours without saving a step",)
     made = candidate(facts, costed, reasons(facts, costed) + judgements(facts))
     return made.model_copy(update={"warnings": warned})
 

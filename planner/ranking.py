@@ -11,6 +11,7 @@ ACCURACY_PRIOR = {"gat": 1.0, "sage": 1.05, "gcn": 1.15, "gin": 1.5}
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to
 a few points behind, GIN unstable with hubs (costs.md, section 5). A prior to order candidates, replaced by measuring."""
 HETEROPHILY_HANDICAP = 1.5
+POINTLESS_SAMPLING_HANDICAP = 3.0
 TIGHT_SHARE = 0.9
 TIGHT_HANDICAP = 1.2
 
@@ -38,9 +39,16 @@ def _handicap(facts: Facts, one: Costed) -> float:
     homophily = facts.graph.labels.homophily
     if architecture == "gcn" and homophily is not None and homophily < 0.5:
         handicap *= HETEROPHILY_HANDICAP
+    if samples_for_nothing(one):
+        handicap *= POINTLESS_SAMPLING_HANDICAP
     if _memory_share(facts, one) > TIGHT_SHARE:
         handicap *= TIGHT_HANDICAP
     return handicap
+
+
+def samples_for_nothing(one: Costed) -> bool:
+    """One batch holds all training nodes: sampling drops neighbours and saves no step (costs.md, section 3)."""
+    return one.spec.options[Slot.SAMPLING] != "full_batch" and one.figures.steps_per_epoch == 1
 
 
 def _memory_share(facts: Facts, one: Costed) -> float:

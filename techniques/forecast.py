@@ -147,6 +147,8 @@ class Forecast:
     largest_shape: StepShape | None = None
     """The largest step of an epoch: what memory is judged on."""
     steps_per_epoch: int = 1
+    full_steps_per_epoch: float = 1.0
+    """Steps of ``shape`` that an epoch amounts to: its last batch is smaller."""
     fused: bool = False
     """Whether neighbours are summed by a fused sparse product; ``edge_bytes`` and ``row_bytes`` are what a block of
     edges weighs per edge and per row."""

@@ -84,6 +84,6 @@ def _features(stored: StoredGraph, chosen: NDArray[np.int64]) -> dict[str, Any]:
     from techniques.sampling.kernels import gather_csr_rows
 
     before: Any = [np.asarray(stored.read(key)) for key in ("x_indptr", "x_indices", "x_data")]
-    indptr, indices, data = gather_csr_rows(before[0], before[1], before[2], chosen)
+    indptr, indices, data = gather_csr_rows(before[0], before[1], before[2].astype(np.float32), chosen)
     shape = np.array([chosen.size, int(np.asarray(stored.read("x_shape"))[1])])
     return {"x_data": data, "x_indices": indices, "x_indptr": indptr, "x_shape": shape}

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 64 * 2**20
 """Messages that evaluation holds at once where neighbours are gathered edge by edge."""
+FUSED_CHUNK_EDGES = 4_000_000
+"""Edges whose values it holds at once where neighbours are summed by a fused product."""
 TIME_FACTOR = 2.5
 """Uncalibrated rates are this uncertain."""
 WIDE_INPUT = 1.0
@@ -163,7 +165,7 @@ class TrainStep:
     def forecast(self, so_far: Forecast) -> Forecast:
         assert so_far.shape is not None and so_far.largest_shape is not None
         mean, largest = self._cost(so_far, so_far.shape), self._cost(so_far, so_far.largest_shape)
-        place, steps = self.speed.place, so_far.steps_per_epoch
+        place, steps = self.speed.place, so_far.full_steps_per_epoch
         parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         activations = resident(largest.activation_bytes, largest.largest_block_bytes, place, self.sampled)
@@ -205,26 +207,40 @@ class EvaluateAllNodes:
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
         whole = StepShape((LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges),), graph.num_nodes)
-        live, seconds = self._live_bytes(so_far), 0.0
+        seconds, live, block = 0.0, 0.0, 0.0
         shape = StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes)
         for size in self.plan.sizes(so_far, shape):
             cost = self.architecture.layer_cost(size)
             seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
-        block = FLOAT_BYTES * graph.num_nodes * max(self.plan.widths[1:])
-        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, ZERO)
+            live = max(live, self._live_bytes(so_far, size))
+            block = max(block, FLOAT_BYTES * size.sources * size.columns_out)
         so_far = so_far.spike(Phase.EVALUATE, place, resident(live, block, place, shapes_vary=False))
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
 
-    def _live_bytes(self, so_far: Forecast) -> float:
-        """Input, projection and output of the widest layer, and one chunk of edges."""
-        graph = so_far.facts.graph
-        rows = 0
-        for index, (columns_in, columns_out) in enumerate(zip(self.plan.widths, self.plan.widths[1:], strict=False)):
-            held = 0 if index == 0 and self.speed.place is Place.HOST else columns_in
-            rows = max(rows, held + 3 * columns_out)
-        messages = FLOAT_BYTES * graph.num_edges * max(self.plan.widths[1:])
-        edges = min(graph.num_edges, 4e6) * 4 if so_far.fused else min(3 * CHUNK_BYTES, 3 * messages)
-        return FLOAT_BYTES * graph.num_nodes * rows + edges
+    def _live_bytes(self, so_far: Forecast, size: LayerSize) -> float:
+        """Input, what the layer makes of one chunk of targets, and where there are several, the output of all."""
+        share = min(1.0, self._chunk_edges(so_far, size) / max(size.edges, 1.0))
+        chunk = replace(size, targets=share * size.targets, edges=share * size.edges, dropout=False)
+        floats = self.architecture.layer_cost(chunk).forward
+        if not size.first or self.speed.place is Place.DEVICE:
+            floats += size.sources * size.columns_in
+        if share == 1.0:
+            return FLOAT_BYTES * floats + so_far.edge_bytes * size.edges
+        # The last chunk's rows and edges go only when the next ones are there.
+        floats += (1 + share) * size.targets * size.columns_out
+        return FLOAT_BYTES * floats + 2 * (so_far.edge_bytes + FLOAT_BYTES) * chunk.edges
+
+    def _chunk_edges(self, so_far: Forecast, size: LayerSize) -> float:
+        """Edges of one chunk (``network.target_chunks``); a target with more neighbours has a chunk of its own."""
+        edges = FUSED_CHUNK_EDGES if so_far.fused else CHUNK_BYTES / (FLOAT_BYTES * self._columns(size))
+        return max(edges, so_far.facts.graph.degrees.max)
+
+    def _columns(self, size: LayerSize) -> int:
+        """Width of what is gathered from the neighbours."""
+        both = 2 if self.architecture.name == "sage" else 1
+        if size.transform_first:
+            return both * size.columns_out
+        return size.columns_out if self.architecture.name in ("gcn", "gat") else size.columns_in
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.convs import set_true_degrees

@@ -73,8 +73,8 @@ def _transform_first(size: LayerSize) -> LayerCost:
     return LayerCost(
         output=target,
         saved=0.0,
-        # Both products side by side, one row per edge and their sums; or sum, mean, mean and root, and the bias added.
-        forward=max(2 * source + target + max(messages, 2 * target), dropped_out(size)),
+        # Both products side by side, one row per edge and their sums; or sums and means, means and output.
+        forward=max(2 * source + target + max(messages, target), dropped_out(size)),
         # Gradients of root and neighbours, and both side by side.
         backward=max(
             source + 2 * target,

@@ -42,7 +42,7 @@ def read_splits(stored: StoredGraph, labels: torch.Tensor) -> dict[str, torch.Te
         masks = {
             split: _mask(stored, name, labels.size(0)) & labelled for split, name in zip(SPLITS, names, strict=True)
         }
-        return _with_validation(masks)
+        return _with_validation(masks, labelled)
     return stratified_split(labels)
 
 
@@ -67,15 +67,16 @@ def _mask(stored: StoredGraph, name: str, num_nodes: int) -> torch.Tensor:
     if name not in stored.headers:
         return torch.zeros(num_nodes, dtype=torch.bool)
     values: NDArray[np.generic] = np.array(stored.read(name))
-    return torch.from_numpy(values.astype(bool))
+    # Some collections store ten splits side by side: the first one counts.
+    return torch.from_numpy((values if values.ndim == 1 else values[:, 0]).astype(bool))
 
 
-def _with_validation(masks: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Karate Club and others bring training nodes only: the rest is halved, seeded, into validation and test."""
+def _with_validation(masks: dict[str, torch.Tensor], labelled: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Karate Club and others bring training nodes only: the rest that has labels is halved, seeded, into the two."""
     if masks["val"].any() and masks["test"].any():
         return masks
     held_out = masks["val"] | masks["test"]
-    rest = torch.nonzero(held_out if held_out.any() else ~masks["train"]).flatten()
+    rest = torch.nonzero(held_out if held_out.any() else labelled & ~masks["train"]).flatten()
     order = rest[torch.from_numpy(np.random.default_rng(0).permutation(rest.numel()))]
     val, test = order[: (order.numel() + 1) // 2], order[(order.numel() + 1) // 2 :]
     filled = {name: torch.zeros_like(masks["train"]) for name in ("val", "test")}

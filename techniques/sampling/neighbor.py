@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from techniques.base import USABLE, Knob, Part, Settings, Slot, Stage, Verdict, refuse
 from techniques.errors import OptionError
-from techniques.facts import FLOAT_BYTES, Facts
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int, setting_ints
 from techniques.sampling.shapes import expected_hops, largest_hops, mean_hops, step_shape
@@ -17,7 +17,7 @@ SAMPLE_SECONDS_PER_EDGE = 40e-9
 COPY_BYTES_PER_SECOND = 2e9
 """Feature rows gathered into a fresh batch, one thread."""
 SAMPLED_EDGE_BYTES = 40
-"""Positions and local ids while a batch is being made."""
+"""Local ids of both ends, twice, and positions while a batch is being made."""
 COUNTS_ERROR = 0.25
 """Batch sizes from the degree histogram alone are this uncertain."""
 FANOUT_CHOICES: dict[int, tuple[tuple[int, ...], ...]] = {
@@ -66,16 +66,22 @@ class SampledBatches:
         seeds = min(self.batch_size, graph.num_train)
         mean, largest, error = self._shapes(so_far, seeds)
         steps = math.ceil(graph.num_train / self.batch_size)
-        so_far = replace(so_far, shape=mean, largest_shape=largest, steps_per_epoch=steps)
+        so_far = replace(
+            so_far,
+            shape=mean,
+            largest_shape=largest,
+            steps_per_epoch=steps,
+            full_steps_per_epoch=graph.num_train / seeds,
+        )
         scratch = FLOAT_BYTES * graph.num_nodes * (2 if self.prefetch else 1)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(scratch, 0.1))
-        alive = min(2 + self.prefetch, steps + 1) if self.prefetch else 1
         bytes_each = self._batch_bytes(so_far, mean)
-        held = Range.within(bytes_each * alive, error + 0.1)
-        so_far = so_far.hold(Phase.TRAIN, Place.HOST, "batches", held)
-        making = Range.within(SAMPLED_EDGE_BYTES * largest.input_edges, error + 0.2)
-        so_far = so_far.hold(Phase.TRAIN, Place.HOST, "sampling", making)
-        return so_far.spend(Phase.TRAIN, self._wait_seconds(so_far, mean, bytes_each) * steps)
+        alive = 1 + min(self.prefetch, steps - 1)
+        so_far = so_far.hold(Phase.TRAIN, Place.HOST, "batches", Range.within(bytes_each * alive, error + 0.05))
+        if alive > 1:
+            making = Range.within(SAMPLED_EDGE_BYTES * mean.input_edges, error + 0.5)
+            so_far = so_far.hold(Phase.TRAIN, Place.HOST, "sampling", making)
+        return so_far.spend(Phase.TRAIN, self._wait_seconds(so_far, mean, bytes_each) * so_far.full_steps_per_epoch)
 
     def _shapes(self, so_far: Forecast, seeds: int) -> tuple[StepShape, StepShape, float]:
         if so_far.draw is None:
@@ -90,11 +96,13 @@ class SampledBatches:
         per_node = FLOAT_BYTES * graph.features.width
         if self.sparse_features:
             per_node = math.ceil(8 * graph.features.nonzeros / graph.num_nodes) + 4
-        rows = shape.input_nodes * (per_node + 8)
-        edges = sum(
-            so_far.edge_bytes * layer.num_edges + so_far.row_bytes * layer.num_sources for layer in shape.layers
-        )
-        return rows + edges
+        labels = FLOAT_BYTES * graph.labels.num_classes if graph.labels.multi_label else INDEX_BYTES
+        return shape.input_nodes * (per_node + labels) + self._block_bytes(so_far, shape)
+
+    def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
+        """COO layers are views of one ``edge_index``; every CSR layer has arrays of its own."""
+        layers = shape.layers if so_far.fused else shape.layers[:1]
+        return sum(so_far.edge_bytes * layer.num_edges + so_far.row_bytes * layer.num_sources for layer in layers)
 
     def _wait_seconds(self, so_far: Forecast, shape: StepShape, batch_bytes: float) -> Range:
         seconds = SAMPLE_SECONDS_PER_EDGE * shape.input_edges + batch_bytes / COPY_BYTES_PER_SECOND

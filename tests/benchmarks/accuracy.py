@@ -1,0 +1,321 @@
+"""Forecast against measured peak host memory, over a stated grid of real and generated graphs.
+
+    python tests/benchmarks/accuracy.py ../shared/data --out accuracy.csv
+
+Every candidate of the grid is trained in a fresh child process, under the limits and allocator settings of every run.
+Its row is written as soon as it is measured; rows that are there already are not measured again. What is left out
+(refused combinations, graphs without labels, time limits) has a row with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from planner.costing import BASELINE_HOST_BYTES, cost, fits
+from planner.inspect.machine import inspect_machine
+from planner.inspect.opened import LIKE, checked, drawer, open_any, open_like, profiled
+from planner.proposal import Pins, Refusal, proposals
+from planner.records import ForecastFigures
+from techniques.base import SettingValue, Slot
+from techniques.errors import GnnfitError
+from techniques.facts import Facts, Goal, Task
+from techniques.forecast import Draw, Phase
+from techniques.job import JobSpec
+from techniques.remote.source.folder import FolderGraph, spill
+from tuner.records import Limits, Measurement, TrialState, WorkRequest
+from tuner.runner import Runner
+
+LIKE_GRAPHS = (
+    "ogbn-products@0.02",
+    "ogbn-products@0.05",
+    "reddit2@0.1",
+    "flickr@1",
+    "ogbn-arxiv@1",
+)
+ARCHITECTURES = ("gcn", "sage", "gat", "gin")
+LIMITS = (0.6, 0.8, 0.95, 1.05, 1.25, 2.0)
+MEGABYTE = 1e6
+SMALL, LARGE = 100 * MEGABYTE, 500 * MEGABYTE
+EPOCHS, SECONDS = 2, 8.0
+"""An epoch that has begun is finished, then the time is looked at."""
+WIDTHS: dict[str, tuple[int, ...]] = {"local": (512, 256), "like": (128, 256)}
+SAMPLED: tuple[dict[str, SettingValue], ...] = (
+    {"layers": 2, "fanouts": (10, 10), "batch_size": 2048},
+    {"layers": 3, "fanouts": (10, 5, 5), "batch_size": 1024},
+    {"layers": 2, "fanouts": (25, 10), "batch_size": 1024},
+    {"layers": 3, "fanouts": (15, 10, 5), "batch_size": 512},
+)
+KEY = ("graph", "architecture", "sampling", "representation", "settings")
+FIELDS = (
+    *KEY,
+    "features",
+    "state",
+    "reason",
+    "measured",
+    "baseline",
+    "low",
+    "expected",
+    "high",
+    "counts_low",
+    "counts_expected",
+    "counts_high",
+    "baseline_high",
+    "gemm_flops_measured",
+    "gemm_flops_expected",
+    "counts_input_nodes",
+    "graph_input_nodes",
+    "wall_seconds",
+    *(f"{phase.value}_{kind}" for phase in Phase for kind in ("measured", "expected")),
+)
+Row = dict[str, Any]
+
+
+def grid(kind: str, turn: int) -> Iterator[tuple[dict[Slot, str], dict[str, SettingValue]]]:
+    """Every architecture, sampling and representation; widths, depths, batches and fanouts take turns."""
+    for architecture, sampling, representation in itertools.product(
+        ARCHITECTURES, ("full_batch", "neighbor"), ("coo", "csr")
+    ):
+        widths = WIDTHS[kind]
+        settings: dict[str, SettingValue] = {"hidden": widths[turn % len(widths)], "layers": 2 + turn % 2}
+        if sampling == "neighbor":
+            settings |= SAMPLED[turn % len(SAMPLED)]
+        options = {
+            Slot.ARCHITECTURE: architecture,
+            Slot.SAMPLING: sampling,
+            Slot.REPRESENTATION: representation,
+            Slot.HARDWARE: "cpu",
+        }
+        yield options, settings
+        turn += 1
+
+
+def graphs(folders: list[Path], like: list[str]) -> Iterator[tuple[str, str, Callable[[Path], FolderGraph]]]:
+    """Name, kind and how to get a folder of arrays."""
+    files = sorted(file for folder in folders for file in folder.glob("*.npz"))
+    for file in files:
+        yield file.stem, "local", lambda target, file=file: spill(open_any(str(file)), target)  # type: ignore[misc]
+    for name in like:
+        yield LIKE + name, "like", lambda target, name=name: open_like(LIKE + name)  # type: ignore[misc]
+
+
+class Benchmark:
+    """Measures what the file does not hold yet."""
+
+    def __init__(self, out: Path, limit: int | None) -> None:
+        self.out, self.left = out, limit if limit is not None else sys.maxsize
+        self.rows = _read(out)
+        self.done = {tuple(row[field] for field in KEY) for row in self.rows}
+        self.hardware = inspect_machine()
+
+    def run(self, folders: list[Path], like: list[str]) -> None:
+        """Every graph, every candidate."""
+        with Runner() as runner, tempfile.TemporaryDirectory() as scratch:
+            for turn, (name, kind, fetch) in enumerate(graphs(folders, like)):
+                waiting = [one for one in grid(kind, turn) if _key(name, *one) not in self.done]
+                if waiting and self.left > 0:
+                    self._graph(runner, name, fetch, waiting, Path(scratch))
+
+    def _graph(self, runner: Runner, name: str, fetch: Any, waiting: list[Any], scratch: Path) -> None:
+        try:
+            stored = fetch(scratch / name.replace(":", "-"))
+            checked(stored, check_values=False)
+            graph = profiled(stored, Task.NODE, name, check_values=False)
+        except GnnfitError as error:
+            return self._exclude_all(name, waiting, str(error))
+        facts = Facts(graph=graph, hardware=self.hardware)
+        if graph.num_graphs > 1 or "y" not in stored.headers:
+            return self._exclude_all(name, waiting, "not trained yet: a set of graphs, or no labels")
+        draw = drawer(stored, graph)
+        for options, settings in waiting:
+            if self.left > 0:
+                self.left -= 1
+                self._add(name, options, settings, self._candidate(runner, facts, draw, stored.path, options, settings))
+        return None
+
+    def _exclude_all(self, name: str, waiting: list[Any], reason: str) -> None:
+        for options, settings in waiting:
+            self._add(name, options, settings, {"state": "excluded", "reason": reason})
+
+    def _candidate(
+        self, runner: Runner, facts: Facts, draw: Draw, folder: str | None, options: dict[Slot, str], settings: Any
+    ) -> Row:
+        spec = next(iter(proposals(facts, Pins(options, settings))))
+        if isinstance(spec, Refusal):
+            return {"state": "excluded", "reason": spec.verdict.reasons[0].text}
+        figures = cost(facts, spec, draw)
+        if not fits(facts, figures):
+            return {"state": "excluded", "reason": f"needs {figures.needs_host_bytes:,} bytes: more than there is"}
+        assert folder is not None
+        with tempfile.TemporaryDirectory() as trial:
+            limits = Limits(host_bytes=facts.host_limit_bytes, seconds=SECONDS, epochs=EPOCHS)
+            request = WorkRequest(
+                spec=spec, facts=facts, graph=folder, folder=trial, limits=limits, check_values=False
+            )
+            measured = runner.measure(request)
+        return _row(spec, measured, figures, cost(facts, spec))
+
+    def _add(self, name: str, options: dict[Slot, str], settings: Any, values: Row) -> None:
+        row = dict(zip(KEY, _key(name, options, settings), strict=True)) | values
+        fresh = not self.out.exists()
+        with self.out.open("a", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+        self.rows.append({key: str(value) for key, value in row.items()})
+        print(_line(row), file=sys.stderr, flush=True)
+
+
+def _key(name: str, options: dict[Slot, str], settings: dict[str, SettingValue]) -> tuple[str, ...]:
+    text = " ".join(f"{key}={value}" for key, value in sorted(settings.items()))
+    names = (options[Slot.ARCHITECTURE], options[Slot.SAMPLING], options[Slot.REPRESENTATION])
+    return (name, *names, text)
+
+
+def _row(spec: JobSpec, measured: Measurement, figures: ForecastFigures, counts: ForecastFigures) -> Row:
+    row: Row = {
+        "features": spec.options[Slot.REPRESENTATION_FEATURES],
+        "state": measured.state.value if measured.state is TrialState.COMPLETE else "excluded",
+        "reason": measured.reason,
+        "measured": measured.peak_host_bytes,
+        "baseline": measured.baseline_host_bytes,
+        "baseline_high": int(figures.baseline_host_bytes.high),
+        "gemm_flops_measured": measured.gemm_flops_per_epoch,
+        "gemm_flops_expected": figures.gemm_flops_per_epoch.expected,
+        "graph_input_nodes": round(figures.input_nodes_per_step),
+        "counts_input_nodes": round(counts.input_nodes_per_step),
+        "wall_seconds": round(measured.wall_seconds, 2),
+    }
+    for prefix, one in (("", figures), ("counts_", counts)):
+        peak = one.peak_host_bytes
+        row |= {f"{prefix}low": int(peak.low), f"{prefix}expected": int(peak.expected), f"{prefix}high": int(peak.high)}
+    for phase in Phase:
+        found = measured.phases.get(phase)
+        row[f"{phase.value}_measured"] = found.host_peak_bytes if found else 0
+        row[f"{phase.value}_expected"] = int(figures.phases[phase].host_peak_bytes.expected)
+    return row
+
+
+def _line(row: Row) -> str:
+    head = " ".join(str(row[field]) for field in KEY)
+    if row["state"] != "complete":
+        return f"{head}: {row['state']}: {row['reason']}"
+    error = float(row["expected"]) / max(float(row["measured"]), 1) - 1
+    return f"{head}: {int(row['measured']) / 1e6:.0f} MB measured, forecast {error:+.1%}, {row['wall_seconds']} s"
+
+
+def _read(file: Path) -> list[Row]:
+    if not file.exists():
+        return []
+    with file.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def report(rows: list[Row]) -> str:
+    """The tables."""
+    complete = [_numbers(row) for row in rows if row["state"] == "complete"]
+    if not complete:
+        return "nothing measured"
+    judged = [row for row in complete if row["measured"] >= SMALL]
+    lines = [
+        f"{len(rows)} rows, {len(complete)} measured, {len(rows) - len(complete)} excluded; "
+        f"{len({row['graph'] for row in complete})} graphs; "
+        f"{_share(row['measured'] >= LARGE for row in complete):.0%} of the measured peak above 500 MB",
+        "",
+        f"{'peak host memory':34}{'rows':>6}{'median':>9}{'95th':>8}{'inside':>8}{'high/low':>10}",
+        *_errors("all rows", complete),
+        *_errors("measured >= 100 MB", judged),
+        *_errors("measured < 100 MB", [row for row in complete if row["measured"] < SMALL]),
+        *(line for name in ARCHITECTURES for line in _errors(name, _where(judged, "architecture", name))),
+        *(line for name in ("full_batch", "neighbor") for line in _errors(name, _where(judged, "sampling", name))),
+        *(line for name in ("coo", "csr") for line in _errors(name, _where(judged, "representation", name))),
+        "",
+        *_decisions(complete),
+    ]
+    return "\n".join(lines)
+
+
+def _errors(title: str, rows: list[Row]) -> Iterator[str]:
+    if not rows:
+        return
+    for prefix, level in (("", "graph"), ("counts_", "counts")):
+        errors = sorted(abs(row[f"{prefix}expected"] / row["measured"] - 1) for row in rows)
+        inside = _share(row[f"{prefix}low"] <= row["measured"] <= row[f"{prefix}high"] for row in rows)
+        width = statistics.median(row[f"{prefix}high"] / row[f"{prefix}low"] for row in rows)
+        tail = errors[min(int(0.95 * len(errors)), len(errors) - 1)]
+        name = f"{title}, level {level}"
+        yield f"{name:34}{len(rows):6}{statistics.median(errors):9.1%}{tail:8.1%}{inside:8.0%}{width:10.2f}"
+
+
+def _decisions(rows: list[Row]) -> Iterator[str]:
+    """Says the planner "fits" where it does not, or "does not fit" where it does?"""
+    yield "limit / (measured baseline + peak)" + "".join(f"{limit:>8}" for limit in LIMITS)
+    said = {limit: _share(_says_fits(row, limit) for row in rows) for limit in LIMITS}
+    yield f"{'share called fitting':34}" + "".join(f"{said[limit]:8.1%}" for limit in LIMITS)
+    alone = {limit: _share(row["high"] <= limit * row["measured"] for row in rows) for limit in LIMITS}
+    yield f"{'the same, peak alone':34}" + "".join(f"{alone[limit]:8.1%}" for limit in LIMITS)
+    below, above = (0.6, 0.8, 0.95), (1.25, 2.0)
+    for title, shares in (("baseline + peak", said), ("peak alone", alone)):
+        yield (
+            f"{title}: false fits {statistics.mean(shares[one] for one in below):.1%} (limits {below}), "
+            f"false refusals {statistics.mean(1 - shares[one] for one in above):.1%} (limits {above})"
+        )
+
+
+def _says_fits(row: Row, limit: float) -> bool:
+    """The planner's own test, with this row's figures."""
+    goal = Goal(host_memory_bytes=int(limit * (row["baseline"] + row["measured"])))
+    facts = _ANY_FACTS.model_copy(update={"goal": goal})
+    return fits(facts, _figures(row))
+
+
+def _figures(row: Row) -> Any:
+    class Figures:
+        needs_host_bytes = int(row["baseline_high"] + row["high"])
+        needs_device_bytes = 0
+
+    return Figures
+
+
+_ANY_FACTS = Facts.model_construct(goal=Goal())
+
+
+def _share(values: Any) -> float:
+    found = [bool(value) for value in values]
+    return sum(found) / max(len(found), 1)
+
+
+def _where(rows: list[Row], field: str, value: str) -> list[Row]:
+    return [row for row in rows if row[field] == value]
+
+
+def _numbers(row: Row) -> Row:
+    texts = {*KEY, "features", "state", "reason"}
+    return {key: value if key in texts else float(value or 0) for key, value in row.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, help="folders of .npz graphs")
+    parser.add_argument("--out", type=Path, default=Path("accuracy.csv"))
+    parser.add_argument("--like", nargs="*", default=list(LIKE_GRAPHS), metavar="NAME@SCALE")
+    parser.add_argument("--limit", type=int, help="measure at most so many candidates")
+    options = parser.parse_args()
+    started = time.perf_counter()
+    benchmark = Benchmark(options.out, options.limit)
+    benchmark.run(options.folders, options.like)
+    print(report(benchmark.rows))
+    print(f"\n{time.perf_counter() - started:.0f} s; rows in {options.out}; baseline {BASELINE_HOST_BYTES}")
+
+
+if __name__ == "__main__":
+    main()
