@@ -55,11 +55,15 @@ def train(job: Job, request: WorkRequest, reporter: Reporter) -> Measurement:
     return loop.measurement(reason)
 
 
-def train_epoch(job: Job) -> float:
-    """One pass over the training nodes; the mean loss."""
+def train_epoch(job: Job, deadline: float = math.inf) -> tuple[float, bool]:
+    """One pass over the training nodes: the mean loss, and whether it was finished before the deadline.
+
+    ``deadline`` is a value of ``time.perf_counter``; at least one step is taken.
+    """
     model, optimizer = job.need("model"), job.need("optimizer")
     model.train()
     total, count = 0.0, 0
+    train_count = int(job.masks["train"].sum())
     for batch in job.moved_batches():
         out = model(batch.x, batch.blocks)
         if batch.loss_rows is not None:
@@ -69,7 +73,9 @@ def train_epoch(job: Job) -> float:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total, count = total + float(loss.detach()) * batch.y.size(0), count + batch.y.size(0)
-    return total / max(count, 1)
+        if time.perf_counter() > deadline and count < train_count:
+            return total / count, False
+    return total / max(count, 1), True
 
 
 def loss_of(logits: Tensor, y: Tensor) -> Tensor:
@@ -108,13 +114,14 @@ class _Loop:
     def _epoch(self) -> None:
         self.reporter.enter(Phase.TRAIN)
         start = time.perf_counter()
-        self.loss = train_epoch(self.job)
+        self.loss, finished = train_epoch(self.job, self.session_started + self.request.limits.seconds)
         if torch.cuda.is_available() and self.job.need("device").type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
         self.progress.epoch += 1
         self.progress.train_seconds += seconds
-        self.progress.epoch_seconds.append(seconds)
+        if finished:
+            self.progress.epoch_seconds.append(seconds)
         if not math.isfinite(self.loss):
             raise FloatingPointError(
                 f"the loss became {self.loss} in epoch {self.progress.epoch}: lower the learning rate"
@@ -126,7 +133,7 @@ class _Loop:
         metric = self._metric("val")
         progress = self.progress
         if progress.epoch == 1:
-            share = (time.perf_counter() - start) / max(progress.epoch_seconds[0], 1e-9)
+            share = (time.perf_counter() - start) / max(progress.train_seconds, 1e-9)
             progress.every = min(max(1, math.ceil(share)), MAX_EPOCHS_BETWEEN_EVALUATIONS)
         progress.elapsed_seconds = time.perf_counter() - self.started
         progress.history.append(
@@ -182,7 +189,7 @@ class _Loop:
             state=TrialState.COMPLETE,
             reason=f"stopped by {reason}",
             peak_device_bytes=device_peak,
-            epoch_seconds=statistics.median(progress.epoch_seconds[1:] or progress.epoch_seconds),
+            epoch_seconds=_typical_seconds(progress.epoch_seconds),
             flops_per_epoch=counted.gemm + counted.aggregation,
             gemm_flops_per_epoch=counted.gemm,
             aggregation_flops_per_epoch=counted.aggregation,
@@ -248,6 +255,12 @@ def write_atomically(path: Path, state: dict[str, Any]) -> None:
     temporary = path.with_name(path.name + ".part")
     torch.save(state, temporary)
     temporary.replace(path)
+
+
+def _typical_seconds(epoch_seconds: list[float]) -> float | None:
+    """Median of the epochs after the first; ``None`` where not one was finished."""
+    seconds = epoch_seconds[1:] or epoch_seconds
+    return statistics.median(seconds) if seconds else None
 
 
 def _device_peak_bytes(device: torch.device) -> int:

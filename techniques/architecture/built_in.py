@@ -232,15 +232,9 @@ class EvaluateAllNodes:
 
     def _chunk_edges(self, so_far: Forecast, size: LayerSize) -> float:
         """Edges of one chunk (``network.target_chunks``); a target with more neighbours has a chunk of its own."""
-        edges = FUSED_CHUNK_EDGES if so_far.fused else CHUNK_BYTES / (FLOAT_BYTES * self._columns(size))
+        columns = self.architecture.layer_cost(size).gathered
+        edges = FUSED_CHUNK_EDGES if so_far.fused else CHUNK_BYTES / (FLOAT_BYTES * columns)
         return max(edges, so_far.facts.graph.degrees.max)
-
-    def _columns(self, size: LayerSize) -> int:
-        """Width of what is gathered from the neighbours."""
-        both = 2 if self.architecture.name == "sage" else 1
-        if size.transform_first:
-            return both * size.columns_out
-        return size.columns_out if self.architecture.name in ("gcn", "gat") else size.columns_in
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.convs import set_true_degrees

@@ -60,6 +60,8 @@ class LayerCost:
     moved: float
     """Floats read and written by one forward pass."""
     parameters: int
+    gathered: int
+    """Columns of the rows that the neighbours' sum reads."""
 
 
 def dropped_out(size: LayerSize) -> float:

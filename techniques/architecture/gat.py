@@ -49,6 +49,7 @@ class Gat(BuiltIn):
             aggregated=2 * (messages + 5 * scores + 2 * source + sparse),
             moved=9 * messages + 12 * scores + 8 * source + activations_moved(size) + 2 * sparse,
             parameters=(size.columns_in + 3) * size.columns_out,
+            gathered=size.columns_out,
         )
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:

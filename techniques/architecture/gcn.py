@@ -52,6 +52,7 @@ class Gcn(BuiltIn):
             aggregated=2 * ((size.edges + size.targets) * size.columns_out + sparse),
             moved=aggregation_moved(size, size.columns_out) + 3 * source + activations_moved(size) + 2 * sparse,
             parameters=(size.columns_in + 1) * size.columns_out,
+            gathered=size.columns_out,
         )
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:

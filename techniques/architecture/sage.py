@@ -61,6 +61,7 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
         aggregated=(1 if size.first else 2) * size.edges * size.columns_in,
         moved=aggregation_moved(size, size.columns_in) + 2 * target_in + activations_moved(size),
         parameters=(2 * size.columns_in + 1) * size.columns_out,
+        gathered=size.columns_in,
     )
 
 
@@ -87,6 +88,7 @@ def _transform_first(size: LayerSize) -> LayerCost:
         aggregated=2 * (size.edges * size.columns_out + sparse),
         moved=aggregation_moved(size, size.columns_out) + 6 * source + activations_moved(size) + 2 * sparse,
         parameters=(2 * size.columns_in + 1) * size.columns_out,
+        gathered=2 * size.columns_out,
     )
 
 

@@ -31,7 +31,7 @@ from techniques.facts import Facts, Goal, Task
 from techniques.forecast import Draw, Phase
 from techniques.job import JobSpec
 from techniques.remote.source.folder import FolderGraph, spill
-from tuner.records import Limits, Measurement, TrialState, WorkRequest
+from tuner.records import Limits, TrialState, WorkRequest
 from tuner.runner import Runner
 
 LIKE_GRAPHS = (
@@ -45,7 +45,7 @@ ARCHITECTURES = ("gcn", "sage", "gat", "gin")
 LIMITS = (0.6, 0.8, 0.95, 1.05, 1.25, 2.0)
 MEGABYTE = 1e6
 SMALL, LARGE = 100 * MEGABYTE, 500 * MEGABYTE
-EPOCHS, SECONDS = 2, 8.0
+EPOCHS, SECONDS = 2, 5.0
 """An epoch that has begun is finished, then the time is looked at."""
 WIDTHS: dict[str, tuple[int, ...]] = {"local": (512, 256), "like": (128, 256)}
 SAMPLED: tuple[dict[str, SettingValue], ...] = (
@@ -80,14 +80,17 @@ Row = dict[str, Any]
 
 
 def grid(kind: str, turn: int) -> Iterator[tuple[dict[Slot, str], dict[str, SettingValue]]]:
-    """Every architecture, sampling and representation; widths, depths, batches and fanouts take turns."""
-    for architecture, sampling, representation in itertools.product(
-        ARCHITECTURES, ("full_batch", "neighbor"), ("coo", "csr")
-    ):
+    """Every architecture and sampling; widths, depths, batches and fanouts take turns, as on small graphs COO and CSR."""
+    choices = itertools.product(ARCHITECTURES, ("full_batch", "neighbor"), ("coo", "csr"))
+    for architecture, sampling, representation in choices:
+        turn += 1
+        wanted = "csr" if architecture != "gat" and turn // 2 % 2 else "coo"
+        if kind == "local" and representation != wanted:
+            continue
         widths = WIDTHS[kind]
-        settings: dict[str, SettingValue] = {"hidden": widths[turn % len(widths)], "layers": 2 + turn % 2}
+        settings: dict[str, SettingValue] = {"hidden": widths[turn // 3 % len(widths)], "layers": 2 + turn // 2 % 2}
         if sampling == "neighbor":
-            settings |= SAMPLED[turn % len(SAMPLED)]
+            settings |= SAMPLED[turn // 2 % len(SAMPLED)]
         options = {
             Slot.ARCHITECTURE: architecture,
             Slot.SAMPLING: sampling,
@@ -95,7 +98,6 @@ def grid(kind: str, turn: int) -> Iterator[tuple[dict[Slot, str], dict[str, Sett
             Slot.HARDWARE: "cpu",
         }
         yield options, settings
-        turn += 1
 
 
 def graphs(folders: list[Path], like: list[str]) -> Iterator[tuple[str, str, Callable[[Path], FolderGraph]]]:
@@ -108,70 +110,83 @@ def graphs(folders: list[Path], like: list[str]) -> Iterator[tuple[str, str, Cal
 
 
 class Benchmark:
-    """Measures what the file does not hold yet."""
+    """Measures what the file does not hold yet; the forecasts of all rows are made afresh."""
 
     def __init__(self, out: Path, limit: int | None) -> None:
         self.out, self.left = out, limit if limit is not None else sys.maxsize
-        self.rows = _read(out)
-        self.done = {tuple(row[field] for field in KEY) for row in self.rows}
+        self.rows = {tuple(row[field] for field in KEY): row for row in _read(out)}
         self.hardware = inspect_machine()
 
     def run(self, folders: list[Path], like: list[str]) -> None:
         """Every graph, every candidate."""
         with Runner() as runner, tempfile.TemporaryDirectory() as scratch:
             for turn, (name, kind, fetch) in enumerate(graphs(folders, like)):
-                waiting = [one for one in grid(kind, turn) if _key(name, *one) not in self.done]
-                if waiting and self.left > 0:
-                    self._graph(runner, name, fetch, waiting, Path(scratch))
+                self._graph(runner, name, fetch, list(grid(kind, turn)), Path(scratch))
+        temporary = self.out.with_suffix(".part")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(self.rows.values())
+        temporary.replace(self.out)
 
-    def _graph(self, runner: Runner, name: str, fetch: Any, waiting: list[Any], scratch: Path) -> None:
+    def _graph(self, runner: Runner, name: str, fetch: Any, candidates: list[Any], scratch: Path) -> None:
+        if self.left <= 0 and not any(_key(name, *one) in self.rows for one in candidates):
+            return None
         try:
             stored = fetch(scratch / name.replace(":", "-"))
             checked(stored, check_values=False)
             graph = profiled(stored, Task.NODE, name, check_values=False)
         except GnnfitError as error:
-            return self._exclude_all(name, waiting, str(error))
+            return self._exclude_all(name, candidates, str(error))
         facts = Facts(graph=graph, hardware=self.hardware)
         if graph.num_graphs > 1 or "y" not in stored.headers:
-            return self._exclude_all(name, waiting, "not trained yet: a set of graphs, or no labels")
+            return self._exclude_all(name, candidates, "not trained yet: a set of graphs, or no labels")
         draw = drawer(stored, graph)
-        for options, settings in waiting:
-            if self.left > 0:
-                self.left -= 1
-                self._add(name, options, settings, self._candidate(runner, facts, draw, stored.path, options, settings))
+        for options, settings in candidates:
+            self._candidate(runner, name, facts, draw, stored.path, options, settings)
         return None
 
-    def _exclude_all(self, name: str, waiting: list[Any], reason: str) -> None:
-        for options, settings in waiting:
-            self._add(name, options, settings, {"state": "excluded", "reason": reason})
+    def _exclude_all(self, name: str, candidates: list[Any], reason: str) -> None:
+        for options, settings in candidates:
+            self._add(_key(name, options, settings), {"state": "excluded", "reason": reason})
 
     def _candidate(
-        self, runner: Runner, facts: Facts, draw: Draw, folder: str | None, options: dict[Slot, str], settings: Any
-    ) -> Row:
+        self,
+        runner: Runner,
+        name: str,
+        facts: Facts,
+        draw: Draw,
+        folder: str | None,
+        options: dict[Slot, str],
+        settings: dict[str, SettingValue],
+    ) -> None:
+        key = _key(name, options, settings)
         spec = next(iter(proposals(facts, Pins(options, settings))))
         if isinstance(spec, Refusal):
-            return {"state": "excluded", "reason": spec.verdict.reasons[0].text}
+            return self._add(key, {"state": "excluded", "reason": spec.verdict.reasons[0].text})
         figures = cost(facts, spec, draw)
-        if not fits(facts, figures):
-            return {"state": "excluded", "reason": f"needs {figures.needs_host_bytes:,} bytes: more than there is"}
-        assert folder is not None
-        with tempfile.TemporaryDirectory() as trial:
-            limits = Limits(host_bytes=facts.host_limit_bytes, seconds=SECONDS, epochs=EPOCHS)
-            request = WorkRequest(
-                spec=spec, facts=facts, graph=folder, folder=trial, limits=limits, check_values=False
-            )
-            measured = runner.measure(request)
-        return _row(spec, measured, figures, cost(facts, spec))
+        forecasts = _forecasts(spec, figures, cost(facts, spec))
+        if key in self.rows:
+            self.rows[key] |= {field: str(value) for field, value in forecasts.items()}
+        elif not fits(facts, figures):
+            reason = f"needs {figures.needs_host_bytes:,} bytes: more than there is"
+            self._add(key, {"state": "excluded", "reason": reason})
+        elif self.left > 0:
+            self.left -= 1
+            self._add(key, forecasts | _measured(runner, spec, facts, folder))
+        return None
 
-    def _add(self, name: str, options: dict[Slot, str], settings: Any, values: Row) -> None:
-        row = dict(zip(KEY, _key(name, options, settings), strict=True)) | values
+    def _add(self, key: tuple[str, ...], values: Row) -> None:
+        if key in self.rows:
+            return
+        row = dict(zip(KEY, key, strict=True)) | values
         fresh = not self.out.exists()
         with self.out.open("a", newline="") as file:
             writer = csv.DictWriter(file, FIELDS)
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
-        self.rows.append({key: str(value) for key, value in row.items()})
+        self.rows[key] = {field: str(value) for field, value in row.items()}
         print(_line(row), file=sys.stderr, flush=True)
 
 
@@ -181,27 +196,36 @@ def _key(name: str, options: dict[Slot, str], settings: dict[str, SettingValue])
     return (name, *names, text)
 
 
-def _row(spec: JobSpec, measured: Measurement, figures: ForecastFigures, counts: ForecastFigures) -> Row:
-    row: Row = {
-        "features": spec.options[Slot.REPRESENTATION_FEATURES],
+def _measured(runner: Runner, spec: JobSpec, facts: Facts, folder: str | None) -> Row:
+    assert folder is not None
+    with tempfile.TemporaryDirectory() as trial:
+        limits = Limits(host_bytes=facts.host_limit_bytes, seconds=SECONDS, epochs=EPOCHS)
+        measured = runner.measure(
+            WorkRequest(spec=spec, facts=facts, graph=folder, folder=trial, limits=limits, check_values=False)
+        )
+    return {
         "state": measured.state.value if measured.state is TrialState.COMPLETE else "excluded",
         "reason": measured.reason,
         "measured": measured.peak_host_bytes,
         "baseline": measured.baseline_host_bytes,
-        "baseline_high": int(figures.baseline_host_bytes.high),
         "gemm_flops_measured": measured.gemm_flops_per_epoch,
+        "wall_seconds": round(measured.wall_seconds, 2),
+        **{f"{phase.value}_measured": one.host_peak_bytes for phase, one in measured.phases.items()},
+    }
+
+
+def _forecasts(spec: JobSpec, figures: ForecastFigures, counts: ForecastFigures) -> Row:
+    row: Row = {
+        "features": spec.options[Slot.REPRESENTATION_FEATURES],
+        "baseline_high": int(figures.baseline_host_bytes.high),
         "gemm_flops_expected": figures.gemm_flops_per_epoch.expected,
         "graph_input_nodes": round(figures.input_nodes_per_step),
         "counts_input_nodes": round(counts.input_nodes_per_step),
-        "wall_seconds": round(measured.wall_seconds, 2),
+        **{f"{phase.value}_expected": int(one.host_peak_bytes.expected) for phase, one in figures.phases.items()},
     }
     for prefix, one in (("", figures), ("counts_", counts)):
         peak = one.peak_host_bytes
         row |= {f"{prefix}low": int(peak.low), f"{prefix}expected": int(peak.expected), f"{prefix}high": int(peak.high)}
-    for phase in Phase:
-        found = measured.phases.get(phase)
-        row[f"{phase.value}_measured"] = found.host_peak_bytes if found else 0
-        row[f"{phase.value}_expected"] = int(figures.phases[phase].host_peak_bytes.expected)
     return row
 
 
@@ -313,7 +337,7 @@ def main() -> None:
     started = time.perf_counter()
     benchmark = Benchmark(options.out, options.limit)
     benchmark.run(options.folders, options.like)
-    print(report(benchmark.rows))
+    print(report(list(benchmark.rows.values())))
     print(f"\n{time.perf_counter() - started:.0f} s; rows in {options.out}; baseline {BASELINE_HOST_BYTES}")
 
 

@@ -223,10 +223,9 @@ def test_trimming_is_that_of_pyg(job_of: Any) -> None:
 def test_training_lowers_the_loss(architecture: str, representation: str, job_of: Any) -> None:
     for sampling in ("full_batch", "neighbor"):
         settings = {"batch_size": 16} if sampling == "neighbor" else {}
-        job = job_of(architecture, representation, sampling=sampling, dropout=0.0, hidden=16, layers=2, **settings)
-        job.features.values[:, 0] = 3 * job.labels.numpy()
-        losses = [train_epoch(job) for _ in range(30 if sampling == "full_batch" else 10)]
-        assert min(losses[-3:]) < 0.8 * losses[0], sampling
+        job = job_of(architecture, representation, sampling=sampling, dropout=0.0, hidden=32, layers=2, **settings)
+        losses = [train_epoch(job) for _ in range(30 if sampling == "full_batch" else 12)]
+        assert min(losses[-3:]) < (0.6 if sampling == "full_batch" else 0.9) * losses[0], sampling
 
 
 def test_a_sampled_epoch_sees_every_training_node_once(job_of: Any) -> None:
