@@ -16,6 +16,8 @@ from techniques.errors import InputError, OptionError
 
 Command = Callable[[argparse.Namespace], int]
 EXIT_NOTHING_FITS = 3
+ABOUT_COUNTS = ("directed", "dataset_bytes", "edge_features")
+"""Flags that say more about counts; a GRAPH says these itself."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,6 +27,13 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("allow_abbrev", False)
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **kwargs)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is unknown here, where the command's own flags are known and one of them can be suggested."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         raise OptionError(self._with_suggestion(message), f"See {self.prog} --help")
@@ -147,8 +156,9 @@ def plan_from(arguments: argparse.Namespace) -> Any:
 
 def _graph_or_counts(arguments: argparse.Namespace) -> Any:
     counts = {name: getattr(arguments, name, None) for name in ("nodes", "edges", "features", "classes")}
-    given = [f"--{name}" for name, value in counts.items() if value is not None]
     if arguments.graph is not None:
+        about = {**counts, **{name: getattr(arguments, name, None) for name in ABOUT_COUNTS}}
+        given = [f"--{name.replace('_', '-')}" for name, value in about.items() if value not in (None, False)]
         if given:
             raise OptionError(
                 f"GRAPH and counts exclude each other, got {arguments.graph} and {given[0]}", "Give one of them"
@@ -159,11 +169,14 @@ def _graph_or_counts(arguments: argparse.Namespace) -> Any:
         raise InputError(f"a plan needs a GRAPH, or counts: {', '.join(missing)} missing", "See gnnfit plan --help")
     from planner.inspect.estimate import from_counts
 
+    classes = parse_count("2" if arguments.classes is None else arguments.classes, "--classes")
+    if classes < 2:
+        raise OptionError(f"--classes must be 2 or more, got {classes}", "Leave it out where there are no labels")
     return from_counts(
         parse_count(arguments.nodes, "--nodes"),
         parse_count(arguments.edges, "--edges"),
         parse_count(arguments.features, "--features"),
-        parse_count(arguments.classes or "2", "--classes"),
+        classes,
         directed=arguments.directed,
         dataset_bytes=_optional(parse_bytes, arguments.dataset_bytes, "--dataset-bytes"),
         edge_features=_optional(parse_count, arguments.edge_features, "--edge-features") or 0,
@@ -230,8 +243,8 @@ def setting_value(text: str) -> SettingValue:
 
 def _numbers(text: str) -> list[str]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    for part in parts:
-        if not part.removeprefix("-").isdigit():
+    for part in parts or [""]:
+        if not (part.isascii() and part.removeprefix("-").isdigit()):
             raise OptionError(f"a list of whole numbers is needed, got {text!r}", "Write it like 15,10,5")
     return parts
 

@@ -13,7 +13,7 @@ from techniques.facts import Facts
 from techniques.forecast import Draw, Range
 from techniques.job import JobSpec, forecast
 
-BASELINE_HOST_BYTES = Range(240e6, 300e6, 380e6)
+BASELINE_HOST_BYTES = Range(285e6, 298e6, 320e6)
 """Anonymous memory of a trial process after its imports and a warm-up step (measured on torch 2.13, PyG 2.8.1)."""
 SAMPLED_STEPS_TO_CONVERGE = 450
 FULL_BATCH_EPOCHS = Range(80, 150, 250)
@@ -68,7 +68,7 @@ def fitted(facts: Facts, spec: JobSpec, pins: Pins, draw: Draw | None) -> Costed
     first = Costed(spec, cost(facts, spec, draw))
     if fits(facts, first.figures):
         return first
-    for changed, reason in _changes(facts, spec, pins):
+    for changed, reason in _changes(facts, spec, pins, _limit(facts, first.figures)):
         if not check(facts, changed).usable:
             continue
         figures = cost(facts, changed, draw)
@@ -77,16 +77,23 @@ def fitted(facts: Facts, spec: JobSpec, pins: Pins, draw: Draw | None) -> Costed
     return first
 
 
-def _changes(facts: Facts, spec: JobSpec, pins: Pins) -> Iterator[tuple[JobSpec, Reason]]:
+def _limit(facts: Facts, figures: ForecastFigures) -> tuple[str, int]:
+    """The limit that is exceeded by more, and its bytes."""
+    if device_shortage(facts, figures) > max(host_shortage(facts, figures), 0):
+        return "device", facts.device_limit_bytes
+    return "host", facts.host_limit_bytes
+
+
+def _changes(facts: Facts, spec: JobSpec, pins: Pins, limit: tuple[str, int]) -> Iterator[tuple[JobSpec, Reason]]:
     """Smaller batches, features left on disk, then both; nothing that the user has pinned."""
     sizes = [] if "batch_size" in pins.settings else [s for s in BATCH_FALLBACKS if _smaller(spec, s)]
     for size in sizes:
-        yield _changed(facts, spec, pins, {"batch_size": size}, mapped=False)
+        yield _changed(facts, spec, pins, limit, {"batch_size": size}, mapped=False)
     if Slot.REMOTE_FEATURES in pins.options:
         return
     batch = spec.settings.get("batch_size")
     for size in ([batch] if isinstance(batch, int) else []) + sizes:
-        yield _changed(facts, spec, pins, {"batch_size": size}, mapped=True)
+        yield _changed(facts, spec, pins, limit, {"batch_size": size}, mapped=True)
 
 
 def _smaller(spec: JobSpec, size: int) -> bool:
@@ -95,18 +102,18 @@ def _smaller(spec: JobSpec, size: int) -> bool:
 
 
 def _changed(
-    facts: Facts, spec: JobSpec, pins: Pins, settings: dict[str, SettingValue], mapped: bool
+    facts: Facts, spec: JobSpec, pins: Pins, limit: tuple[str, int], settings: dict[str, SettingValue], mapped: bool
 ) -> tuple[JobSpec, Reason]:
     chosen = dict(spec.options)
     if mapped:
         chosen |= {Slot.REMOTE_FEATURES: "memmap", Slot.REPRESENTATION_FEATURES: "dense"}
     changed = make_spec(facts, pins, chosen, {**spec.settings, **settings})
     what = f"batch_size {settings['batch_size']}" + (", features left on disk" if mapped else "")
-    limit = format_bytes(facts.host_limit_bytes)
+    where, limit_bytes = limit
     reason = Reason(
         fact="memory limit",
-        value=limit,
-        rule="baseline + peak must stay under the limit",
+        value=format_bytes(limit_bytes),
+        rule=f"{'peak' if where == 'device' else 'baseline + peak'} must stay under the limit of the {where}",
         source="cost model",
         text=f"{what}: the default would not fit",
     )

@@ -46,7 +46,11 @@ def nearest(facts: Facts, refused: list[Costed], pins: Pins, draw: Draw | None) 
 
     best = min(refused, key=ratio)
     needs, has, where = worst_shortage(facts, best)
-    change = _smaller_model(facts, best, pins, draw) or _larger_machine(facts, best, where, needs)
+    change = (
+        _smaller_model(facts, best, pins, draw)
+        or _larger_limit(facts, best)
+        or _larger_machine(facts, best, where, needs)
+    )
     return Nearest(name=spec_name(best.spec), needs_bytes=needs, has_bytes=has, change=change)
 
 
@@ -66,21 +70,34 @@ def _smaller_model(facts: Facts, costed: Costed, pins: Pins, draw: Draw | None) 
     return None
 
 
+def _larger_limit(facts: Facts, costed: Costed) -> str | None:
+    """Where the user's own limit is what is short and the machine has more."""
+    hardware, figures = facts.hardware, costed.figures
+    free = max((gpu.memory_free_bytes for gpu in hardware.gpus), default=0)
+    for name, needs, has in (
+        ("host_memory", figures.needs_host_bytes, hardware.memory_available_bytes),
+        ("device_memory", figures.needs_device_bytes, free),
+    ):
+        megabytes = -(-needs // 10**6)
+        raised = facts.goal.model_copy(update={f"{name}_bytes": megabytes * 10**6})
+        stated = getattr(facts.goal, f"{name}_bytes") is not None
+        if stated and megabytes * 10**6 <= has and fits(facts.model_copy(update={"goal": raised}), figures):
+            return f"this machine has enough: --{name.replace('_', '-')} {megabytes}MB"
+    return None
+
+
 def _larger_machine(facts: Facts, costed: Costed, where: str, needs: int) -> str:
-    """The smallest machine of the catalog that would hold it."""
+    """The smallest machine of the catalog that would hold it, within the limits that the user states."""
     from planner.catalog import machine, machine_names
 
     fitting = []
     for name in machine_names():
-        larger = facts.model_copy(
-            update={
-                "hardware": machine(name),
-                "goal": facts.goal.model_copy(update={"host_memory_bytes": None, "device_memory_bytes": None}),
-            }
-        )
+        larger = facts.model_copy(update={"hardware": machine(name)})
         if fits(larger, costed.figures):
             fitting.append((larger.hardware.memory_total_bytes + larger.device_limit_bytes, name))
     if fitting:
         name = min(fitting)[1]
         return f"a machine like {name} holds it: --on {name}"
-    return f"{format_bytes(needs)} of {where} memory would hold it; no machine of the catalog has that"
+    limits = [facts.goal.host_memory_bytes, facts.goal.device_memory_bytes]
+    why = "no machine of the catalog has that" if limits == [None, None] else "no machine does within the stated limits"
+    return f"{format_bytes(needs)} of {where} memory would hold it; {why}"

@@ -9,7 +9,7 @@ from techniques import option, options
 from techniques.base import Knob, SettingValue, Slot, Verdict
 from techniques.errors import OptionError
 from techniques.facts import Facts
-from techniques.job import JobSpec, Training
+from techniques.job import JobSpec, Training, setting_int
 from techniques.sampling.neighbor import default_fanouts
 
 BASELINE_NAME = "pyg-default"
@@ -44,9 +44,10 @@ class Pins:
         try:
             return Training.model_validate({**base.model_dump(), **pinned})
         except ValueError as error:
-            first = str(error).splitlines()
+            name, rule = (line.strip() for line in str(error).splitlines()[1:3])
             raise OptionError(
-                f"training settings {pinned} are not valid ({first[1]}: {first[2].strip()})", "See README"
+                f"{name} is not valid, got {pinned.get(name)!r} ({rule.split(' [')[0]})",
+                f"Write --set {name}={getattr(base, name, '')}",
             ) from None
 
 
@@ -104,11 +105,21 @@ def make_spec(
     known = set(settings)
     settings |= {name: value for name, value in (base or {}).items() if name in known}
     settings |= {name: value for name, value in pins.settings.items() if name in known}
-    explicit = "fanouts" in pins.settings or "fanouts" in (base or {})
-    layers = settings.get("layers")
-    if "fanouts" in settings and isinstance(layers, int) and not explicit:
-        settings["fanouts"] = default_fanouts(layers)
+    _match_fanouts(settings, pins, explicit="fanouts" in (base or {}))
     return JobSpec(options=filled, settings=settings, training=pins.training(Training()))
+
+
+def _match_fanouts(settings: dict[str, SettingValue], pins: Pins, explicit: bool) -> None:
+    """One fanout per layer: pinned fanouts decide the depth where it is not pinned, else the depth the fanouts."""
+    pinned = pins.settings.get("fanouts")
+    if pinned is not None:
+        fanouts = pinned if isinstance(pinned, tuple) else (int(pinned),)
+        if "fanouts" in settings:
+            settings["fanouts"] = fanouts
+        if "layers" not in pins.settings:
+            settings["layers"] = len(fanouts)
+    elif "fanouts" in settings and not explicit:
+        settings["fanouts"] = default_fanouts(setting_int(settings, "layers"))
 
 
 def check(facts: Facts, spec: JobSpec) -> Verdict:
@@ -146,20 +157,48 @@ def knobs_of(facts: Facts, spec: JobSpec) -> tuple[Knob, ...]:
 
 
 def check_pins(facts: Facts, pins: Pins) -> None:
-    """Refuse options and settings that do not exist.
+    """Refuse options and settings that do not exist, and values that no knob can take.
 
     Raises:
-        OptionError: with the names that do.
+        OptionError: with the names that do, or the values that can be.
     """
     for slot, name in pins.options.items():
         option(slot, name)
-    known = set(Training.model_fields)
-    for slot in Slot:
-        for one in options(slot):
-            known |= {knob.name for knob in one.knobs(facts)}
-    for name in pins.settings:
-        if name not in known:
-            raise OptionError(f"there is no knob {name!r}", f"Choose one of: {', '.join(sorted(known))}")
+    pins.training(Training())
+    knobs = {knob.name: knob for slot in Slot for one in options(slot) for knob in one.knobs(facts)}
+    for name, value in pins.settings.items():
+        if name in knobs:
+            _check_value(knobs[name], value)
+        elif name not in Training.model_fields:
+            known = sorted({*knobs, *Training.model_fields})
+            raise OptionError(f"there is no knob {name!r}", f"Choose one of: {', '.join(known)}")
+
+
+def _check_value(knob: Knob, value: SettingValue) -> None:
+    """Choices are what tuning tries, not all that is allowed; kinds and bounds are.
+
+    Raises:
+        OptionError: a value of another kind or out of bounds.
+    """
+    default = ",".join(map(str, knob.default)) if isinstance(knob.default, tuple) else str(knob.default).lower()
+    remedy = f"Write --set {knob.name}={default}"
+    if isinstance(knob.default, bool):
+        if not isinstance(value, bool):
+            raise OptionError(f"{knob.name} must be true or false, got {value!r}", remedy)
+        return
+    if isinstance(knob.default, tuple):
+        parts = value if isinstance(value, tuple) else (value,)
+        if not all(
+            isinstance(part, int) and not isinstance(part, bool) and (part >= 1 or part == -1) for part in parts
+        ):
+            raise OptionError(
+                f"{knob.name} must be whole numbers of at least 1, or -1 for all neighbours, got {value!r}", remedy
+            )
+        return
+    low, high = int(1 if knob.low is None else knob.low), float("inf") if knob.high is None else knob.high
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        limit = f"of at least {low}" if knob.high is None else f"from {low} to {int(high)}"
+        raise OptionError(f"{knob.name} must be a whole number {limit}, got {value!r}", remedy)
 
 
 def _choices(slot: Slot, pins: Pins) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planner.costing import Costed
 from planner.quantities import format_bytes, format_seconds
+from planner.rules import DENSE_WORTH_IT
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, Objective
 
@@ -111,8 +112,10 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
 def _choice_reasons(facts: Facts, options: dict[Slot, str]) -> list[Reason]:
     graph, found = facts.graph, []
     if options[Slot.REPRESENTATION] in ("coo", "csr"):
-        rule = "sparse below one linked pair in four"
+        rule = f"sparse below {DENSE_WORTH_IT:.0%} of all pairs linked"
         text = "a sparse adjacency holds only the pairs that are linked"
+        if graph.density >= DENSE_WORTH_IT:
+            text = "a dense matrix could pay here but is not offered yet; a sparse one also serves a graph that grows"
         found.append(_reason("density", f"{graph.density:.2g}", rule, "source, technique 2", text))
     if options[Slot.REPRESENTATION_FEATURES] == "csr":
         density = graph.features.density(graph.num_nodes)

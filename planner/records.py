@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from techniques.forecast import Forecast, Level, Phase, Place, Range
 from techniques.job import JobSpec, Training
 
 SCHEMA_VERSION = 1
+_REMEDY = "Name a file in a folder that exists"
 
 
 class Verdict(StrEnum):
@@ -163,11 +165,22 @@ class Plan(Record):
         return () if self.best is None else (self.best, *self.alternatives)
 
     def save(self, path: Path | str) -> None:
-        """Write ``plan.json`` in one step: readers see the old file or the new one."""
-        target = Path(path)
-        temporary = target.with_name(target.name + ".part")
-        temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        temporary.replace(target)
+        """Write ``plan.json`` in one step: readers see the old file or the new one.
+
+        Raises:
+            InputError: the place cannot be written.
+        """
+        target = Path(path).absolute()
+        temporary = target.with_name(f"{target.name}.part")
+        try:
+            if target.is_dir():
+                raise IsADirectoryError(EISDIR, "it is a folder")
+            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            temporary.replace(target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            why = error.strerror or str(error)
+            raise InputError(f"a plan must go to a file that can be written, {path} is none ({why})", _REMEDY) from None
 
     @staticmethod
     def load(path: Path | str) -> Plan:
@@ -183,12 +196,17 @@ class Plan(Record):
             )
         text = source.read_text(encoding="utf-8", errors="replace")
         try:
-            return Plan.model_validate_json(text)
+            plan = Plan.model_validate_json(text)
         except GnnfitError:
             raise
         except ValueError as error:
-            first = str(error).splitlines()[0]
-            raise InputError(f"{source} is not a plan of schema {SCHEMA_VERSION} ({first})", "Plan again") from None
+            why = ": ".join(line.strip().split(" [type=")[0][:120] for line in str(error).splitlines()[:3])
+            raise InputError(f"{source} is not a plan of schema {SCHEMA_VERSION} ({why})", "Plan again") from None
+        if plan.schema_version != SCHEMA_VERSION:
+            raise InputError(
+                f"{source} must be a plan of schema {SCHEMA_VERSION}, it has schema {plan.schema_version}", "Plan again"
+            )
+        return plan
 
     def __str__(self) -> str:
         from planner.render import plan_text
@@ -207,10 +225,18 @@ class Plan(Record):
 
 
 def range_bytes(value: Range) -> str:
-    """Such as ``1.9-2.4 GiB``."""
-    return f"{format_bytes(int(value.low))}-{format_bytes(int(value.high))}"
+    """Such as ``1.90-2.40 GiB``."""
+    return _span(format_bytes(int(value.low)), format_bytes(int(value.high)))
 
 
 def range_seconds(value: Range) -> str:
-    """Such as ``0.4-1.2 s``."""
-    return f"{format_seconds(value.low)}-{format_seconds(value.high)}"
+    """Such as ``400-900 ms``."""
+    return _span(format_seconds(value.low), format_seconds(value.high))
+
+
+def _span(low: str, high: str) -> str:
+    """From one quantity to another; a unit that both have is said once."""
+    least, most = low.split(" "), high.split(" ")
+    if len(least) == len(most) == 2 and least[1] == most[1]:
+        return f"{least[0]}-{high}"
+    return f"{low}-{high}"

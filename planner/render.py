@@ -69,9 +69,9 @@ def _value(value: object) -> str:
 
 def candidate_table(plan: Plan) -> list[str]:
     """Best, alternatives and PyG's defaults in rows."""
-    device = any(one.forecast.peak_device_bytes.expected for one in plan.candidates)
-    header = ["", "candidate", "host memory", *(["device memory"] if device else []), "epoch", "to converge"]
     shown = plan.candidates[: 1 + SHOWN_ALTERNATIVES]
+    device = any(one.forecast.needs_device_bytes for one in shown)
+    header = ["", "candidate", "host memory", *(["device memory"] if device else []), "epoch", "to converge"]
     rows = [_row("best" if index == 0 else f"alt {index}", one, device) for index, one in enumerate(shown)]
     if plan.baseline is not None:
         rows.append(_row("default", plan.baseline, device))
@@ -148,6 +148,8 @@ def wrap(line: str, width: int) -> list[str]:
     """Break a long line at spaces; continuation lines are indented."""
     if len(line) <= width:
         return [line]
+    if not line.strip("-"):
+        return [line[:width]]
     import textwrap
 
     lead = len(line) - len(line.lstrip())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from techniques.base import Part, Settings, SettingValue, Slot
 from techniques.errors import OptionError
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
 class Training(Record):
     """How the model is fitted, whatever the seven rooms hold."""
 
-    optimizer: str = "adam"
-    learning_rate: float = 0.01
-    weight_decay: float = 5e-4
-    dropout: float = 0.5
-    max_epochs: int = 500
-    patience_evaluations: int = 20
+    optimizer: Literal["adam"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 5e-4
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    max_epochs: Annotated[int, Field(ge=1)] = 500
+    patience_evaluations: Annotated[int, Field(ge=1)] = 20
     """Stop after this many evaluations without a better validation metric."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 
 class JobSpec(Record):
@@ -127,8 +129,10 @@ def setting_float(settings: Settings, name: str) -> float:
 
 
 def setting_ints(settings: Settings, name: str) -> tuple[int, ...]:
-    """A setting that must be a list of whole numbers."""
+    """A setting that must be a list of whole numbers; one number is a list of one."""
     value = settings[name]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
     if isinstance(value, tuple):
         return value
     raise OptionError(f"{name} must be a list of whole numbers, got {value!r}", f"Write --set {name}=10,5")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.api import inspect, make_plan, pins_of
+from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import drawer, profiled
 from planner.records import Candidate, Plan
 from techniques.base import SettingValue
@@ -15,8 +16,8 @@ from techniques.errors import NothingFitsError, OptionError, TrialFailedError, U
 from techniques.facts import Goal, Task
 from techniques.remote.source.folder import FolderGraph
 from tuner.events import Listener
-from tuner.folder import RunFolder
-from tuner.ingest import ingest
+from tuner.folder import RunFolder, default_folder
+from tuner.ingest import ingest, refuse_bad_graph
 from tuner.records import Limits, Measurement, TrialState, TuneReport, WorkRequest
 from tuner.runner import Progress, Runner
 
@@ -80,7 +81,7 @@ def planned(
     fix: Mapping[str, str] | None = None,
     set: Mapping[str, SettingValue] | None = None,
 ) -> Plan:
-    """A plan for a graph that lies in a folder: the saved one, or a new one for the machine at hand.
+    """A plan for a graph that lies in a folder: the saved one with this machine's limits, or a new one.
 
     Raises:
         UnsupportedTaskError: the task cannot be trained in this version.
@@ -107,7 +108,8 @@ def _for_this_graph(
     before = plan.facts.graph.fingerprint
     if before is not None and before != fingerprint:
         raise OptionError(f"the plan is for another graph: {before} planned, {fingerprint} given", "Plan again")
-    facts = plan.facts.model_copy(update={"graph": graph_facts, "goal": goal or plan.facts.goal})
+    here = {"graph": graph_facts, "goal": goal or plan.facts.goal, "hardware": inspect_machine()}
+    facts = plan.facts.model_copy(update=here)
     if fix or set:
         return make_plan(facts, pins_of(fix, set))
     return plan.model_copy(update={"facts": facts})
@@ -169,22 +171,25 @@ def tune(
         NothingFitsError: no candidate fits.
         NoTrialSucceededError: every measurement failed.
     """
-    from tuner.session import Session
+    from tuner.session import Session, graph_name
 
-    session = Session.prepare(
-        graph,
-        plan=plan,
-        out=out,
-        trials=trials,
-        budget_seconds=budget_seconds,
-        resume=resume,
-        model=model,
-        goal=goal,
-        fix=fix,
-        set=set,
-        listener=listener,
-    )
-    with session.folder.locked():
+    refuse_bad_graph(graph)
+    folder = RunFolder(out or default_folder(Path(graph_name(graph)).stem))
+    folder.refuse_foreign()
+    with folder.begun():
+        session = Session.prepare(
+            folder,
+            graph,
+            plan=plan,
+            trials=trials,
+            budget_seconds=budget_seconds,
+            resume=resume,
+            model=model,
+            goal=goal,
+            fix=fix,
+            set=set,
+            listener=listener,
+        )
         return session.go()
 
 

@@ -1,7 +1,7 @@
 """``gnnfit``: its own commands (measure, tune, run, report) beside the planner's (plan, doctor).
 
 stdout carries the result only; progress and words go to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing fits,
-4 no trial succeeded, 5 a dependency is missing, 75 the run is locked, 130 and 143 on signals.
+4 no trial succeeded, 5 a dependency is missing, 75 the run is locked, 130, 141 and 143 on signals.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from planner.cli import (
     setting_value,
 )
 from planner.quantities import parse_count, parse_seconds
-from techniques.errors import GnnfitError
+from techniques.errors import GnnfitError, OptionError
 
-EXIT_USAGE, EXIT_MISSING, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 5, 130, 143
+EXIT_USAGE, EXIT_MISSING, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_TERMINATED = 2, 5, 130, 141, 143
 DEFAULT_BUDGET = "10m"
 
 
@@ -42,11 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, _terminate)
     try:
         parsed = parser().parse_args(arguments)
-        return int(parsed.run(parsed))
+        code = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return code
     except GnnfitError as error:
         return _say(str(error), error.exit_code)
     except ImportError as error:
         return _say(f"a package is missing: {error}. Install gnnfit again with its dependencies.", EXIT_MISSING)
+    except BrokenPipeError:  # as in gnnfit plan ... | head: the reader has what it wanted
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
     except OSError as error:
         return _say(
             f"the file system refused: {error}. Check the path, its permissions and the space left.", EXIT_USAGE
@@ -172,6 +178,8 @@ def _tune(arguments: argparse.Namespace) -> int:
     from tuner.api import tune
     from tuner.report import report_text
 
+    if arguments.resume and arguments.out is None:
+        raise OptionError("--resume needs the run's folder", "Add --out RUN")
     report = tune(
         arguments.graph,
         plan=arguments.plan,
@@ -211,8 +219,6 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _choices(arguments: argparse.Namespace) -> dict[str, Any]:
     """Facts and pins that measure and tune share."""
-    from techniques.errors import OptionError
-
     if arguments.on is not None:
         raise OptionError("--on plans for another machine; measuring happens on this one", "Leave --on out")
     settings = {name: setting_value(text) for name, text in pairs(arguments.set, "--set").items()}

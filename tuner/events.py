@@ -18,6 +18,7 @@ class EventLog:
         self.file, self.listener = file, listener
         self._before = max((event.get("elapsed_seconds", 0.0) for event in read_events(file)), default=0.0)
         self._started = time.monotonic()
+        self._torn = file.is_file() and file.read_bytes()[-1:] not in (b"", b"\n")
 
     @property
     def elapsed_seconds(self) -> float:
@@ -28,7 +29,8 @@ class EventLog:
         """Append one event; a line is written in one call, so a kill leaves at most a torn last line."""
         event = {"event": kind, "elapsed_seconds": round(self.elapsed_seconds, 3), **values}
         with self.file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(event) + "\n")
+            out.write(("\n" if self._torn else "") + json.dumps(event) + "\n")
+        self._torn = False
         self.listener(event)
 
 
@@ -39,7 +41,9 @@ def read_events(file: Path) -> list[dict[str, Any]]:
     found = []
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            found.append(json.loads(line))
+            event = json.loads(line)
         except ValueError:
             continue
+        if isinstance(event, dict):
+            found.append(event)
     return found

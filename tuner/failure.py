@@ -9,6 +9,7 @@ from tuner.records import TrialState
 
 HOST_MEMORY_WORDS = (
     "can't allocate memory",
+    "Cannot allocate memory",
     "std::bad_alloc",
     "Unable to allocate",
     "MemoryError",
@@ -37,7 +38,10 @@ def failure_of(status: int, log: Path) -> tuple[TrialState, str]:
     if status == -signal.SIGKILL:
         return TrialState.KILLED, "killed by SIGKILL, as the kernel does when the machine runs out of memory"
     if status < 0:
-        return TrialState.FAILED, f"ended by signal {signal.Signals(-status).name}; see {log}"
+        name = signal.strsignal(-status) or "without a name"
+        if -status in {one.value for one in signal.Signals}:
+            name = signal.Signals(-status).name
+        return TrialState.FAILED, f"ended by signal {name}; see {log}"
     return TrialState.FAILED, f"ended with status {status} and no result: {_last_line(log)}"
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from planner.records import Plan
-from techniques.errors import TrialFailedError
+from techniques.errors import InputError, TrialFailedError
 from techniques.facts import Facts
 from techniques.job import JobSpec
-from tuner.folder import RunFolder, fingerprint, write_text
-from tuner.ingest import ingest
+from tuner.folder import RunFolder, default_folder, fingerprint, write_text
+from tuner.ingest import ingest, refuse_bad_graph
 from tuner.records import Limits, Measurement, TrialState, WorkRequest
 from tuner.runner import Progress, Runner
 
@@ -62,15 +61,23 @@ def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> M
 def train_graph(
     graph: Any, plan: Plan | str | Path | None, out: str | Path | None, epochs: int | None, progress: Progress
 ) -> Measurement:
-    """Train the best candidate of a plan without a search."""
+    """Train the best candidate of a plan without a search; ``out`` is ``gnnfit-runs/NAME-TIME`` by default."""
     from tuner.api import choose, planned
+    from tuner.session import graph_name
 
-    with tempfile.TemporaryDirectory(prefix="gnnfit-run-") as temporary:
-        folder = RunFolder(out or Path(temporary) / "run")
+    refuse_bad_graph(graph)
+    loaded = Plan.load(plan) if isinstance(plan, (str, Path)) else plan
+    folder = RunFolder(out or default_folder(Path(graph_name(graph)).stem))
+    if (folder.path / "spec.toml").is_file():
+        raise InputError(f"{folder.path} holds a tuned run", f"Use gnnfit run {folder.path}, or choose another --out")
+    with folder.begun():
         stored = ingest(graph, folder.graph)
-        made = planned(stored, graph, plan=plan)
-        with folder.locked():
-            return _train(folder, made.facts, choose(made, None).spec, str(stored.path), epochs, progress)
+        made = planned(stored, graph, plan=loaded)
+        if folder.plan.is_file() and Plan.load(folder.plan).facts.graph.source != made.facts.graph.source:
+            raise InputError(f"{folder.path} holds a training of another graph", "Choose another --out")
+        spec = choose(made, None).spec
+        made.save(folder.plan)
+        return _train(folder, made.facts, spec, str(stored.path), epochs, progress)
 
 
 def _train(

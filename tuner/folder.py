@@ -11,10 +11,16 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from techniques.errors import InputError, RunLockedError
-from tuner.records import Trial, TuneReport, Winner
+from techniques.facts import Record
+from tuner.records import SCHEMA_VERSION, Trial, TuneReport, Winner
+
+Document = TypeVar("Document", bound=Record)
+
+BEFORE_THE_SPEC = {"run.lock", "trials", "command.txt", "manifest.json", "manifest.json.part", "spec.toml.part"}
+"""What a run may have written when it is killed before its spec.toml is there."""
 
 
 class RunFolder:
@@ -47,7 +53,7 @@ class RunFolder:
         return folder
 
     def start(self, spec: dict[str, Any], command: str, resume: bool) -> None:
-        """Create the folder, or check that a resumed run was asked for the same.
+        """Write what was asked for, or check that a resumed run was asked for the same.
 
         Raises:
             InputError: the folder holds a run and ``resume`` is not set, or the other run's spec differs.
@@ -59,17 +65,47 @@ class RunFolder:
                 raise InputError(f"{self.path} holds a run already", "Add --resume, or choose another --out")
             if before != spec:
                 told = f"{fingerprint(before)} before, {fingerprint(spec)} now"
-                changed = ", ".join(sorted(name for name in spec if before.get(name) != spec[name]))
+                changed = ", ".join(name for name in sorted({*before, *spec}) if before.get(name) != spec.get(name))
                 raise InputError(
                     f"a resumed run must be the same run: {changed} changed ({told})", "Choose another --out"
                 )
             return
-        if self.path.exists() and any(self.path.iterdir()) and not resume:
-            raise InputError(f"--out must be a new or empty folder, {self.path} holds files", "Choose another --out")
         self.trials_folder.mkdir(parents=True, exist_ok=True)
         (self.path / "command.txt").write_text(command + "\n", encoding="utf-8")
         write_json(self.path / "manifest.json", manifest())
         write_text(file, toml_text(spec))
+
+    def refuse_foreign(self) -> None:
+        """Leave alone a folder, or a file, that is not ours.
+
+        Raises:
+            InputError: it holds other files.
+        """
+        if (self.path / "spec.toml").is_file() or not self.path.exists():
+            return
+        held = {one.name for one in self.path.iterdir()} if self.path.is_dir() else {self.path.name}
+        if held - BEFORE_THE_SPEC:
+            raise InputError(f"--out must be a new or empty folder, {self.path} holds files", "Choose another --out")
+
+    @contextlib.contextmanager
+    def begun(self) -> Iterator[None]:
+        """Hold the run and begin it: where there was none before and the body fails, nothing stays behind.
+
+        Raises:
+            RunLockedError: another process works on it.
+        """
+        made = [one for one in (self.path, *self.path.parents) if not one.exists()]
+        was_empty = bool(made) or not any(self.path.iterdir())
+        with self.locked():
+            try:
+                yield
+            except BaseException:
+                if was_empty and not self.plan.is_file():
+                    for one in list(self.path.iterdir()):
+                        shutil.rmtree(one) if one.is_dir() else one.unlink()
+                    for one in made:
+                        one.rmdir()
+                raise
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -93,7 +129,7 @@ class RunFolder:
     def finished_trials(self) -> list[Trial]:
         """Every trial that was measured to its end, in order."""
         files = sorted(self.trials_folder.glob("*/trial.json"))
-        return [Trial.model_validate_json(file.read_text(encoding="utf-8")) for file in files]
+        return [_read(Trial, file) for file in files]
 
     def new_trial_folder(self, number: int) -> Path:
         """An empty folder; what an interrupted trial left there is removed."""
@@ -114,7 +150,7 @@ class RunFolder:
         """
         if not self.best.is_file():
             raise InputError(f"{self.path} has no winner yet", "Finish the run with gnnfit tune --resume first")
-        return Winner.model_validate_json(self.best.read_text(encoding="utf-8"))
+        return _read(Winner, self.best)
 
     def finished_report(self) -> TuneReport:
         """The report of a finished run.
@@ -124,7 +160,22 @@ class RunFolder:
         """
         if not self.report.is_file():
             raise InputError(f"{self.path} has no report yet", "Finish the run with gnnfit tune --resume first")
-        return TuneReport.model_validate_json(self.report.read_text(encoding="utf-8"))
+        return _read(TuneReport, self.report)
+
+
+def _read(kind: type[Document], file: Path) -> Document:
+    """A record of ours.
+
+    Raises:
+        InputError: damaged, or of another version.
+    """
+    try:
+        return kind.model_validate_json(file.read_text(encoding="utf-8", errors="replace"))
+    except ValueError as error:
+        raise InputError(
+            f"{file} must be a whole {kind.__name__} record of schema {SCHEMA_VERSION}, got {str(error).splitlines()[0]}",
+            "Restore it, or tune again with another --out",
+        ) from None
 
 
 def write_json(file: Path, document: Any) -> None:
@@ -133,12 +184,17 @@ def write_json(file: Path, document: Any) -> None:
 
 
 def toml_text(document: dict[str, Any]) -> str:
-    """Flat values and one level of tables; JSON's strings, numbers, booleans and arrays are TOML's."""
-    plain = [f"{name} = {json.dumps(value)}" for name, value in document.items() if not isinstance(value, dict)]
+    """Flat values and one level of tables."""
+    plain = [f"{name} = {_toml(value)}" for name, value in document.items() if not isinstance(value, dict)]
     for name, table in document.items():
         if isinstance(table, dict):
-            plain += ["", f"[{name}]", *(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items())]
+            plain += ["", f"[{name}]", *(f"{_toml(key)} = {_toml(value)}" for key, value in table.items())]
     return "\n".join(plain)
+
+
+def _toml(value: Any) -> str:
+    """JSON's strings, numbers, booleans and arrays are TOML's, but for surrogate pairs and DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def write_text(file: Path, text: str) -> None:

@@ -92,6 +92,7 @@ class Runner:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 env=environment,
+                process_group=0,  # ctrl+c at the terminal is for the tuner, which then ends the server
             )
         ours.settimeout(START_SECONDS)
         self._control = ours
@@ -154,7 +155,10 @@ class _Watch:
         ready, _, _ = select.select([self.channel], [], [], SAMPLE_SECONDS)
         if not ready:
             return True
-        received = self.channel.recv(1 << 16)
+        try:
+            received = self.channel.recv(1 << 16)
+        except ConnectionResetError:  # it died before it had read what was sent to it
+            return False
         if not received:
             return False
         *lines, self.buffer = (self.buffer + received).split(b"\n")
@@ -170,7 +174,8 @@ class _Watch:
         elif kind == "baseline":
             usage = tree_usage(self.pid)
             self.peaks = PeakByPhase(baseline_bytes=usage.held_bytes if usage else 0)
-            self.channel.sendall(b"\n")
+            with contextlib.suppress(BrokenPipeError):
+                self.channel.sendall(b"\n")
         elif kind == "result":
             self.result = event["measurement"]
         self.progress(event)

@@ -58,7 +58,10 @@ def search(bench: Bench, choices: dict[str, Candidate], pins: Pins, max_trials: 
 
 def _goes_on(bench: Bench, max_trials: int | None) -> bool:
     searched = sum(1 for trial in bench.trials if trial.purpose == "search")
-    return (max_trials is None or searched < max_trials) and bench.left(SEARCH_SHARE) > MIN_TRIAL_SECONDS
+    if max_trials is not None and searched >= max_trials:
+        return False
+    # However slow the start was, one candidate is measured: otherwise there is nothing to choose.
+    return searched == 0 or bench.left(SEARCH_SHARE) > MIN_TRIAL_SECONDS
 
 
 def _tell_all(study: Study, bench: Bench, waiting: list[tuple[OptunaTrial, float | None]]) -> list[Any]:
@@ -102,10 +105,9 @@ def open_study(journal: Path, seed: int = 0) -> Study:
 
 
 def enqueue_once(study: Study, points: list[Mapping[str, Any]]) -> None:
-    """Queue fixed points first, unless the study has begun."""
-    if not study.trials:
-        for point in points:
-            study.enqueue_trial(dict(point))
+    """Queue fixed points first; those that an earlier session has queued are not queued again."""
+    for point in points:
+        study.enqueue_trial(dict(point), skip_if_exists=True)
 
 
 def reclaim(study: Study, scores: Mapping[int, float | None]) -> None:
@@ -120,9 +122,11 @@ def reclaim(study: Study, scores: Mapping[int, float | None]) -> None:
         if number in scores:
             tell(study, frozen.number, scores[number])
             continue
+        # Queued before it is given up: a kill in between measures it twice rather than never.
+        wanted = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
+        if wanted:
+            study.enqueue_trial(wanted)
         study.tell(frozen.number, state=TrialState.FAIL)
-        if frozen.params:
-            study.enqueue_trial(frozen.params)
 
 
 def tell(study: Study, trial: OptunaTrial | int, score: float | None) -> None:

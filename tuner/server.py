@@ -7,6 +7,7 @@ killed by the kernel if this process dies, as this process is if the tuner dies:
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -38,6 +39,8 @@ def serve(control: socket.socket) -> None:
             if pid == 0:
                 control.close()
                 _child(request, channel)
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)  # in the child too, whichever comes first: the tuner may kill the group at once
         control.sendall(json.dumps({"pid": pid}).encode() + b"\n")
         _, status = os.waitpid(pid, 0)
         control.sendall(json.dumps({"status": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
@@ -47,7 +50,7 @@ def _child(request: dict[str, Any], channel: socket.socket) -> None:
     """Never returns: a forked child must not run the server's loop."""
     status = 1
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         die_with_parent()
         _redirect(request["log"])
         from tuner.worker import work

@@ -6,6 +6,7 @@ there.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -17,15 +18,15 @@ from planner.api import pins_of
 from planner.proposal import BASELINE_NAME, Pins
 from planner.records import Plan
 from techniques.base import SettingValue
-from techniques.errors import NothingFitsError, NoTrialSucceededError
+from techniques.errors import NoTrialSucceededError
 from techniques.facts import Goal
 from techniques.remote.source.folder import FolderGraph
-from tuner.api import planned
+from tuner.api import choose, planned
 from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, Bench, as_candidate, told
 from tuner.events import EventLog, Listener
 from tuner.final import final_measurement
-from tuner.folder import RunFolder, default_folder, write_text
-from tuner.ingest import ingest, refuse_bad_graph
+from tuner.folder import RunFolder, fingerprint, write_text
+from tuner.ingest import ingest
 from tuner.records import Trial, TrialState, TuneReport, Winner
 from tuner.report import report_html, report_text
 from tuner.runner import Runner
@@ -53,10 +54,10 @@ class Session:
 
     @staticmethod
     def prepare(
+        folder: RunFolder,
         graph: Any,
         *,
         plan: Plan | str | Path | None,
-        out: str | Path | None,
         trials: int | None,
         budget_seconds: float,
         resume: bool,
@@ -66,38 +67,31 @@ class Session:
         set: Mapping[str, SettingValue] | None,
         listener: Listener,
     ) -> Session:
-        """Check and ingest the graph and plan for it, or load what an earlier session made of them.
+        """Ingest the graph and plan for it, or load what an earlier session made of them.
 
-        Nothing is written before the graph has been checked.
+        Raises:
+            NothingFitsError: the plan has no candidate.
         """
-        name = graph if isinstance(graph, str) else type(graph).__name__
-        folder = RunFolder(out or default_folder(Path(name).stem if isinstance(graph, str) else name))
-        asked = _asked(name, trials, budget_seconds, model, goal, fix, set)
+        name = graph_name(graph)
+        asked = _asked(name, plan, trials, budget_seconds, model, goal, fix, set)
         pins = pins_of(fix, set)
-        refuse_bad_graph(graph)
         folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
         log = EventLog(folder.events, listener)
-        log.add("started", graph=name, budget_seconds=budget_seconds, folder=str(folder.path))
         stored = ingest(graph, folder.graph)
         if folder.plan.is_file():
             made = Plan.load(folder.plan)
         else:
             made = planned(stored, graph, plan=plan, model=model, goal=goal, fix=fix, set=set)
+            choose(made, None)
             made.save(folder.plan)
+        log.add("started", graph=name, budget_seconds=budget_seconds, folder=str(folder.path))
         log.add("planned", verdict=made.verdict.value, best=made.best.name if made.best else None)
         return Session(folder, made, stored, log, pins, budget_seconds, trials)
 
     def go(self) -> TuneReport:
-        """All steps; a finished run is not run again.
-
-        Raises:
-            NothingFitsError: the plan has no candidate.
-        """
+        """All steps; a finished run is not run again."""
         if self.folder.report.is_file():
             return self.folder.finished_report()
-        if self.plan.best is None:
-            change = self.plan.nearest.change if self.plan.nearest else "see gnnfit plan"
-            raise NothingFitsError("no candidate fits this machine", f"The nearest change: {change}")
         with Runner() as runner:
             bench = Bench(runner, self.folder, self.plan, self.graph, self.log, self.budget_seconds)
             part = self._part(bench)
@@ -168,8 +162,14 @@ class Session:
         return report
 
 
+def graph_name(graph: Any) -> str:
+    """As given, or the kind of object."""
+    return os.fspath(graph) if isinstance(graph, (str, os.PathLike)) else type(graph).__name__
+
+
 def _asked(
     name: str,
+    plan: Plan | str | Path | None,
     trials: int | None,
     budget_seconds: float,
     model: str | None,
@@ -179,7 +179,9 @@ def _asked(
 ) -> dict[str, Any]:
     """What the user asked for, as it stands in ``spec.toml``."""
     asked: dict[str, Any] = {"graph": name, "budget_seconds": float(budget_seconds)}
-    asked |= {key: value for key, value in (("trials", trials), ("model", model)) if value is not None}
+    planned_by = fingerprint(plan.to_json()) if isinstance(plan, Plan) else plan and os.fspath(plan)
+    given = (("plan", planned_by), ("trials", trials), ("model", model))
+    asked |= {key: value for key, value in given if value is not None}
     wanted = (goal or Goal()).model_dump(mode="json", exclude_none=True)
     settings = {key: list(value) if isinstance(value, tuple) else value for key, value in (set or {}).items()}
     return asked | {"goal": wanted, "fix": dict(fix or {}), "set": settings}

@@ -172,8 +172,8 @@ class _Loop:
             return "patience"
         if progress.epoch >= self._max_epochs:
             return "epochs"
-        if time.perf_counter() - self.session_started >= self.request.limits.seconds:
-            return "time"
+        if progress.epoch and time.perf_counter() - self.session_started >= self.request.limits.seconds:
+            return "time"  # after one epoch at least, or there would be nothing to show
         return None
 
     def measurement(self, reason: str) -> Measurement:

@@ -142,8 +142,11 @@ def _kernel(stored: StoredGraph, facts: GraphFacts) -> tuple[Any, Any]:
 
     edge_index: Any = stored.read("edge_index")
     colptr, row, _ = build_csc(edge_index, facts.num_nodes)
-    has_split = "train_mask" in stored.headers
-    seeds = np.flatnonzero(stored.read("train_mask")) if has_split else np.arange(facts.num_nodes)
+    if "train_mask" not in stored.headers:
+        return NeighborKernel(colptr, row, facts.num_nodes), np.arange(facts.num_nodes)
+    train = stored.read("train_mask")
+    # Some collections store ten splits side by side: the first one counts.
+    seeds = np.flatnonzero(train if train.ndim == 1 else train[:, 0])
     return NeighborKernel(colptr, row, facts.num_nodes), seeds
 
 

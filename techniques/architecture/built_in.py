@@ -16,9 +16,9 @@ from techniques.architecture.costs import (
 )
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
-from techniques.facts import FLOAT_BYTES, Facts
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import resident
+from techniques.hardware.allocator import heap_left, heap_slack, resident
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 
@@ -29,6 +29,7 @@ CHUNK_BYTES = 64 * 2**20
 """Messages that evaluation holds at once where neighbours are gathered edge by edge."""
 FUSED_CHUNK_EDGES = 4_000_000
 """Edges whose values it holds at once where neighbours are summed by a fused product."""
+HEAP = "heap left by training"
 TIME_FACTOR = 2.5
 """Uncalibrated rates are this uncertain."""
 WIDE_INPUT = 1.0
@@ -168,8 +169,11 @@ class TrainStep:
         place, steps = self.speed.place, so_far.full_steps_per_epoch
         parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
-        activations = resident(largest.activation_bytes, largest.largest_block_bytes, place, self.sampled)
+        activations = resident(largest.activation_bytes, largest.blocks, place, self.sampled)
         so_far = so_far.spike(Phase.TRAIN, Place.HOST, ZERO).spike(Phase.TRAIN, place, activations)
+        if place is Place.HOST:
+            heap = heap_left(largest.activation_bytes, largest.blocks, self.sampled)
+            so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
         seconds = mean.gemm_flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
@@ -207,28 +211,39 @@ class EvaluateAllNodes:
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
         whole = StepShape((LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges),), graph.num_nodes)
-        seconds, live, block = 0.0, 0.0, 0.0
+        seconds, peak = 0.0, ZERO
         shape = StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes)
         for size in self.plan.sizes(so_far, shape):
             cost = self.architecture.layer_cost(size)
             seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
-            live = max(live, self._live_bytes(so_far, size))
-            block = max(block, FLOAT_BYTES * size.sources * size.columns_out)
-        so_far = so_far.spike(Phase.EVALUATE, place, resident(live, block, place, shapes_vary=False))
+            peak = peak.maximum(self._resident(so_far, size))
+        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
+        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, ZERO)
+        so_far = so_far.spike(Phase.EVALUATE, place, peak)
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
+
+    def _resident(self, so_far: Forecast, size: LayerSize) -> Range:
+        """One layer for all nodes; the heap that training has left is used again."""
+        live, blocks = self._live_bytes(so_far, size), (FLOAT_BYTES * size.sources * size.columns_out,)
+        needs = resident(live, blocks, self.speed.place, shapes_vary=False)
+        left = so_far.held.get((Place.HOST, HEAP), ZERO)
+        again = min(left.expected, heap_slack(live, blocks, shapes_vary=False).expected)
+        return Range(needs.low - again, needs.expected - again, needs.high - again)
 
     def _live_bytes(self, so_far: Forecast, size: LayerSize) -> float:
         """Input, what the layer makes of one chunk of targets, and where there are several, the output of all."""
         share = min(1.0, self._chunk_edges(so_far, size) / max(size.edges, 1.0))
-        chunk = replace(size, targets=share * size.targets, edges=share * size.edges, dropout=False)
-        floats = self.architecture.layer_cost(chunk).forward
+        chunk = replace(size, targets=share * size.targets, edges=share * size.edges)
+        floats = self.architecture.layer_cost(chunk).inference
         if not size.first or self.speed.place is Place.DEVICE:
             floats += size.sources * size.columns_in
+        # CSR makes values only, its sources are the structure's own.
+        edge_bytes = FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES
         if share == 1.0:
-            return FLOAT_BYTES * floats + so_far.edge_bytes * size.edges
-        # The last chunk's rows and edges go only when the next ones are there.
-        floats += (1 + share) * size.targets * size.columns_out
-        return FLOAT_BYTES * floats + 2 * (so_far.edge_bytes + FLOAT_BYTES) * chunk.edges
+            return FLOAT_BYTES * floats + edge_bytes * size.edges
+        # Pages of the output are touched as it fills; a chunk's rows and edges go only when the next ones are there.
+        floats += size.targets * size.columns_out
+        return FLOAT_BYTES * floats + 2 * edge_bytes * chunk.edges
 
     def _chunk_edges(self, so_far: Forecast, size: LayerSize) -> float:
         """Edges of one chunk (``network.target_chunks``); a target with more neighbours has a chunk of its own."""

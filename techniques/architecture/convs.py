@@ -74,7 +74,7 @@ class SAGE(SAGEConv):  # type: ignore[misc]
         if not self.transform_first:
             out: Tensor = self.lin_l(neighbor_mean(block, projected))
             return out.add_(self.lin_r(projected[targets]))
-        neighbors, root = projected.split(self.out_channels, dim=1)
+        neighbors, root = torch.split(projected, self.out_channels, dim=1)
         biased: Tensor = neighbor_mean(block, neighbors) + root[targets]
         return biased.add_(self.lin_l.bias)
 

@@ -51,6 +51,8 @@ class LayerCost:
     """Largest sum of what the forward pass makes, ``output`` and ``saved`` included."""
     backward: float
     """Largest sum of what the backward pass makes, its incoming gradient included and ``saved`` where it lives."""
+    inference: float
+    """Largest sum of what the forward pass makes where nothing is kept for a backward pass."""
     gemm: float
     """Multiply-adds of dense products in the forward pass."""
     input_gemm: float
@@ -81,8 +83,8 @@ class StepCost:
 
     activation_bytes: float
     """Largest live bytes of the forward and backward pass, parameters and input not counted."""
-    largest_block_bytes: float
-    """The largest single tensor: allocators serve large blocks exactly and small ones with slack."""
+    blocks: tuple[float, ...]
+    """Bytes of typical tensors: allocators serve large blocks exactly and small ones with slack."""
     gemm_flops: float
     aggregation_flops: float
     moved_bytes: float
@@ -91,18 +93,39 @@ class StepCost:
 
 def step_cost(layers: list[tuple[LayerSize, LayerCost]], seeds: float = 0.0) -> StepCost:
     """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add."""
-    last = layers[-1][0]
-    block = max(max(size.sources, size.targets) * size.columns_out for size, _ in layers)
-    if not last.fused:
-        block = max(block, max(size.edges * size.columns_out for size, _ in layers))
     return StepCost(
         activation_bytes=4 * _largest_live(layers, seeds),
-        largest_block_bytes=4 * block,
+        blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
         gemm_flops=2 * sum(2 * cost.gemm + cost.input_gemm for _, cost in layers),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
         moved_bytes=4 * sum(3 * cost.moved for _, cost in layers),
         parameters=sum(cost.parameters for _, cost in layers),
     )
+
+
+SPARSE_TRANSPOSE_FLOATS = 9
+"""Floats per non-zero while torch turns the transposed input into CSR, with int64 indices (measured)."""
+
+
+def sparse_forward(size: LayerSize, columns: int) -> float:
+    """Floats alive while a sparse input is multiplied with ``columns`` of weights: torch makes the result twice."""
+    if size.sparse_nonzeros is None:
+        return 0.0
+    return 2 * size.sources * columns + size.columns_in * columns
+
+
+def sparse_backward(size: LayerSize, columns: int) -> float:
+    """The same for the weights' gradient, which is the transposed input times the product's gradient."""
+    if size.sparse_nonzeros is None:
+        return 0.0
+    weights = 2 * size.columns_in * columns
+    return size.sources * columns + SPARSE_TRANSPOSE_FLOATS * size.sparse_nonzeros + weights
+
+
+def _blocks(size: LayerSize, cost: LayerCost) -> tuple[float, ...]:
+    """Floats of what a layer projects, of its sums and its outputs, and of its messages."""
+    sums = (size.sources * cost.gathered, size.targets * cost.gathered, size.targets * size.columns_out)
+    return sums if size.fused else (*sums, size.edges * cost.gathered)
 
 
 def _largest_live(layers: list[tuple[LayerSize, LayerCost]], seeds: float) -> float:

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
-from techniques.architecture.costs import LayerCost, LayerSize, activations_moved, dropped_out
-from techniques.base import Knob
+from techniques.architecture.costs import (
+    LayerCost,
+    LayerSize,
+    activations_moved,
+    dropped_out,
+    sparse_backward,
+    sparse_forward,
+)
+from techniques.base import Knob, Verdict, refuse
 from techniques.facts import Facts
+from techniques.job import JobSpec, setting_int
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +29,13 @@ class Gat(BuiltIn):
     name = "gat"
     text = "attention: often most accurate, always most expensive; keeps every message"
     can_transform_first = True
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        hidden, heads = setting_int(spec.settings, "hidden"), setting_int(spec.settings, "heads")
+        if heads > 0 and hidden % heads:
+            text = f"a hidden width of {hidden} cannot be shared by {heads} heads"
+            return refuse("hidden", hidden, "hidden must be a multiple of heads", "PyG GATConv", text)
+        return super().check(facts, spec)
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
         heads = Knob(name="heads", text="attention heads; must divide hidden", default=4, choices=(1, 2, 4, 8))
@@ -41,9 +56,18 @@ class Gat(BuiltIn):
             output=target,
             saved=saved,
             # Weighted messages and their sums.
-            forward=saved + max(messages + target, 2 * target, dropped_out(size)),
+            forward=max(
+                saved + max(messages + target, 2 * target, dropped_out(size)),
+                sparse_forward(size, size.columns_out),
+            ),
             # Gradients of a message, of its row and of its weight before that is summed to one per head.
-            backward=max(saved + 3 * messages + scores, 4 * source, source + input_gradient),
+            backward=max(
+                saved + 3 * messages + scores,
+                4 * source,
+                source + input_gradient,
+                sparse_backward(size, size.columns_out),
+            ),
+            inference=max(source + index + 2 * messages + 3 * scores, sparse_forward(size, size.columns_out)),
             gemm=dense,
             input_gemm=0.0 if size.first else dense,
             aggregated=2 * (messages + 5 * scores + 2 * source + sparse),

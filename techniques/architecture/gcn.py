@@ -12,6 +12,8 @@ from techniques.architecture.costs import (
     activations_moved,
     aggregation_moved,
     dropped_out,
+    sparse_backward,
+    sparse_forward,
 )
 
 if TYPE_CHECKING:
@@ -33,12 +35,13 @@ class Gcn(BuiltIn):
         input_gradient = 0.0 if size.first else size.sources * size.columns_in
         dense = 0.0 if size.sparse_nonzeros is not None else size.sources * size.columns_in * size.columns_out
         sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
+        # The product, the same scaled, one row per edge and their sums; or sums, sums with loops, both products.
+        summing = 2 * source + target + max(messages, 0.0 if size.fused else target)
+        inference = size.sources + max(summing, sparse_forward(size, size.columns_out))
         return LayerCost(
             output=target,
             saved=size.sources,  # one over the root of every degree
-            # The product, the same scaled, one row per edge and their sums; or sums, sums with loops, both products.
-            forward=size.sources
-            + max(2 * source + target + max(messages, 0.0 if size.fused else target), dropped_out(size)),
+            forward=max(inference, size.sources + dropped_out(size)),
             # Gradient of the loops, of the messages, and their sum by source; then of the weight's input.
             backward=size.sources
             + max(
@@ -46,7 +49,9 @@ class Gcn(BuiltIn):
                 source + target + (source if size.fused else messages),
                 2 * source + (0.0 if size.fused else messages),
                 source + input_gradient,
+                sparse_backward(size, size.columns_out),
             ),
+            inference=inference,
             gemm=dense,
             input_gemm=0.0 if size.first else dense,
             aggregated=2 * ((size.edges + size.targets) * size.columns_out + sparse),

@@ -12,6 +12,8 @@ from techniques.architecture.costs import (
     activations_moved,
     aggregation_moved,
     dropped_out,
+    sparse_backward,
+    sparse_forward,
 )
 
 if TYPE_CHECKING:
@@ -45,16 +47,17 @@ class Gin(BuiltIn):
             source + summed + (source if size.fused else messages),
             2 * source + messages,
         )
+        # Rows per edge and their sums, or sums, the node's own row, both added; then sums, hidden values, output.
+        inference = max(
+            projected + summed + max(messages, 2 * summed, 2 * target),
+            sparse_forward(size, size.columns_out),
+        )
         return LayerCost(
             output=target,
             saved=sums + target,
-            # Rows per edge and their sums, or sums, the node's own row, both added; then sums, hidden values, output.
-            forward=max(
-                projected + summed + max(messages, 2 * summed),
-                projected + summed + 2 * target,
-                sums + target + dropped_out(size),
-            ),
-            backward=max(sums + 3 * target, to_input if back == 2 else 0.0),
+            forward=max(inference, sums + target + dropped_out(size)),
+            backward=max(sums + 3 * target, to_input if back == 2 else 0.0, sparse_backward(size, size.columns_out)),
+            inference=inference,
             gemm=first_product + second_product,
             input_gemm=second_product + (0.0 if size.first else first_product),
             aggregated=back * size.edges * columns + 2 * sparse,

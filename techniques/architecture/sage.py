@@ -12,6 +12,8 @@ from techniques.architecture.costs import (
     activations_moved,
     aggregation_moved,
     dropped_out,
+    sparse_backward,
+    sparse_forward,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
         saved=target_in,
         forward=target_in + max(messages, target_in, 2 * target, dropped_out(size)),
         backward=target_in + target if size.first else to_input,
+        inference=max(target_in + max(messages, target_in, target), 2 * target),
         gemm=2 * product,
         input_gemm=0.0 if size.first else 2 * product,
         aggregated=(1 if size.first else 2) * size.edges * size.columns_in,
@@ -71,18 +74,21 @@ def _transform_first(size: LayerSize) -> LayerCost:
     dense = 0.0 if size.sparse_nonzeros is not None else 2 * size.sources * size.columns_in * size.columns_out
     sparse = 2 * (size.sparse_nonzeros or 0.0) * size.columns_out
     input_gradient = 0.0 if size.first else size.sources * size.columns_in
+    inference = max(2 * source + target + max(messages, target), sparse_forward(size, 2 * size.columns_out))
     return LayerCost(
         output=target,
         saved=0.0,
         # Both products side by side, one row per edge and their sums; or sums and means, means and output.
-        forward=max(2 * source + target + max(messages, target), dropped_out(size)),
+        forward=max(inference, dropped_out(size)),
         # Gradients of root and neighbours, and both side by side.
         backward=max(
             source + 2 * target,
             2 * source + (target if size.fused else messages),
             4 * source,
             2 * source + input_gradient,
+            sparse_backward(size, 2 * size.columns_out),
         ),
+        inference=inference,
         gemm=dense,
         input_gemm=0.0 if size.first else dense,
         aggregated=2 * (size.edges * size.columns_out + sparse),

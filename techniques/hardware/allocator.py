@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from techniques.forecast import Place, Range
 
 MMAP_THRESHOLD_BYTES = 8 * 2**20
@@ -16,20 +18,43 @@ By default glibc keeps freed blocks of up to 32 MiB, and fragments: sampled trai
 these settings at the same speed; whole-graph training with large tensors also became 1.2 to 1.6 times faster, since
 large blocks are backed by huge pages (measured on 2 cores, GraphSAGE 2 x 128 on like:ogbn-products@0.05).
 """
-SMALL_BLOCKS_FACTOR = 1.35
-"""Resident over live bytes where the largest tensor is below the threshold: glibc's heap fragments."""
-LARGE_BLOCKS_FACTOR = 1.03
-FIXED_BYTES = 8e6
-ERROR = 0.08
+HUGE_PAGE_BYTES = 2 * 2**20
+"""Blocks from this size on are aligned to huge pages and end within one: half a page each is theirs but not used."""
+MAPPED_BYTES = MMAP_THRESHOLD_BYTES - HUGE_PAGE_BYTES
+"""Blocks from this size on, alignment included, are mapped one by one and go back when freed; others fill the heap."""
+VARYING_SHAPES_HEAP = 0.45
+"""Freed heap that is not given back, over live bytes, where sizes change from step to step as sampled batches do."""
+FIXED_SHAPES_HEAP = 0.3
+"""The same over the live bytes of small blocks, where every step allocates the same sizes."""
+MOST_HEAP_BYTES = 22e6
+"""The heap's free end is cut off at 64 MiB (``MALLOC_TRIM_THRESHOLD_``); a part of it is in use again."""
+LIVE_ERROR = 0.07
+FIXED_BYTES = Range(0.0, 4e6, 16e6)
+"""Workspaces of matrix products, Python's own objects. These figures: tests/benchmarks/accuracy.py."""
 GPU_FIXED_SHAPES = Range(1.0, 1.1, 1.25)
 GPU_VARYING_SHAPES = Range(1.1, 1.4, 1.9)
 """Reserved over live bytes on a GPU (costs.md, section 2.1)."""
 
 
-def resident(live_bytes: float, block_bytes: float, place: Place, shapes_vary: bool) -> Range:
-    """Resident bytes of a step whose tensors have ``live_bytes`` at their peak, ``block_bytes`` the largest."""
+def resident(live_bytes: float, blocks: Sequence[float], place: Place, shapes_vary: bool) -> Range:
+    """Resident bytes of a step whose tensors have ``live_bytes`` at their peak; ``blocks`` are typical tensors of it."""
     if place is Place.DEVICE:
         factor = GPU_VARYING_SHAPES if shapes_vary else GPU_FIXED_SHAPES
         return Range(live_bytes * factor.low, live_bytes * factor.expected, live_bytes * factor.high)
-    factor_host = LARGE_BLOCKS_FACTOR if block_bytes >= MMAP_THRESHOLD_BYTES else SMALL_BLOCKS_FACTOR
-    return Range.within(live_bytes * factor_host + FIXED_BYTES, ERROR)
+    pages = sum(HUGE_PAGE_BYTES / 2 for block in blocks if block >= HUGE_PAGE_BYTES) / max(sum(blocks), 1.0)
+    live = Range.within(live_bytes * (1.0 + pages), LIVE_ERROR)
+    return live + heap_slack(live_bytes, blocks, shapes_vary) + FIXED_BYTES
+
+
+def heap_slack(live_bytes: float, blocks: Sequence[float], shapes_vary: bool) -> Range:
+    """Freed bytes that stay in the host's heap: below the trim threshold, or held down by blocks around them."""
+    small = sum(block for block in blocks if block < MAPPED_BYTES) / max(sum(blocks), 1.0)
+    share = VARYING_SHAPES_HEAP if shapes_vary else FIXED_SHAPES_HEAP * small
+    expected = min(live_bytes * share, MOST_HEAP_BYTES)
+    return Range(0.0, expected, 2.5 * expected)
+
+
+def heap_left(live_bytes: float, blocks: Sequence[float], shapes_vary: bool) -> Range:
+    """The same once the step is over: at its peak, about half of that heap was in use."""
+    slack = heap_slack(live_bytes, blocks, shapes_vary)
+    return Range(0.0, 2 * slack.expected, 4 * slack.expected)

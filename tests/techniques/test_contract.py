@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from hypothesis import Phase as Phases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from techniques.base import Option, Slot, Technique, Verdict
 from techniques.errors import OptionError
 from techniques.facts import Facts, HardwareFacts
 from techniques.forecast import Forecast, Phase, Place, Range
-from techniques.hardware.allocator import LARGE_BLOCKS_FACTOR, SMALL_BLOCKS_FACTOR
+from techniques.hardware.allocator import MOST_HEAP_BYTES
 from techniques.job import JobSpec, compose, forecast
 
 HIDDEN = 8
@@ -248,24 +249,25 @@ def test_parts_come_in_order_of_execution(make_facts: Any) -> None:
         assert compose(spec, facts) == compose(spec, facts), "a spec always gives the same parts"
 
 
-def host_and_device(facts: Facts, spec: JobSpec) -> tuple[float, float]:
-    found = forecast(spec, facts)
-    return found.peak_bytes(Place.HOST).expected, found.peak_bytes(Place.DEVICE).expected
+def host_and_device(facts: Facts, spec: JobSpec, phases: tuple[Phase, ...]) -> tuple[float, float]:
+    found = [forecast(spec, facts).phases[phase] for phase in phases]
+    host, device = (one.host_peak_bytes.expected for one in found), (one.device_peak_bytes.expected for one in found)
+    return max(host), max(device)
 
 
-ALLOCATOR_STEP = SMALL_BLOCKS_FACTOR / LARGE_BLOCKS_FACTOR
-"""Where the largest tensor crosses the allocator's threshold, its slack falls by so much at once."""
+ALLOCATOR_STEP = MOST_HEAP_BYTES
+"""Where the largest tensor crosses the allocator's threshold, up to so much slack goes at once."""
 
 sizes = st.tuples(
     st.integers(2_000, 2_000_000),  # nodes
     st.integers(2, 60),  # undirected edges a node
-    st.sampled_from([2, 16, 31]),  # narrower than any hidden width, so that no layer changes its order
+    st.sampled_from([16, 24, 31]),  # narrower than any hidden width, so that no layer changes its order
     st.integers(2, 30),
 )
 
 
 @pytest.mark.parametrize("larger", ["nodes and edges", "edges", "features", "hidden", "layers"])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True, phases=(Phases.explicit, Phases.generate))
 @given(size=sizes, factor=st.floats(1.1, 4), which=st.integers(0, 10**6))
 def test_more_never_needs_less_memory(
     larger: str, size: tuple[int, int, int, int], factor: float, which: int, make_facts: Any
@@ -284,8 +286,11 @@ def test_more_never_needs_less_memory(
     else:
         value = {"hidden": 256, "layers": 3}[larger]
         grown = make_spec(before, Pins(spec.options, {larger: value}), {})
-    for least, most in zip(host_and_device(before, spec), host_and_device(after, grown), strict=True):
-        assert least <= most * ALLOCATOR_STEP, (spec.options, least, most)
+    # Evaluation walks chunks of so many edges: the more edges a node has, the fewer nodes are in one.
+    phases = (Phase.LOAD, Phase.PREPARE, Phase.TRAIN) if larger == "edges" else tuple(Phase)
+    less, more = host_and_device(before, spec, phases), host_and_device(after, grown, phases)
+    for least, most in zip(less, more, strict=True):
+        assert least <= most + ALLOCATOR_STEP, (spec.options, least, most)
 
 
 # Recipes
@@ -333,13 +338,14 @@ def test_every_usable_combination_trains_and_predicts(
     facts = profiled(stored, device=2**34)
     ran = 0
     for chosen in COMBINATIONS:
-        spec = make_spec(facts, Pins(chosen, {"hidden": HIDDEN, "batch_size": 16}), {})
+        spec = make_spec(facts, Pins(chosen, {"hidden": HIDDEN, "batch_size": 16, "threads": 1}), {})
         if spec.options[Slot.ARCHITECTURE] != architecture or not check(facts, spec).usable:
             continue
         if spec.options[Slot.HARDWARE] == "cuda" and not has_gpu():
             continue
         job = make_job(facts, stored, spec)
-        assert math.isfinite(train_epoch(job)), spec.options
+        loss, finished = train_epoch(job)
+        assert math.isfinite(loss) and finished, spec.options
         logits = job.need("predict")()
         assert logits.shape == (facts.graph.num_nodes, facts.graph.labels.num_classes)
         assert torch.isfinite(logits).all()

@@ -206,7 +206,9 @@ def test_sums_equal_dense_products(graph: tuple[int, list[tuple[int, int]], bool
         edge_index = np.concatenate([edge_index, edge_index[::-1]], axis=1)
     block = block_of(edge_index, nodes, undirected, form)
     dense = torch.zeros(nodes, nodes, dtype=torch.float64)
-    dense.index_put_((torch.tensor(edge_index[1]), torch.tensor(edge_index[0])), torch.ones(1).double(), accumulate=True)
+    dense.index_put_(
+        (torch.tensor(edge_index[1]), torch.tensor(edge_index[0])), torch.ones(1).double(), accumulate=True
+    )
     h = torch.linspace(-1, 1, nodes * 2, dtype=torch.float64).view(nodes, 2).requires_grad_()
     torch.testing.assert_close(neighbor_sum(block, h), dense @ h)
     degrees = dense.sum(1)

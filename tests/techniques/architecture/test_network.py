@@ -17,7 +17,15 @@ from techniques.job import Job
 from techniques.sampling.loading import BlockMaker, neighbor_sampler
 from tuner.training import train_epoch
 
-CASES = [("gcn", "coo"), ("gcn", "csr"), ("sage", "coo"), ("sage", "csr"), ("gin", "coo"), ("gin", "csr"), ("gat", "coo")]
+CASES = [
+    ("gcn", "coo"),
+    ("gcn", "csr"),
+    ("sage", "coo"),
+    ("sage", "csr"),
+    ("gin", "coo"),
+    ("gin", "csr"),
+    ("gat", "coo"),
+]
 every_case = pytest.mark.parametrize(("architecture", "representation"), CASES)
 CPU = torch.device("cpu")
 
@@ -34,7 +42,7 @@ def job_of(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> Any:
         chosen = {"architecture": architecture, "representation": representation}
         chosen |= {"representation.features": "csr" if features == "sparse" else "dense"}
         chosen["sampling"] = values.pop("sampling", "full_batch")
-        settings = {"hidden": 8, "layers": 3, **values}
+        settings = {"hidden": 8, "layers": 3, "threads": 1, **values}
         job: Job = make_job(facts, stored, spec_for(facts, chosen, **settings))
         train_epoch(job)
         return job
@@ -78,7 +86,9 @@ def test_chunks_cover_every_target_once(job_of: Any, monkeypatch: pytest.MonkeyP
     structure = job_of("sage", "csr").structure
     monkeypatch.setattr(network_module, "FUSED_EDGES_PER_CHUNK", 20)
     found = list(target_chunks(structure, 8, CPU))
-    assert [start for start, _ in found] == [sum(block.num_targets for _, block in found[:i]) for i in range(len(found))]
+    assert [start for start, _ in found] == [
+        sum(block.num_targets for _, block in found[:i]) for i in range(len(found))
+    ]
     assert sum(block.num_targets for _, block in found) == structure.num_nodes
     assert sum(block.num_edges for _, block in found) == structure.num_edges
     assert all(block.num_edges <= 20 or block.num_targets == 1 for _, block in found)
@@ -142,8 +152,15 @@ def pyg_model(job: Job, architecture: str) -> Any:
                 from torch_geometric.nn import GINConv
 
                 first, second = one.nn[0], one.nn[2]
-                convs.append(GINConv(torch.nn.Sequential(torch.nn.Linear(first.in_features, first.out_features),
-                    torch.nn.ReLU(), torch.nn.Linear(second.in_features, second.out_features))))
+                convs.append(
+                    GINConv(
+                        torch.nn.Sequential(
+                            torch.nn.Linear(first.in_features, first.out_features),
+                            torch.nn.ReLU(),
+                            torch.nn.Linear(second.in_features, second.out_features),
+                        )
+                    )
+                )
             model.convs = torch.nn.ModuleList(convs)
     for one, other in zip(model.convs, job.need("model").convs, strict=True):
         one.load_state_dict(other.state_dict())
@@ -224,7 +241,7 @@ def test_training_lowers_the_loss(architecture: str, representation: str, job_of
     for sampling in ("full_batch", "neighbor"):
         settings = {"batch_size": 16} if sampling == "neighbor" else {}
         job = job_of(architecture, representation, sampling=sampling, dropout=0.0, hidden=32, layers=2, **settings)
-        losses = [train_epoch(job) for _ in range(30 if sampling == "full_batch" else 12)]
+        losses = [train_epoch(job)[0] for _ in range(30 if sampling == "full_batch" else 12)]
         assert min(losses[-3:]) < (0.6 if sampling == "full_batch" else 0.9) * losses[0], sampling
 
 

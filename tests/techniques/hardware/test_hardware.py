@@ -13,28 +13,28 @@ from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import HardwareFacts
 from techniques.forecast import Phase, Place
-from techniques.hardware.allocator import MMAP_THRESHOLD_BYTES, resident
+from techniques.hardware.allocator import MAPPED_BYTES, resident
 from techniques.hardware.rates import UNKNOWN_LINK, rates
 from techniques.job import forecast
 
 GPU_MEMORY = 15 * 2**30
 
 
-@given(st.floats(0, 1e12), st.floats(0, 1e10), st.sampled_from(list(Place)), st.booleans())
-def test_resident_memory_is_at_least_what_lives(live: float, block: float, place: Place, vary: bool) -> None:
-    found = resident(live, block, place, vary)
+@given(st.floats(0, 1e12), st.lists(st.floats(0, 1e10), max_size=4), st.sampled_from(list(Place)), st.booleans())
+def test_resident_memory_is_at_least_what_lives(live: float, blocks: list[float], place: Place, vary: bool) -> None:
+    found = resident(live, blocks, place, vary)
     assert 0 <= found.low <= found.expected <= found.high
     assert found.expected >= live
 
 
-def test_small_blocks_cost_more_slack_than_large_ones() -> None:
-    small = resident(1e9, MMAP_THRESHOLD_BYTES - 1, Place.HOST, False).expected
-    large = resident(1e9, MMAP_THRESHOLD_BYTES, Place.HOST, False).expected
+def test_small_blocks_leave_more_heap_than_large_ones() -> None:
+    small = resident(1e9, [MAPPED_BYTES / 8], Place.HOST, False).expected
+    large = resident(1e9, [MAPPED_BYTES * 100], Place.HOST, False).expected
     assert small > large
 
 
 def test_varying_shapes_cost_more_on_a_device() -> None:
-    assert resident(1e9, 1, Place.DEVICE, True).high > resident(1e9, 1, Place.DEVICE, False).high
+    assert resident(1e9, [1.0], Place.DEVICE, True).high > resident(1e9, [1.0], Place.DEVICE, False).high
 
 
 def test_threads_slow_a_cpu_in_proportion(make_facts: Any, spec_for: Any) -> None:

@@ -68,7 +68,9 @@ def test_other_types_become_float32(dtype: str) -> None:
 def test_mapped_rows_stay_on_disk_and_are_never_written(dtype: Any, tmp_path: Path) -> None:
     """A folder maps its files read-only; torch warns about such arrays, and warnings are errors here."""
     x = np.arange(12, dtype=dtype).reshape(4, 3)
-    folder = spill(ArrayGraph("g", {"num_nodes": np.array(4), "edge_index": np.zeros((2, 1), int), "x": x}), tmp_path / "g")
+    folder = spill(
+        ArrayGraph("g", {"num_nodes": np.array(4), "edge_index": np.zeros((2, 1), int), "x": x}), tmp_path / "g"
+    )
     store = MappedRows(folder.read("x"))
     assert isinstance(store.values, np.memmap)
     whole = store.whole()
@@ -80,7 +82,9 @@ def test_mapped_rows_stay_on_disk_and_are_never_written(dtype: Any, tmp_path: Pa
 
 def test_dense_rows_are_a_copy_of_the_file(tmp_path: Path) -> None:
     x = np.ones((3, 2), dtype=np.float32)
-    folder = spill(ArrayGraph("g", {"num_nodes": np.array(3), "edge_index": np.zeros((2, 1), int), "x": x}), tmp_path / "g")
+    folder = spill(
+        ArrayGraph("g", {"num_nodes": np.array(3), "edge_index": np.zeros((2, 1), int), "x": x}), tmp_path / "g"
+    )
     store = dense_rows(folder, 3)
     assert not isinstance(store.values, np.memmap)
     assert store.values.flags.writeable

@@ -20,7 +20,7 @@ def job_of(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> Any:
         representation = settings.pop("representation", "csr")
         chosen = {"sampling": "neighbor", "representation": representation, "architecture": "sage"}
         chosen |= {"remote.features": remote, "representation.features": "csr" if features == "sparse" else "dense"}
-        made: Job = make_job(facts, stored, spec_for(facts, chosen, **{"hidden": 8, "batch_size": 10, **settings}))
+        made: Job = make_job(facts, stored, spec_for(facts, chosen, **{"hidden": 8, "batch_size": 10, "threads": 1, **settings}))
         return made
 
     return build
@@ -33,7 +33,9 @@ def epoch(job: Job, seed: int = 3) -> list[Any]:
 
 def same(one: Any, other: Any) -> bool:
     return (
-        torch.equal(one.x.to_dense() if one.x.is_sparse_csr else one.x, other.x.to_dense() if other.x.is_sparse_csr else other.x)
+        torch.equal(
+            one.x.to_dense() if one.x.is_sparse_csr else one.x, other.x.to_dense() if other.x.is_sparse_csr else other.x
+        )
         and torch.equal(one.y, other.y)
         and [block.num_edges for block in one.blocks] == [block.num_edges for block in other.blocks]
     )

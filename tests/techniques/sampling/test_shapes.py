@@ -80,7 +80,10 @@ def test_close_to_drawn_batches(hubs: bool, degree: int, chosen: tuple[int, ...]
 def test_steps_have_one_layer_per_hop_input_side_first() -> None:
     nodes, edges = [10.0, 30.0, 50.0], [40.0, 60.0]
     trimmed = step_shape(nodes, edges, trim=True)
-    assert [(one.num_sources, one.num_targets, one.num_edges) for one in trimmed.layers] == [(90, 40, 100), (40, 10, 40)]
+    assert [(one.num_sources, one.num_targets, one.num_edges) for one in trimmed.layers] == [
+        (90, 40, 100),
+        (40, 10, 40),
+    ]
     whole = step_shape(nodes, edges, trim=False)
     assert [(one.num_sources, one.num_targets, one.num_edges) for one in whole.layers] == [(90, 90, 100)] * 2
     assert trimmed.seeds == whole.seeds == 10

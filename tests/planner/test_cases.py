@@ -1,0 +1,226 @@
+"""The source's cases that this version can decide, and what happens when one of their facts changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planner import Goal, Plan, Verdict, plan
+from planner.inspect.estimate import from_counts
+from planner.quantities import format_bytes
+from techniques.base import Reason, Slot
+from techniques.facts import GraphFacts, Objective
+
+PRODUCTS = from_counts(2_449_029, 61_859_140, 100, 47, directed=False, name="ogbn-products")
+
+
+def rule(found: Plan, name: str) -> Any:
+    return next(one for one in found.rules if one.name == name)
+
+
+def best(found: Plan) -> dict[Slot, str]:
+    assert found.best is not None
+    return found.best.options
+
+
+def because(found: Plan, fact: str) -> Reason | None:
+    """The reason of the best candidate that rests on a fact."""
+    assert found.best is not None
+    return next((reason for reason in found.best.reasons if reason.fact == fact), None)
+
+
+# A: ogbn-products on Colab
+
+
+def test_case_a_products_on_colab_is_sampled_and_sparse() -> None:
+    found = plan(PRODUCTS, on="colab-t4")
+    assert best(found)[Slot.SAMPLING] == "neighbor"
+    assert best(found)[Slot.REPRESENTATION] in ("coo", "csr")
+    assert best(found)[Slot.HARDWARE] == "cuda"
+    nodes, density = because(found, "nodes"), because(found, "density")
+    assert nodes is not None and nodes.value == "2,449,029"
+    assert density is not None and density.value == "2.1e-05"
+    assert rule(found, "size class").verdict == "large"
+    assert rule(found, "density").verdict == "sparse"
+    assert rule(found, "host memory 4-10x").verdict.startswith("short")
+    assert any(one.needs_bytes is not None and "full_batch" in one.name for one in found.rejected)
+
+
+def test_case_a_a_small_graph_needs_no_sampling() -> None:
+    small = from_counts(2_000, 20_000, 100, 47, directed=False)
+    found = plan(small, on="colab-t4")
+    assert found.verdict is Verdict.FITS
+    assert any(one.options[Slot.SAMPLING] == "full_batch" for one in found.candidates)
+    assert not any(one.needs_bytes for one in found.rejected)
+    assert rule(found, "host memory 4-10x").verdict.startswith("comfortable")
+
+
+def test_case_a_without_a_gpu_it_runs_on_the_cpu_and_nobody_speaks_of_devices() -> None:
+    found = plan(PRODUCTS, on="laptop-16gb")
+    assert best(found)[Slot.HARDWARE] == "cpu"
+    assert because(found, "device memory") is None
+    assert not any(one.name.startswith("device") for one in found.rules)
+
+
+# B: disease spread
+
+
+def disease(dataset_bytes: int) -> GraphFacts:
+    return from_counts(10_000, 50_000, 1_000, 2, directed=False, dataset_bytes=dataset_bytes)
+
+
+def test_case_b_ten_gigabytes_want_forty_to_a_hundred() -> None:
+    found = plan(disease(10 * 10**9), on="colab-t4")
+    assert found.facts.graph.dataset_bytes == 10 * 10**9
+    memory = rule(found, "host memory 4-10x")
+    assert f"{format_bytes(40 * 10**9)} to {format_bytes(100 * 10**9)} wanted" in memory.value
+    assert memory.verdict.startswith("short")
+    assert rule(found, "device memory 4-10x").verdict.startswith("short")
+    assert rule(found, "what is large").verdict == "features"
+    assert rule(found, "density").verdict == "sparse"
+    assert best(found)[Slot.HARDWARE] == "cuda", "train on the GPU"
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "verdict"), [(39, "short"), (41, "enough"), (99, "enough"), (101, "comfortable")]
+)
+def test_case_b_the_rule_turns_at_four_and_at_ten_times(gigabytes: int, verdict: str) -> None:
+    found = plan(disease(10 * 10**9), on="laptop-16gb", goal=Goal(host_memory_bytes=gigabytes * 10**9))
+    assert rule(found, "host memory 4-10x").verdict.startswith(verdict)
+    assert format_bytes(gigabytes * 10**9) in rule(found, "host memory 4-10x").verdict
+
+
+def test_case_b_growth_grows_the_rule() -> None:
+    found = plan(disease(10**9), on="laptop-16gb", goal=Goal(grow=10.0))
+    assert f"{format_bytes(40 * 10**9)} to" in rule(found, "host memory 4-10x").value
+
+
+# C: school friendships (sparse is all that is offered; the rule says what it found)
+
+
+def test_case_c_a_dense_school_is_called_dense() -> None:
+    found = plan(from_counts(1000, 450_000, 10, 2, directed=False), on="laptop-16gb")
+    assert rule(found, "density").verdict.startswith("dense enough")
+    assert "0.901" in rule(found, "density").value
+    reason = because(found, "density")
+    assert reason is not None and "not offered yet" in reason.text
+
+
+# D: urban development
+
+CITY = from_counts(50_000, 500_000, 64, 6, directed=False)
+
+
+def test_case_d_growth_asks_for_sage_and_a_trial_of_gat() -> None:
+    found = plan(CITY, on="colab-t4", goal=Goal(grow=100.0))
+    assert best(found)[Slot.ARCHITECTURE] == "sage"
+    reason = because(found, "growth")
+    assert reason is not None and reason.value == "100x"
+    assert "try GAT in a controlled trial" in reason.text
+    assert any(one.options[Slot.ARCHITECTURE] == "gat" for one in found.alternatives), "GAT stays at hand for the trial"
+
+
+def test_case_d_without_growth_the_reason_is_gone() -> None:
+    assert because(plan(CITY, on="colab-t4"), "growth") is None
+
+
+def test_case_d_a_full_batch_does_not_survive_growth() -> None:
+    grown = plan(CITY, on="colab-t4", goal=Goal(grow=1000.0))
+    assert {one.options[Slot.SAMPLING] for one in grown.candidates} == {"neighbor"}
+    assert any("growth 50,000,000 nodes" in one.reason for one in grown.rejected)
+    today = plan(CITY, on="colab-t4")
+    assert "full_batch" in {one.options[Slot.SAMPLING] for one in today.candidates}
+
+
+# E: context
+
+
+def test_case_e_context_beyond_the_layers_is_refused_for_samples() -> None:
+    roads = from_counts(50_000, 100_000, 8, 3, directed=False)
+    near = plan(roads, on="laptop-16gb", goal=Goal(context_hops=3))
+    assert {one.settings["layers"] for one in near.candidates} == {3}
+    far = plan(roads, on="laptop-16gb", goal=Goal(context_hops=12))
+    assert any("12" in one.reason for one in far.rejected)
+
+
+# G: larger than memory
+
+WIDE = from_counts(1_000_000, 5_000_000, 4_000, 10, directed=False)  # 16 GB of features
+
+
+def test_case_g_features_larger_than_memory_stay_on_disk() -> None:
+    found = plan(WIDE, on="laptop-16gb")
+    assert found.verdict is Verdict.FITS_WITH_CHANGES
+    assert best(found)[Slot.REMOTE_FEATURES] == "memmap"
+    assert best(found)[Slot.SAMPLING] == "neighbor"
+    reason = because(found, "memory limit")
+    assert reason is not None and reason.value == format_bytes(found.facts.host_limit_bytes)
+    assert rule(found, "what is large").verdict == "features"
+
+
+def test_case_g_with_memory_enough_the_features_are_in_it() -> None:
+    found = plan(WIDE, on="laptop-16gb", goal=Goal(host_memory_bytes=10**12))
+    assert best(found)[Slot.REMOTE_FEATURES] == "memory"
+    assert because(found, "memory limit") is None
+
+
+def test_case_g_structure_larger_than_memory_does_not_fit_yet() -> None:
+    found = plan(from_counts(500_000_000, 10_000_000_000, 100, 10, directed=False), on="laptop-16gb")
+    assert found.verdict is Verdict.DOES_NOT_FIT
+    assert found.nearest is not None
+    assert found.nearest.needs_bytes > found.nearest.has_bytes
+    assert found.nearest.change
+
+
+# Judgements that hold whatever is chosen
+
+
+def labelled(**labels: Any) -> GraphFacts:
+    return CITY.model_copy(update={"labels": CITY.labels.model_copy(update=labels)})
+
+
+@pytest.mark.parametrize(
+    ("fact", "labels", "value", "harmless"),
+    [
+        ("imbalance", {"imbalance": 46.0}, "46.0", {"imbalance": 2.0}),
+        ("homophily", {"homophily": 0.12}, "0.12", {"homophily": 0.9}),
+    ],
+)
+def test_a_judgement_quotes_its_fact_and_goes_with_it(
+    fact: str, labels: dict[str, float], value: str, harmless: dict[str, float]
+) -> None:
+    reason = because(plan(labelled(**labels), on="laptop-16gb"), fact)
+    assert reason is not None and reason.value == value
+    assert because(plan(labelled(**harmless), on="laptop-16gb"), fact) is None
+    assert because(plan(CITY, on="laptop-16gb"), fact) is None, "unknown is not a finding"
+
+
+def test_sparse_features_quote_their_density() -> None:
+    bag = CITY.model_copy(update={"features": CITY.features.model_copy(update={"width": 4000, "nonzeros": 1_000_000})})
+    found = plan(bag, on="laptop-16gb")
+    assert best(found)[Slot.REPRESENTATION_FEATURES] == "csr"
+    reason = because(found, "feature density")
+    assert reason is not None and reason.value == "0.50%"
+    full = bag.model_copy(update={"features": bag.features.model_copy(update={"nonzeros": 200_000_000})})
+    found = plan(full, on="laptop-16gb")
+    assert best(found)[Slot.REPRESENTATION_FEATURES] == "dense"
+    assert because(found, "feature density") is None
+
+
+def test_the_goal_changes_the_order() -> None:
+    peaks = {}
+    for objective in Objective:
+        found = plan(PRODUCTS, on="laptop-16gb", goal=Goal(optimize=objective))
+        assert found.best is not None
+        peaks[objective] = found.best.forecast.peak_host_bytes.expected
+    assert peaks[Objective.MEMORY] == min(peaks.values())
+
+
+def test_a_larger_machine_never_fits_less() -> None:
+    fitting = [
+        len(plan(PRODUCTS, on="laptop-16gb", goal=Goal(host_memory_bytes=size * 10**9)).candidates)
+        for size in (1, 4, 16, 64, 512)
+    ]
+    assert fitting == sorted(fitting)
+    assert fitting[0] < fitting[-1]

@@ -1,0 +1,196 @@
+"""Which combinations are proposed, with which settings, and what pins do to both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planner.proposal import (
+    BASELINE_SETTINGS,
+    Pins,
+    Refusal,
+    baseline_spec,
+    check,
+    check_pins,
+    knobs_of,
+    make_spec,
+    proposals,
+    spec_name,
+)
+from techniques import options
+from techniques.base import Slot
+from techniques.errors import OptionError
+from techniques.facts import ModelFacts
+from techniques.job import JobSpec, Training
+
+GPU = 2**34
+
+
+def split(facts: Any, pins: Pins = Pins()) -> tuple[list[JobSpec], list[Refusal]]:  # noqa: B008 - frozen
+    found = list(proposals(facts, pins))
+    specs = [one for one in found if isinstance(one, JobSpec)]
+    return specs, [one for one in found if isinstance(one, Refusal)]
+
+
+def test_every_combination_is_a_spec_or_a_refusal(make_facts: Any) -> None:
+    specs, refusals = split(make_facts(device=GPU))
+    expected = 1
+    for slot in (Slot.HARDWARE, Slot.ARCHITECTURE, Slot.SAMPLING, Slot.REPRESENTATION):
+        expected *= len(options(slot))
+    assert len(specs) + len(refusals) == expected
+    assert len({spec_name(spec) for spec in specs}) == len(specs), "names tell candidates apart"
+    facts = make_facts(device=GPU)
+    assert all(check(facts, spec).usable for spec in specs)
+    for refusal in refusals:
+        assert not refusal.verdict.usable and refusal.verdict.reasons
+
+
+def test_without_a_gpu_nothing_on_cuda_is_proposed(make_facts: Any) -> None:
+    specs, refusals = split(make_facts())
+    assert {spec.options[Slot.HARDWARE] for spec in specs} == {"cpu"}
+    assert {refusal.spec.options[Slot.HARDWARE] for refusal in refusals} == {"cpu", "cuda"}
+
+
+def test_every_slot_and_every_knob_is_filled(make_facts: Any) -> None:
+    facts = make_facts()
+    for spec in split(facts)[0]:
+        assert set(spec.options) == set(Slot)
+        assert set(spec.settings) == {knob.name for knob in knobs_of(facts, spec)}
+
+
+def test_sparse_features_are_taken_where_they_pay(make_facts: Any) -> None:
+    facts = make_facts()
+    sparse = facts.graph.model_copy(update={"features": facts.graph.features.model_copy(update={"nonzeros": 9})})
+    assert {spec.options[Slot.REPRESENTATION_FEATURES] for spec in split(facts)[0]} == {"dense"}
+    assert {spec.options[Slot.REPRESENTATION_FEATURES] for spec in split(make_facts(sparse))[0]} == {"csr"}
+
+
+@pytest.mark.parametrize(
+    ("slot", "name"), [("sampling", "neighbor"), ("architecture", "gat"), ("representation", "coo")]
+)
+def test_a_pinned_option_is_the_only_one(slot: str, name: str, make_facts: Any) -> None:
+    specs, _ = split(make_facts(), Pins({Slot(slot): name}))
+    assert specs
+    assert {spec.options[Slot(slot)] for spec in specs} == {name}
+
+
+def test_a_pinned_setting_is_used_wherever_it_applies(make_facts: Any) -> None:
+    pins = Pins({}, {"batch_size": 77, "hidden": 40, "learning_rate": 0.5})
+    for spec in split(make_facts(), pins)[0]:
+        assert spec.settings["hidden"] == 40
+        assert spec.training.learning_rate == 0.5
+        assert spec.settings.get("batch_size") in (77, None)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 5])
+def test_one_fanout_per_layer(layers: int, make_facts: Any) -> None:
+    for facts, pins in (
+        (make_facts(), Pins({}, {"layers": layers})),
+        (make_facts(model=ModelFacts(layers=layers)), Pins()),
+    ):
+        for spec in split(facts, pins)[0]:
+            assert spec.settings["layers"] == layers
+            assert len(spec.settings.get("fanouts", (0,) * layers)) == layers
+
+
+def test_pinned_fanouts_decide_the_layers(make_facts: Any) -> None:
+    """``--set fanouts=15,10,5`` alone is meant, not refused."""
+    specs, _ = split(make_facts(), Pins({Slot.SAMPLING: "neighbor"}, {"fanouts": (15, 10, 5)}))
+    assert specs
+    for spec in specs:
+        assert (spec.settings["fanouts"], spec.settings["layers"]) == ((15, 10, 5), 3)
+
+
+def test_fanouts_and_layers_that_contradict_are_refused(make_facts: Any) -> None:
+    pins = Pins({Slot.SAMPLING: "neighbor"}, {"fanouts": (5, 5), "layers": 3})
+    specs, refusals = split(make_facts(), pins)
+    assert not specs
+    assert "3 layers need 3 fanouts, got 2" in {refusal.verdict.reasons[0].text for refusal in refusals}
+
+
+def test_a_width_that_heads_do_not_divide_refuses_attention_only(make_facts: Any) -> None:
+    specs, refusals = split(make_facts(), Pins({}, {"hidden": 30}))
+    assert {spec.options[Slot.ARCHITECTURE] for spec in specs} == {"gcn", "sage", "gin"}
+    assert any("30" in refusal.verdict.reasons[0].text for refusal in refusals)
+
+
+def test_the_model_facts_choose_the_architecture(make_facts: Any) -> None:
+    facts = make_facts(model=ModelFacts(architecture="gin", hidden=48))
+    assert {(s.options[Slot.ARCHITECTURE], s.settings["hidden"]) for s in split(facts)[0]} == {("gin", 48)}
+
+
+def test_context_sets_the_depth(make_facts: Any) -> None:
+    assert {spec.settings["layers"] for spec in split(make_facts(context_hops=4))[0]} == {4}
+
+
+def test_the_baseline_is_pygs_example(make_facts: Any) -> None:
+    spec = baseline_spec(make_facts())
+    assert spec.options[Slot.ARCHITECTURE] == "sage" and spec.options[Slot.HARDWARE] == "cpu"
+    assert {name: spec.settings[name] for name in BASELINE_SETTINGS} == BASELINE_SETTINGS
+    assert spec.training.learning_rate == Training().learning_rate == 0.01
+    assert baseline_spec(make_facts(device=GPU)).options[Slot.HARDWARE] == "cuda"
+
+
+def test_unusual_choices_show_in_the_name(make_facts: Any) -> None:
+    chosen = {Slot.SAMPLING: "neighbor", Slot.REMOTE_FEATURES: "memmap"}
+    assert spec_name(make_spec(make_facts(), Pins(chosen), {})) == "sage/neighbor/csr/cpu+memmap"
+
+
+BAD_SETTINGS = [
+    ("batch_sise", 5, "batch_sise"),
+    ("batch_size", 0, "batch_size"),
+    ("batch_size", -1, "batch_size"),
+    ("batch_size", "many", "batch_size"),
+    ("batch_size", 2.5, "batch_size"),
+    ("batch_size", (1, 2), "batch_size"),
+    ("hidden", 0, "hidden"),
+    ("hidden", "wide", "hidden"),
+    ("layers", 0, "layers"),
+    ("layers", 10**9, "layers"),
+    ("heads", 0, "heads"),
+    ("fanouts", "all", "fanouts"),
+    ("fanouts", (5, 0), "fanouts"),
+    ("fanouts", (5, -2), "fanouts"),
+    ("prefetch", -1, "prefetch"),
+    ("prefetch", 10**6, "prefetch"),
+    ("threads", 0, "threads"),
+    ("threads", 1000, "threads"),
+    ("trim", "maybe", "trim"),
+    ("learning_rate", "fast", "learning_rate"),
+    ("learning_rate", -0.1, "learning_rate"),
+    ("learning_rate", 0.0, "learning_rate"),
+    ("dropout", 1.5, "dropout"),
+    ("dropout", -0.5, "dropout"),
+    ("weight_decay", -1.0, "weight_decay"),
+    ("max_epochs", 0, "max_epochs"),
+    ("patience_evaluations", 0, "patience_evaluations"),
+    ("optimizer", "sgdd", "optimizer"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "named"), BAD_SETTINGS)
+def test_a_bad_setting_is_one_line_that_names_it(name: str, value: Any, named: str, make_facts: Any) -> None:
+    with pytest.raises(OptionError) as caught:
+        check_pins(make_facts(), Pins({}, {name: value}))
+        list(proposals(make_facts(), Pins({}, {name: value})))
+    message = str(caught.value)
+    assert named in message and "\n" not in message and caught.value.remedy
+    assert len(message) < 300
+
+
+def test_an_unknown_option_is_refused_with_the_known_ones(make_facts: Any) -> None:
+    with pytest.raises(OptionError, match="no option 'nieghbor'") as caught:
+        list(proposals(make_facts(), Pins({Slot.SAMPLING: "nieghbor"})))
+    assert "full_batch, neighbor" in caught.value.remedy
+
+
+def test_a_whole_number_may_stand_for_a_fraction(make_facts: Any) -> None:
+    specs, _ = split(make_facts(), Pins({}, {"learning_rate": 1, "dropout": 0}))
+    assert {(spec.training.learning_rate, spec.training.dropout) for spec in specs} == {(1.0, 0.0)}
+
+
+def test_a_single_fanout_is_a_list_of_one(make_facts: Any) -> None:
+    """The command line reads ``fanouts=10`` as a number."""
+    pins = Pins({Slot.SAMPLING: "neighbor"}, {"fanouts": 10, "layers": 1})
+    assert {spec.settings["fanouts"] for spec in split(make_facts(), pins)[0]} == {(10,)}

@@ -1,0 +1,104 @@
+"""Requests, measurements and a community graph that is quick to learn; what a run may leave behind."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner.records import Evaluation, Limits, Measurement, TrialState, WorkRequest
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def keep_signal_handlers() -> Iterator[None]:
+    """``tuner.cli.main`` installs its own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def measured() -> Callable[..., Measurement]:
+    """``measured(0.5, 0.7, every=2.0)``: complete, with these validation metrics at these seconds."""
+
+    def build(*metrics: float, every: float = 1.0, **others: Any) -> Measurement:
+        history = tuple(
+            Evaluation(epoch=index, seconds=every * index, loss=1.0, metric=metric)
+            for index, metric in enumerate(metrics, start=1)
+        )
+        values = {"state": TrialState.COMPLETE, "metric": max(metrics, default=None), "history": history}
+        return Measurement.model_validate(values | others)
+
+    return build
+
+
+@pytest.fixture
+def request_for(tmp_path: Path) -> Callable[..., WorkRequest]:
+    """``request_for(facts, spec, graph="...", seconds=..., host_bytes=...)`` with a folder of its own."""
+    count = iter(range(1000))
+
+    def build(facts: Any, spec: Any, graph: Any = "", **others: Any) -> WorkRequest:
+        folder = tmp_path / f"trial-{next(count)}"
+        folder.mkdir()
+        keys = ("host_bytes", "seconds", "epochs", "target")
+        limits = {"host_bytes": 8 * 2**30, "seconds": 60.0} | {key: others.pop(key) for key in keys if key in others}
+        return WorkRequest(
+            spec=spec, facts=facts, graph=str(graph), folder=str(folder), limits=Limits.model_validate(limits), **others
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def communities() -> Callable[..., dict[str, Any]]:
+    """``communities(nodes)``: arrays of a graph in which neighbours mostly share their class."""
+    import numpy as np
+
+    def build(nodes: int = 90, classes: int = 3, width: int = 8, seed: int = 0) -> dict[str, Any]:
+        rng = np.random.default_rng(seed)
+        y = np.arange(nodes) % classes
+        friends = (np.arange(nodes)[:, None] + classes * rng.integers(1, nodes // classes, (nodes, 3))) % nodes
+        pairs = np.stack([np.repeat(np.arange(nodes), 3), friends.reshape(-1)])
+        edges = np.unique(np.concatenate([pairs, pairs[::-1]], axis=1), axis=1)
+        kind = rng.permutation(nodes) % 4
+        x = rng.normal(size=(nodes, width)).astype(np.float32)
+        x[np.arange(nodes), y] += 2.0
+        masks = {"train_mask": kind < 2, "val_mask": kind == 2, "test_mask": kind == 3}
+        return {"num_nodes": np.array(nodes), "edge_index": edges.astype(np.int32), "x": x, "y": y, **masks}
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def community_file(communities: Any, tmp_path_factory: Any) -> Path:
+    """``communities()`` as an ``.npz``."""
+    import numpy as np
+
+    file = Path(tmp_path_factory.mktemp("graphs")) / "communities.npz"
+    np.savez_compressed(file, **communities())
+    return file
+
+
+@pytest.fixture(scope="session")
+def real_graph() -> Callable[[str], Path]:
+    """``real_graph("cora")``: a file of ``../shared/data``; the test is skipped where that is absent."""
+
+    def find(name: str) -> Path:
+        file = DATA / f"{name}.npz"
+        if not file.is_file():
+            pytest.skip(f"{file} is not here")
+        return file
+
+    return find
+
+
+@pytest.fixture
+def below() -> Callable[[Path], set[str]]:
+    """Every file below a folder, to see that nothing was written."""
+    return lambda folder: {str(one.relative_to(folder)) for one in folder.rglob("*")}

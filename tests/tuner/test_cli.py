@@ -1,0 +1,335 @@
+"""The real command: every bad input is one line, the right exit code, nothing written and no code run."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tuner.cli import main
+
+COUNTS = ("--nodes", "10k", "--edges", "50k", "--features", "64")
+COLAB = ["--nodes", "2.4M", "--edges", "61.9M", "--features", "100", "--classes", "47", "--on", "colab-t4"]
+
+
+class Payload:
+    """Creates a file when unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.marker,)
+
+
+@pytest.fixture
+def bad(communities: Any, tmp_path: Path, monkeypatch: Any) -> Callable[[str], str]:
+    """``bad(kind)``: the path of a graph that is wrong in this way."""
+    monkeypatch.chdir(tmp_path)
+    marker = tmp_path / "code-was-run"
+
+    def make(kind: str) -> str:
+        return str(tmp_path / _bad_graph(kind, communities(), tmp_path, marker))
+
+    return make
+
+
+def _bad_graph(kind: str, arrays: dict[str, Any], folder: Path, marker: Path) -> str:
+    if kind == "missing":
+        return "absent.npz"
+    if kind in ("empty.npz", "empty.pt", "empty.csv"):
+        (folder / kind).write_bytes(b"")
+        return kind
+    if kind == "truncated":
+        np.savez(folder / "whole.npz", **arrays)
+        whole = (folder / "whole.npz").read_bytes()
+        (folder / "whole.npz").unlink()
+        (folder / "cut.npz").write_bytes(whole[: len(whole) // 2])
+        return "cut.npz"
+    if kind in ("pickle.pt", "pickle.npz", "pickle.npy"):
+        (folder / kind).write_bytes(pickle.dumps(Payload(marker)))
+        return kind if kind != "pickle.npy" else "."
+    if kind == "pickle in npz":
+        np.savez(folder / "graph.npz", **arrays)
+        with zipfile.ZipFile(folder / "graph.npz", "a") as archive:
+            archive.writestr("evil.npy", pickle.dumps(Payload(marker)))
+        return "graph.npz"
+    if kind == "object array":
+        arrays["x"] = np.array([Payload(marker)] * len(arrays["y"]), dtype=object)
+    elif kind in ("empty folder", "wrong folder"):
+        (folder / "data").mkdir()
+        if kind == "wrong folder":
+            np.save(folder / "data" / "features.npy", np.ones((3, 2)))
+        return "data"
+    else:
+        _spoil(kind, arrays)
+    np.savez(folder / "graph.npz", **arrays)
+    return "graph.npz"
+
+
+def _spoil(kind: str, arrays: dict[str, Any]) -> None:
+    edges = arrays["edge_index"]
+    if kind == "id out of range":
+        edges[0, 3] = 90
+    elif kind == "negative id":
+        edges[1, 2] = -1
+    elif kind == "float ids":
+        arrays["edge_index"] = edges.astype(np.float64)
+    elif kind == "three rows":
+        arrays["edge_index"] = np.concatenate([edges, edges[:1]])
+    elif kind == "labels too short":
+        arrays["y"] = arrays["y"][:-1]
+    elif kind == "features too long":
+        arrays["x"] = np.concatenate([arrays["x"], arrays["x"][:1]])
+    elif kind == "mask too short":
+        arrays["train_mask"] = arrays["train_mask"][:-1]
+    elif kind == "zero nodes":
+        arrays |= {key: value[:0] for key, value in arrays.items() if key not in ("num_nodes", "edge_index")}
+        arrays |= {"num_nodes": np.array(0), "edge_index": edges[:, :0]}
+    elif kind == "zero edges":
+        arrays["edge_index"] = edges[:, :0]
+    elif kind == "one class":
+        arrays["y"] = np.zeros_like(arrays["y"])
+    elif kind == "no training nodes":
+        arrays["train_mask"] = np.zeros_like(arrays["train_mask"])
+    elif kind == "nan":
+        arrays["x"][17, 3] = np.nan
+    else:
+        raise AssertionError(kind)
+
+
+BAD_GRAPHS = [
+    *("missing", "empty.npz", "empty.csv", "truncated", "pickle.npz", "pickle.npy", "pickle in npz", "object array"),
+    *("id out of range", "negative id", "float ids", "three rows", "labels too short", "features too long"),
+    *("mask too short", "zero nodes", "zero edges", "one class", "no training nodes", "empty folder", "wrong folder"),
+]
+
+
+@pytest.fixture
+def refused(capsys: Any, tmp_path: Path, below: Any) -> Callable[..., str]:
+    """``refused(*arguments, code=2)``: the one line on stderr; nothing else was said, written or run."""
+
+    def check(*arguments: str, code: int = 2) -> str:
+        before = below(tmp_path)
+        assert main(arguments) == code, capsys.readouterr()
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1, captured.err
+        assert captured.err.startswith("gnnfit: ")
+        assert "Traceback" not in captured.err
+        assert re.search(r"\. \S.*\.$", captured.err.strip()), f"a problem and a remedy: {captured.err}"
+        assert below(tmp_path) == before
+        return str(captured.err)
+
+    return check
+
+
+@pytest.mark.parametrize("kind", BAD_GRAPHS)
+def test_a_bad_graph_is_refused_by_every_command(kind: str, bad: Any, refused: Any) -> None:
+    graph = bad(kind)
+    said = [
+        refused("plan", graph, "--out", "plan.json"),
+        refused("plan", graph, "--check", "--json"),
+        refused("measure", graph),
+        refused("tune", graph, "--out", "run"),
+        refused("tune", graph, "--json"),
+        refused("run", graph, "--out", "run"),
+    ]
+    assert len(set(said)) == 1, "the same graph is refused in the same words"
+
+
+@pytest.mark.parametrize("kind", ["pickle.pt", "empty.pt"])
+def test_a_bad_torch_file_is_refused_and_not_executed(kind: str, bad: Any, refused: Any) -> None:
+    graph = bad(kind)
+    refused("plan", graph)
+    refused("tune", graph, "--out", "run")
+
+
+def test_features_that_are_not_numbers_are_refused_when_looked_at(bad: Any, refused: Any, capsys: Any) -> None:
+    graph = bad("nan")
+    assert main(["plan", graph, "--json"]) == 0, "a profile does not read features"
+    assert json.loads(capsys.readouterr().out)["facts"]["graph"]["features"]["values_checked"] is False
+    for command in (("plan", graph, "--check"), ("measure", graph), ("tune", graph, "--out", "run"), ("run", graph)):
+        assert "row 17" in refused(*command)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("plan", "--nodes", "-5", "--edges", "3", "--features", "1"), "--nodes"),
+        (("plan", "--nodes", "10", "--edges", "1e99", "--features", "1"), "--edges"),
+        (("plan", "--nodes", "0", "--edges", "3", "--features", "1"), "--nodes"),
+        (("plan", "--nodes", "ten", "--edges", "3", "--features", "1"), "--nodes"),
+        (("plan", "--nodes", "10"), "--edges"),
+        (("plan",), "GRAPH"),
+        (("plan", "graph.npz", *COUNTS), "exclude"),
+        (("plan", *COUNTS, "--classes", "1"), "class"),
+        (("plan", *COUNTS, "--host-memory", "0"), "--host-memory"),
+        (("plan", *COUNTS, "--host-memory", "-1GiB"), "--host-memory"),
+        (("plan", *COUNTS, "--device-memory", "lots"), "--device-memory"),
+        (("plan", *COUNTS, "--grow", "0.5x"), "--grow"),
+        (("plan", *COUNTS, "--grow", "nan"), "--grow"),
+        (("plan", *COUNTS, "--deadline", "soon"), "--deadline"),
+        (("plan", *COUNTS, "--on", "colab-t5"), "colab-t4"),
+        (("plan", *COUNTS, "--model", "gatt"), "gat"),
+        (("plan", *COUNTS, "--task", "nodes"), "node"),
+        (("plan", *COUNTS, "--optimize", "speed"), "time"),
+        (("plan", *COUNTS, "--fix", "sampling=neighbour"), "neighbor"),
+        (("plan", *COUNTS, "--fix", "sample=neighbor"), "sampling"),
+        (("plan", *COUNTS, "--fix", "sampling"), "--fix"),
+        (("plan", *COUNTS, "--set", "batchsize=3"), "batch_size"),
+        (("plan", *COUNTS, "--set", "batch_size=0"), "batch_size"),
+        (("plan", *COUNTS, "--set", "batch_size=many"), "batch_size"),
+        (("plan", *COUNTS, "--set", "fanouts=a,b"), "15,10,5"),
+        (("plan", *COUNTS, "--set", "learning_rate=nan"), "learning_rate"),
+        (("plan", *COUNTS, "--set", "learning_rate=-1"), "learning_rate"),
+        (("plan", *COUNTS, "--set", "dropout=1.5"), "dropout"),
+        (("plan", *COUNTS, "--set", "hidden=1e400"), "hidden"),
+        (("plan", "like:ogbn-product@0.1"), "ogbn-products"),
+        (("plan", "like:ogbn-products@2"), "scale"),
+        (("plan", "pyg:"), "pyg:"),
+        (("tune", "graph.npz", "--resume"), "--out"),
+        (("tune", "GRAPH", "--on", "colab-t4"), "--on"),
+        (("tune", "GRAPH", "--budget", "0"), "--budget"),
+        (("tune", "GRAPH", "--budget", "-3m"), "--budget"),
+        (("tune", "GRAPH", "--trials", "0"), "--trials"),
+        (("tune", "GRAPH", "--trials", "1.5"), "--trials"),
+        (("tune", "GRAPH", "--plan", "absent.json"), "absent.json"),
+        (("tune", "GRAPH", "--set", "batchsize=3"), "batch_size"),
+        (("measure", "GRAPH", "--epochs", "0"), "--epochs"),
+        (("measure", "GRAPH", "--candidate", "nobody"), "nobody"),
+        (("run", "GRAPH", "--plan", "absent.json"), "absent.json"),
+        (("run", "GRAPH", "--epochs", "-1"), "--epochs"),
+        (("run", "no-such-run"), "no-such-run"),
+        (("report", "no-such-run"), "no-such-run"),
+        (("report", "."), "spec.toml"),
+        ((), "COMMAND"),
+        (("plam", "graph.npz"), "did you mean plan"),
+        (("plan", *COUNTS, "--jsn"), "did you mean --json"),
+        (("tune", "graph.npz", "--budgte", "3m"), "did you mean --budget"),
+        (("plan", *COUNTS, "--feat", "3"), "--features"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_bad_value_is_one_line(
+    arguments: tuple[str, ...], words: str, refused: Any, community_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert words in refused(*(str(community_file) if one == "GRAPH" else one for one in arguments))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 1}', '{"schema_version": 99}'])
+def test_a_bad_plan_file_is_one_line(
+    text: str, refused: Any, community_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.json").write_text(text)
+    for command in ("measure", "tune", "run"):
+        assert "plan.json" in refused(command, str(community_file), "--plan", "plan.json")
+
+
+def test_an_unwritable_place_is_one_line(refused: Any, community_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused("plan", str(community_file), "--out", str(tmp_path / "absent" / "plan.json"))
+    refused("tune", str(community_file), "--out", str(tmp_path / "file" / "run"))
+    refused("tune", str(community_file), "--out", str(tmp_path / "file"))
+    refused("tune", str(community_file), "--out", str(tmp_path))
+
+
+@pytest.mark.parametrize("arguments", [("plan", *COUNTS), ("plan", *COLAB), ("doctor",)])
+def test_json_is_one_document_and_nothing_else(arguments: tuple[str, ...], capsys: Any) -> None:
+    assert main([*arguments, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["schema_version"] == 1
+    assert captured.err == ""
+
+
+def test_measure_prints_the_four_metrics(community_file: Path, capsys: Any) -> None:
+    assert main(["measure", str(community_file), "--epochs", "2", "--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    for key in ("peak_host_bytes", "peak_device_bytes", "epoch_seconds", "flops_per_epoch"):
+        assert isinstance(document[key], (int, float))
+    assert {"phases", "baseline_host_bytes", "convergence_seconds", "metric"} <= set(document)
+    assert (document["state"], document["epochs"]) == ("complete", 2)
+    assert captured.err.count("epoch ") == 2
+
+
+def test_a_saved_plan_is_the_plan_that_is_printed(community_file: Path, tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "plan.json"
+    assert main(["plan", str(community_file), "--out", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(file.read_text())
+
+
+def test_nothing_fits_is_exit_3_with_the_change_that_gets_there(capsys: Any) -> None:
+    arguments = ["plan", *COUNTS, "--host-memory", "64MiB"]
+    assert main(arguments) == 3
+    text = capsys.readouterr().out
+    assert main([*arguments, "--json"]) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert document["verdict"] == "does_not_fit"
+    assert document["best"] is None
+    assert document["nearest"]["change"] in " ".join(text.split())
+    assert document["nearest"]["needs_bytes"] > document["nearest"]["has_bytes"]
+    assert all(one["reason"] for one in document["rejected"])
+
+
+@pytest.mark.parametrize("command", ["", "plan", "measure", "tune", "run", "report", "doctor"])
+def test_help_shows_an_example(command: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert re.search(rf"example.*gnnfit {command}", shown, re.DOTALL)
+
+
+def test_version(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"gnnfit \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+def test_a_plan_from_counts_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from tuner.cli import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'numpy', 'optuna', 'textual', 'rich'} & set(sys.modules);"
+        "sys.exit(f'loaded {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "plan", *COLAB, "--json"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["best"]["forecast"]["peak_host_bytes"]["expected"] > 0
+
+
+def test_the_installed_command_says_the_same(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("gnnfit")
+    if not command.is_file():
+        pytest.skip("gnnfit is not installed beside this Python")
+    done = subprocess.run([command, "plan", "absent.npz"], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("gnnfit: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    """``gnnfit plan ... | head -1``"""
+    code = "import sys; from tuner.cli import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "plan", *COLAB, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait() == 141

@@ -1,0 +1,85 @@
+"""Parts of graphs: seeded, cut rightly, and of the whole's character."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from techniques.remote.source import open_graph
+from tuner.subsample import character, subsample
+
+
+def _dense(stored: Any) -> Any:
+    if "x" in stored.headers:
+        return np.asarray(stored.read("x"))
+    data, columns, pointer, shape = (np.asarray(stored.read(f"x_{k}")) for k in ("data", "indices", "indptr", "shape"))
+    x = np.zeros(tuple(shape), dtype=np.float32)
+    for row in range(shape[0]):
+        part = slice(pointer[row], pointer[row + 1])
+        x[row, columns[part]] = data[part]
+    return x
+
+
+def _pairs(stored: Any) -> list[tuple[int, int]]:
+    return [(int(a), int(b)) for a, b in np.asarray(stored.read("edge_index")).T]
+
+
+@pytest.mark.parametrize("features", ["dense", "float16", "sparse"])
+def test_nodes_keep_their_values_and_their_edges(tiny: Any, tmp_path: Path, features: str) -> None:
+    """Every node's label is its id, so that the part says which nodes it holds."""
+    whole = tiny(features=features)
+    nodes = 60
+    masks = {f"{name}_mask": np.arange(nodes) % 3 == index for index, name in enumerate(("train", "val", "test"))}
+    whole.arrays.update(masks, y=np.arange(nodes))
+    part = subsample(whole, 0.4, tmp_path / "part")
+    ids = np.asarray(part.read("y"))
+    assert ids.size == int(np.asarray(part.read("num_nodes"))) == 24
+    assert len(set(ids.tolist())) == ids.size
+    for key, mask in masks.items():
+        assert np.array_equal(np.asarray(part.read(key)), mask[ids])
+    assert np.array_equal(_dense(part), _dense(whole)[ids])
+    inside = set(ids.tolist())
+    expected = sorted((a, b) for a, b in _pairs(whole) if a in inside and b in inside)
+    assert sorted((int(ids[a]), int(ids[b])) for a, b in _pairs(part)) == expected
+
+
+def test_multi_label_rows_are_cut(tiny: Any, tmp_path: Path) -> None:
+    whole = tiny(labels="multi")
+    whole.arrays["pos"] = np.arange(60)
+    part = subsample(whole, 0.5, tmp_path / "part")
+    ids = np.asarray(part.read("pos"))
+    assert np.array_equal(np.asarray(part.read("y")), np.asarray(whole.read("y"))[ids])
+
+
+def test_the_same_seed_draws_the_same_part_and_another_seed_another(tiny: Any, tmp_path: Path) -> None:
+    whole = tiny()
+    drawn = []
+    for index, seed in enumerate((1, 1, 2)):
+        drawn.append(_dense(subsample(whole, 0.3, tmp_path / str(index), seed=seed)))
+    assert np.array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+
+
+def test_a_part_that_is_there_is_used(tiny: Any, tmp_path: Path) -> None:
+    first = subsample(tiny(), 0.3, tmp_path / "part")
+    again = subsample(tiny(seed=5), 0.9, tmp_path / "part")
+    assert np.array_equal(_dense(first), _dense(again))
+
+
+@pytest.mark.parametrize(
+    "name, share", [("cora", 0.3), ("amazon_photo", 0.15), ("amazon_computers", 0.2), ("coauthor_cs", 0.1)]
+)
+def test_a_part_of_a_real_graph_keeps_its_character(real_graph: Any, tmp_path: Path, name: str, share: float) -> None:
+    whole = open_graph(str(real_graph(name)))
+    part = subsample(whole, share, tmp_path / "part")
+    before, after = character(whole), character(part)
+    assert after["num_nodes"] == int(share * before["num_nodes"])
+    assert 0.5 * before["mean_degree"] < after["mean_degree"] < 1.7 * before["mean_degree"]
+    assert abs(after["homophily"] - before["homophily"]) < 0.1
+    assert abs(after["majority_share"] - before["majority_share"]) < 0.1
+    for key in ("train_mask", "val_mask"):
+        if key in whole.headers:
+            assert np.asarray(part.read(key)).any(), f"{key} picks nobody: nothing could be learned or compared"
