@@ -20,7 +20,9 @@ def job_of(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> Any:
         representation = settings.pop("representation", "csr")
         chosen = {"sampling": "neighbor", "representation": representation, "architecture": "sage"}
         chosen |= {"remote.features": remote, "representation.features": "csr" if features == "sparse" else "dense"}
-        made: Job = make_job(facts, stored, spec_for(facts, chosen, **{"hidden": 8, "batch_size": 10, "threads": 1, **settings}))
+        made: Job = make_job(
+            facts, stored, spec_for(facts, chosen, **{"hidden": 8, "batch_size": 10, "threads": 1, **settings})
+        )
         return made
 
     return build
