@@ -7,17 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from planner.api import inspect, make_plan, pins_of
-from planner.inspect.machine import inspect_machine
-from planner.inspect.opened import drawer, profiled
 from planner.records import Candidate, Plan
 from techniques.base import SettingValue
-from techniques.errors import NothingFitsError, OptionError, TrialFailedError, UnsupportedTaskError
-from techniques.facts import Goal, Task
-from techniques.remote.source.folder import FolderGraph
+from techniques.errors import TrialFailedError
+from techniques.facts import Goal
 from tuner.events import Listener
 from tuner.folder import RunFolder, default_folder
 from tuner.ingest import ingest, refuse_bad_graph
+from tuner.planning import choose, graph_name, planned
 from tuner.records import Limits, Measurement, TrialState, TuneReport, WorkRequest
 from tuner.runner import Progress, Runner
 
@@ -71,78 +68,6 @@ def measure(
     return chosen, measured
 
 
-def planned(
-    stored: FolderGraph,
-    graph: Any,
-    *,
-    plan: Plan | str | Path | None = None,
-    model: str | None = None,
-    goal: Goal | None = None,
-    fix: Mapping[str, str] | None = None,
-    set: Mapping[str, SettingValue] | None = None,
-) -> Plan:
-    """A plan for a graph that lies in a folder: the saved one with this machine's limits, or a new one.
-
-    Raises:
-        UnsupportedTaskError: the task cannot be trained in this version.
-        OptionError: the saved plan is for another graph.
-    """
-    source = graph if isinstance(graph, str) else str(stored.path)
-    facts = profiled(stored, goal.task if goal else None, source, check_values=True)
-    refuse_untrainable(facts.task, facts.labels.num_classes, source)
-    if plan is not None:
-        loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
-        return _for_this_graph(loaded, facts.fingerprint, facts.model_copy(update={"source": source}), goal, fix, set)
-    everything, _ = inspect(facts, model=model, on=None, goal=goal or Goal())
-    return make_plan(everything, pins_of(fix, set), drawer(stored, facts))
-
-
-def _for_this_graph(
-    plan: Plan,
-    fingerprint: str | None,
-    graph_facts: Any,
-    goal: Goal | None,
-    fix: Mapping[str, str] | None,
-    set: Mapping[str, SettingValue] | None,
-) -> Plan:
-    before = plan.facts.graph.fingerprint
-    if before is not None and before != fingerprint:
-        raise OptionError(f"the plan is for another graph: {before} planned, {fingerprint} given", "Plan again")
-    here = {"graph": graph_facts, "goal": goal or plan.facts.goal, "hardware": inspect_machine()}
-    facts = plan.facts.model_copy(update=here)
-    if fix or set:
-        return make_plan(facts, pins_of(fix, set))
-    return plan.model_copy(update={"facts": facts})
-
-
-def refuse_untrainable(task: Task, num_classes: int, source: str) -> None:
-    """Refuse tasks that this version plans for but cannot train."""
-    if task is not Task.NODE or num_classes < 1:
-        raise UnsupportedTaskError(
-            f"only node classification can be trained in this version, {source} is a {task.value}-level task",
-            "Use gnnfit plan for its forecast",
-        )
-
-
-def choose(plan: Plan, name: str | None) -> Candidate:
-    """A candidate by name, the best by default.
-
-    Raises:
-        NothingFitsError: the plan has none.
-        OptionError: no candidate has this name.
-    """
-    known = [*plan.candidates, *([plan.baseline] if plan.baseline else [])]
-    if name is None:
-        if plan.best is None:
-            change = plan.nearest.change if plan.nearest else "see gnnfit plan"
-            raise NothingFitsError("no candidate fits this machine", f"The nearest change: {change}")
-        return plan.best
-    for one in known:
-        if one.name == name:
-            return one
-    raise OptionError(f"the plan has no candidate {name!r}", f"Choose one of: {', '.join(one.name for one in known)}")
-
-
 def tune(
     graph: Any,
     *,
@@ -171,7 +96,7 @@ def tune(
         NothingFitsError: no candidate fits.
         NoTrialSucceededError: every measurement failed.
     """
-    from tuner.session import Session, graph_name
+    from tuner.session import Session
 
     refuse_bad_graph(graph)
     folder = RunFolder(out or default_folder(Path(graph_name(graph)).stem))

@@ -288,11 +288,3 @@ def _say(text: str, code: int) -> int:
     with contextlib.suppress(OSError):
         print(f"gnnfit: {' '.join(text.split())}", file=sys.stderr)
     return code
-
-
-def script() -> NoReturn:
-    """Entry point of the installed command: ends without waiting for what heavy libraries leave behind."""
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

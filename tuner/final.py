@@ -11,6 +11,7 @@ from techniques.facts import Facts
 from techniques.job import JobSpec
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.ingest import ingest, refuse_bad_graph
+from tuner.planning import choose, graph_name, planned
 from tuner.records import Limits, Measurement, TrialState, WorkRequest
 from tuner.runner import Progress, Runner
 
@@ -62,9 +63,6 @@ def train_graph(
     graph: Any, plan: Plan | str | Path | None, out: str | Path | None, epochs: int | None, progress: Progress
 ) -> Measurement:
     """Train the best candidate of a plan without a search; ``out`` is ``gnnfit-runs/NAME-TIME`` by default."""
-    from tuner.api import choose, planned
-    from tuner.session import graph_name
-
     refuse_bad_graph(graph)
     loaded = Plan.load(plan) if isinstance(plan, (str, Path)) else plan
     folder = RunFolder(out or default_folder(Path(graph_name(graph)).stem))

@@ -117,7 +117,7 @@ class Runner:
         while b"\n" not in self._buffer:
             received = self._control.recv(65536)
             if not received:
-                raise TrialFailedError("the trial server ended by itself", "See the lines above and run.log")
+                raise TrialFailedError("the trial server ended by itself", "See the lines above")
             self._buffer += received
         line, self._buffer = self._buffer.split(b"\n", 1)
         message: dict[str, Any] = json.loads(line)

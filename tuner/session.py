@@ -21,12 +21,12 @@ from techniques.base import SettingValue
 from techniques.errors import NoTrialSucceededError
 from techniques.facts import Goal
 from techniques.remote.source.folder import FolderGraph
-from tuner.api import choose, planned
 from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, Bench, as_candidate, told
 from tuner.events import EventLog, Listener
 from tuner.final import final_measurement
 from tuner.folder import RunFolder, fingerprint, write_text
 from tuner.ingest import ingest
+from tuner.planning import choose, graph_name, planned, refuse_changed_graph
 from tuner.records import Trial, TrialState, TuneReport, Winner
 from tuner.report import report_html, report_text
 from tuner.runner import Runner
@@ -71,6 +71,7 @@ class Session:
 
         Raises:
             NothingFitsError: the plan has no candidate.
+            InputError: a resumed run was asked for something else, or its graph has changed.
         """
         name = graph_name(graph)
         asked = _asked(name, plan, trials, budget_seconds, model, goal, fix, set)
@@ -80,6 +81,7 @@ class Session:
         stored = ingest(graph, folder.graph)
         if folder.plan.is_file():
             made = Plan.load(folder.plan)
+            refuse_changed_graph(graph, made)
         else:
             made = planned(stored, graph, plan=plan, model=model, goal=goal, fix=fix, set=set)
             choose(made, None)
@@ -160,11 +162,6 @@ class Session:
         write_text(self.folder.report, report.model_dump_json(indent=1))
         self.log.add("finished", folder=str(self.folder.path))
         return report
-
-
-def graph_name(graph: Any) -> str:
-    """As given, or the kind of object."""
-    return os.fspath(graph) if isinstance(graph, (str, os.PathLike)) else type(graph).__name__
 
 
 def _asked(

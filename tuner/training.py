@@ -19,7 +19,7 @@ from tuner.records import Evaluation, Measurement, PhaseMeasurement, TrialState,
 
 if TYPE_CHECKING:
     from techniques.job import Job
-    from tuner.worker import Reporter
+    from tuner.reporter import Reporter
 
 MAX_EPOCHS_BETWEEN_EVALUATIONS = 10
 CHECKPOINT = "checkpoint.pt"

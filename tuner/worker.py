@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +12,12 @@ from techniques.forecast import Phase
 from techniques.job import Job, build
 from tuner.failure import state_of
 from tuner.records import Measurement, WorkRequest
+from tuner.reporter import Reporter
 
 STAGE_PHASES = (Phase.LOAD, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE)
 WARM_UP_NODES = 200
 LIMIT_HEADROOM = 1.5
 """The kernel's limit on private memory is a backstop behind the watchdog: it also counts pages never touched."""
-
-
-class Reporter:
-    """Sends events; remembers when each phase began."""
-
-    def __init__(self, channel: socket.socket) -> None:
-        self.channel = channel
-        self.phase: Phase | None = None
-        self.seconds = dict.fromkeys(Phase, 0.0)
-        self._since = time.perf_counter()
-
-    def send(self, event: str, **values: Any) -> None:
-        """One JSON line."""
-        self.channel.sendall(json.dumps({"event": event, **values}).encode() + b"\n")
-
-    def enter(self, phase: Phase) -> None:
-        """Book the time since the last call and change the phase."""
-        now = time.perf_counter()
-        if self.phase is not None:
-            self.seconds[self.phase] += now - self._since
-        self._since = now
-        if phase is not self.phase:
-            self.phase = phase
-            self.send("phase", phase=phase.value)
-
-    def settle(self) -> None:
-        """Say that the baseline is reached and wait until it has been read."""
-        self.send("baseline")
-        self.channel.recv(1)
 
 
 def work(message: dict[str, Any], channel: socket.socket) -> None:

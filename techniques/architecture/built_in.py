@@ -169,7 +169,8 @@ class TrainStep:
         place, steps = self.speed.place, so_far.full_steps_per_epoch
         parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
-        activations = resident(largest.activation_bytes, largest.blocks, place, self.sampled)
+        live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
+        activations = resident(live, largest.blocks, place, self.sampled)
         so_far = so_far.spike(Phase.TRAIN, Place.HOST, ZERO).spike(Phase.TRAIN, place, activations)
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.sampled)

@@ -83,6 +83,8 @@ class StepCost:
 
     activation_bytes: float
     """Largest live bytes of the forward and backward pass, parameters and input not counted."""
+    workspace_bytes: float
+    """What kernels allocate for themselves beside it, on the host."""
     blocks: tuple[float, ...]
     """Bytes of typical tensors: allocators serve large blocks exactly and small ones with slack."""
     gemm_flops: float
@@ -93,8 +95,10 @@ class StepCost:
 
 def step_cost(layers: list[tuple[LayerSize, LayerCost]], seeds: float = 0.0) -> StepCost:
     """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add."""
+    live = _largest_live(layers, seeds)
     return StepCost(
-        activation_bytes=4 * _largest_live(layers, seeds),
+        activation_bytes=4 * live,
+        workspace_bytes=4 * (_largest_live(layers, seeds, SORT_FLOATS) - live),
         blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
         gemm_flops=2 * sum(2 * cost.gemm + cost.input_gemm for _, cost in layers),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
@@ -128,11 +132,16 @@ def _blocks(size: LayerSize, cost: LayerCost) -> tuple[float, ...]:
     return sums if size.fused else (*sums, size.edges * cost.gathered)
 
 
-def _largest_live(layers: list[tuple[LayerSize, LayerCost]], seeds: float) -> float:
+SORT_FLOATS = 10
+"""Floats per edge while torch's scatter sorts its index: keys and positions, twice (excess of measured full batches)."""
+
+
+def _largest_live(layers: list[tuple[LayerSize, LayerCost]], seeds: float, sort_floats: float = 0.0) -> float:
     """Floats alive at the worst moment of forward, loss and backward."""
     live = peak = 0.0
-    for _, cost in layers:
-        peak = max(peak, live + cost.forward)
+    for size, cost in layers:
+        sorting = 0.0 if size.fused else sort_floats * size.edges
+        peak = max(peak, live + cost.forward + sorting)
         live += cost.output + cost.saved
     last, cost = layers[-1]
     # Logits of the seeds are held by the loop, their log-softmax by the loss; two gradients follow. Where the loss

@@ -1,6 +1,6 @@
 """How long does ``plan`` take on each graph of a folder, after the imports?
 
-    python tests/benchmarks/planning.py DIR
+python tests/benchmarks/planning.py DIR
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long does a plan from counts take, against importing pydantic alone? Ten runs of each, in turn.
 
-    python tests/benchmarks/startup.py
+python tests/benchmarks/startup.py
 """
 
 from __future__ import annotations
