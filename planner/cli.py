@@ -1,6 +1,6 @@
 """``gnnfit plan`` and ``gnnfit doctor``: parse, call one core function, render.
 
-argparse rather than a richer parser: ``plan --nodes ...`` must answer in a fraction of a second (design.md, traps).
+argparse rather than a richer parser: ``plan --nodes ...`` must answer in a fraction of a second.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ BASELINE_HOST_BYTES = Range(285e6, 298e6, 320e6)
 SAMPLED_STEPS_TO_CONVERGE = 450
 FULL_BATCH_EPOCHS = Range(80, 150, 250)
 """Published times to accuracy over epoch times: 110 to 230 full-batch epochs; some 450 sampled steps on arxiv and
-reddit, never under 3 epochs (costs.md, section 4: VLDB'25 table 3)."""
+reddit, never under 3 epochs (Bajaj et al., VLDB 2025, table 3)."""
 BATCH_FALLBACKS = (512, 256, 128, 64, 32)
 
 

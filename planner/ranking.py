@@ -10,7 +10,7 @@ from techniques.facts import Facts, Objective
 
 ACCURACY_PRIOR = {"gat": 1.0, "sage": 1.05, "gcn": 1.15, "gin": 1.5}
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to
-a few points behind, GIN unstable with hubs (costs.md, section 5). A prior to order candidates, replaced by measuring."""
+a few points behind, GIN unstable with hubs (Bajaj et al., VLDB 2025, section 5). A prior to order candidates, replaced by measuring."""
 HETEROPHILY_HANDICAP = 1.5
 POINTLESS_SAMPLING_HANDICAP = 3.0
 TIGHT_SHARE = 0.9
@@ -48,7 +48,7 @@ def _handicap(facts: Facts, one: Costed) -> float:
 
 
 def samples_for_nothing(one: Costed) -> bool:
-    """One batch holds all training nodes: sampling drops neighbours and saves no step (costs.md, section 3)."""
+    """One batch holds all training nodes: sampling drops neighbours and saves no step."""
     return one.spec.options[Slot.SAMPLING] != "full_batch" and one.figures.steps_per_epoch == 1
 
 
@@ -101,7 +101,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
             fact="time to converge",
             value=f"about {format_seconds(figures.seconds_to_converge)}",
             rule=f"{epochs.low:.0f} to {epochs.high:.0f} epochs of {format_seconds(figures.epoch_seconds.expected)}",
-            source="costs.md, section 4",
+            source="Bajaj et al., VLDB 2025, table 3",
             text="published epochs to accuracy; tune measures it",
         )
     )

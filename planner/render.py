@@ -124,6 +124,8 @@ def graph_line(graph: GraphFacts) -> str:
     features = f"{graph.features.width} features"
     if graph.features.generated:
         features = "no features (log-degree and a constant stand in)"
+    elif graph.source is not None and not graph.features.values_checked:
+        features += " (values unchecked)"
     parts = [
         f"{graph.name}: {graph.num_nodes:,} nodes, {kind}",
         f"mean degree {graph.mean_degree:.1f}",

@@ -37,7 +37,7 @@ def memory_rule(facts: Facts) -> RuleVerdict:
 
 
 def device_memory_rule(facts: Facts) -> RuleVerdict:
-    """The same against device memory, where the rule is known to mislead (costs.md: 2.0x to 8.7x measured)."""
+    """The same against device memory, where the rule is known to mislead (published full-batch GraphSAGE runs need 2.0 to 8.7 times the data)."""
     return _memory_rule("device memory 4-10x", facts.grown_dataset_bytes, facts.device_limit_bytes)
 
 

@@ -225,7 +225,7 @@ class Facts(Record):
 
     @property
     def device_limit_bytes(self) -> int:
-        """Device memory that a run may use; 0 without a device."""
+        """Memory of the first device that a run may use; 0 without a device."""
         if self.goal.device_memory_bytes is not None:
             return self.goal.device_memory_bytes
-        return max((gpu.memory_free_bytes for gpu in self.hardware.gpus), default=0)
+        return self.hardware.gpus[0].memory_free_bytes if self.hardware.gpus else 0

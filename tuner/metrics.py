@@ -102,7 +102,7 @@ def _custom_ops() -> dict[type, Any]:
 def _count_dense(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     """Dense products of one layer: rows times the elements of its weights.
 
-    thop knows none of PyG's layers and would report 0 (design.md, traps); aggregation is bytes moved, not counted here.
+    thop knows none of PyG's layers and would report 0; aggregation is bytes moved, not counted here.
     """
     x, block = inputs
     per_source, per_target = layer.dense_products()

@@ -24,7 +24,7 @@ from tuner.memory import PeakByPhase, tree_usage
 from tuner.records import Measurement, TrialState, WorkRequest
 
 SAMPLE_SECONDS = 0.005
-"""design.md asks for at least one sample every 10 ms."""
+"""Well below the 10 ms within which a peak must be seen."""
 GRACE_SECONDS = 20.0
 """Beyond its own limit a child may finish its epoch and report; then it is killed."""
 START_SECONDS = 120.0

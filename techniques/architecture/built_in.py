@@ -225,7 +225,9 @@ class EvaluateAllNodes:
 
     def _resident(self, so_far: Forecast, size: LayerSize) -> Range:
         """One layer for all nodes; the heap that training has left is used again."""
-        live, blocks = self._live_bytes(so_far, size), (FLOAT_BYTES * size.sources * size.columns_out,)
+        live = self._live_bytes(so_far, size)
+        gathered = self.architecture.layer_cost(size).gathered
+        blocks = [FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out)]
         needs = resident(live, blocks, self.speed.place, shapes_vary=False)
         left = so_far.held.get((Place.HOST, HEAP), ZERO)
         again = min(left.expected, heap_slack(live, blocks, shapes_vary=False).expected)

@@ -2,7 +2,7 @@
 
 The parameters keep PyG's names and shapes, so a trained state loads into the plain PyG layer. Where the input is wide
 or sparse, the product with the weight comes before the aggregation: both are linear, so the result is the same, and
-aggregating ``F_out`` columns is cheaper than ``F_in`` (costs.md, section 1).
+aggregating ``F_out`` columns is cheaper than ``F_in``.
 """
 
 from __future__ import annotations

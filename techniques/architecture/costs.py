@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from techniques.forecast import StepShape
 
 ADAM_BYTES_PER_PARAMETER = 16
-"""float32 weight, gradient and two moments (costs.md, section 2.1)."""
+"""float32 weight, gradient and two moments (stas00/ml-engineering, training/performance)."""
 
 
 @dataclass(frozen=True)

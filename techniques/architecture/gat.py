@@ -42,7 +42,7 @@ class Gat(BuiltIn):
         return (*super().knobs(facts), heads)
 
     def layer_cost(self, size: LayerSize) -> LayerCost:
-        """As costs.md, section 2.4, less one score: every gathered row is kept; m' counts a loop per target."""
+        """Every gathered row is kept; m' counts a loop per target."""
         edges = size.edges + size.targets
         source, target = size.sources * size.columns_out, size.targets * size.columns_out
         messages, scores, index = edges * size.columns_out, edges * size.heads, 4 * edges

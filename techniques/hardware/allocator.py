@@ -33,7 +33,7 @@ FIXED_BYTES = Range(0.0, 4e6, 16e6)
 """Workspaces of matrix products, Python's own objects. These figures: tests/benchmarks/accuracy.py."""
 GPU_FIXED_SHAPES = Range(1.0, 1.1, 1.25)
 GPU_VARYING_SHAPES = Range(1.1, 1.4, 1.9)
-"""Reserved over live bytes on a GPU (costs.md, section 2.1)."""
+"""Reserved over live bytes on a GPU (nvidia-smi over max_memory_allocated in the logs of Betty, ASPLOS 2023)."""
 
 
 def resident(live_bytes: float, blocks: Sequence[float], place: Place, shapes_vary: bool) -> Range:

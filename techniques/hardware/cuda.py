@@ -12,7 +12,7 @@ from techniques.hardware.rates import GPU_STEP_SECONDS, UNKNOWN_LINK
 from techniques.job import Job, JobSpec
 
 CONTEXT_BYTES = Range(0.3e9, 0.45e9, 0.7e9)
-"""CUDA context and kernels (costs.md, section 2.1)."""
+"""CUDA context and kernels (0.3 GB with lazy loading, PyTorch issue 107667; 0.55 GiB, stas00/ml-engineering)."""
 HOST_RUNTIME_BYTES = Range(0.1e9, 0.3e9, 0.8e9)
 """Host side of the CUDA runtime above the imports; not measured by us yet."""
 

@@ -10,12 +10,12 @@ from techniques.forecast import Place
 from techniques.job import JobSpec
 
 CPU_STEP_SECONDS = 3e-3
-"""Python and dispatch of one small training step (costs.md, section 4: 2-5 ms)."""
+"""Python and dispatch of one small training step (2 to 5 ms published for PyG on a T4)."""
 GPU_STEP_SECONDS = 4e-3
 GEMM_SHARE = 0.5
-"""Share of the peak rate that float32 products of tall, narrow matrices reach (costs.md, section 4)."""
+"""Share of the peak rate that float32 products of tall, narrow matrices reach."""
 BANDWIDTH_SHARE = 0.45
-"""Share of a GPU's bandwidth that gathers reach (costs.md, section 4: 0.35 to 0.55)."""
+"""Share of a GPU's bandwidth that gathers reach (0.35 to 0.55 from A100 epoch times of Bajaj et al., VLDB 2025, table 21)."""
 UNKNOWN_GPU_BANDWIDTH = 300e9
 UNKNOWN_GPU_FLOPS = 8e12
 UNKNOWN_LINK = 12e9

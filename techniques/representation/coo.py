@@ -29,7 +29,7 @@ class UseBlocks:
 
 @dataclass(frozen=True)
 class Coo:
-    """Works for every layer, attention included; needs one row of features per edge (costs.md, section 2)."""
+    """Works for every layer, attention included; needs one row of features per edge (PyG, advanced/sparse_tensor)."""
 
     slot: Slot = Slot.REPRESENTATION
     name: str = "coo"

@@ -17,7 +17,7 @@ VALUE_BYTES = 4
 
 @dataclass(frozen=True)
 class CsrAdjacency:
-    """Up to five times faster than COO on a CPU and without its one row per edge (design.md, traps)."""
+    """Up to five times faster than COO on a CPU (README) and without its one row per edge."""
 
     slot: Slot = Slot.REPRESENTATION
     name: str = "csr"
@@ -27,7 +27,7 @@ class CsrAdjacency:
         if spec.options[Slot.ARCHITECTURE] == "gat":
             rule = "the fused product needs one weight per edge, attention computes one per head"
             text = "a sparse adjacency saves GAT nothing: it needs every message"
-            return refuse("architecture", "gat", rule, "costs.md, section 2.4", text)
+            return refuse("architecture", "gat", rule, "PyG, message_passing.py", text)
         return USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:

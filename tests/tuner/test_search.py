@@ -92,7 +92,7 @@ def test_an_infeasible_point_is_pruned_not_failed(journal: Path) -> None:
 
 
 def test_the_journal_survives_a_kill_and_a_relative_path(journal: Path, monkeypatch: Any) -> None:
-    """With Optuna's default lock and a relative path this hangs for ever (ux.md, pitfall 1)."""
+    """With Optuna's default lock and a relative path this hangs for ever."""
     monkeypatch.chdir(journal.parent)
     code = (
         "from pathlib import Path; from tuner.search import *\n"
