@@ -6,11 +6,11 @@ CORE_BANDWIDTH = 10e9
 SMALL_BANDWIDTH = 25e9
 SERVER_BANDWIDTH = 100e9
 SERVER_CORES = 24
-CORE_GEMM_FLOPS = 30e9
+CORE_GEMM_FLOPS = 50e9
 
 RULE = (
     "host rates are estimated from the cores: 10 GB/s per core in one direction, at most 25 GB/s below 24 cores and "
-    "100 GB/s from there on; 30 GFLOP/s per core in float32 matrix products (AVX2)"
+    "100 GB/s from there on; 50 GFLOP/s per core in float32 matrix products"
 )
 
 

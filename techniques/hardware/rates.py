@@ -13,7 +13,7 @@ CPU_STEP_SECONDS = 3e-3
 """Python and dispatch of one small training step (2 to 5 ms published for PyG on a T4)."""
 GPU_STEP_SECONDS = 4e-3
 GEMM_SHARE = 0.5
-"""Share of the peak rate that float32 products of tall, narrow matrices reach."""
+"""Share of a GPU's peak rate that float32 products of tall, narrow matrices reach."""
 BANDWIDTH_SHARE = 0.45
 """Share of a GPU's bandwidth that gathers reach (0.35 to 0.55 from A100 epoch times of Bajaj et al., VLDB 2025, table 21)."""
 UNKNOWN_GPU_BANDWIDTH = 300e9
@@ -42,7 +42,7 @@ def rates(facts: Facts, spec: JobSpec) -> Rates:
         return Rates(
             place=Place.HOST,
             bytes_per_second=hardware.memory_bandwidth_bytes_per_second * share,
-            flops_per_second=hardware.gemm_flops_per_second * share * GEMM_SHARE,
+            flops_per_second=hardware.gemm_flops_per_second * share,
             step_seconds=CPU_STEP_SECONDS,
         )
     gpu = hardware.gpus[0] if hardware.gpus else None
