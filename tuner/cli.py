@@ -258,7 +258,7 @@ def _event_text(event: dict[str, Any]) -> str:
         if event["state"] != "complete":
             return f"trial {event['number']} {event['family']}: {event['state']} ({event['reason']})"
         memory = format_bytes(event["peak_host_bytes"])
-        epoch = format_seconds(event["epoch_seconds"] or 0.0)
+        epoch = format_seconds(event["epoch_seconds"]) if event["epoch_seconds"] else "unfinished"
         return f"trial {event['number']} ({event['purpose']}) {event['family']}: {event['metric']:.3f}, epoch {epoch}, peak {memory}"
     if kind == "winner":
         return f"winner {event['family']}: {event['reason']}"

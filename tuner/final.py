@@ -55,8 +55,8 @@ def final_measurement(
 def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> Measurement:
     """Train the winner of a finished search to convergence, or on from where a budget stopped it."""
     winner, plan = folder.winner(), Plan.load(folder.plan)
-    graph = folder.graph if folder.graph.is_dir() else Path(str(plan.facts.graph.source))
-    return _train(folder, plan.facts, winner.spec, str(graph), epochs, progress)
+    stored = ingest(plan.facts.graph.source, folder.graph)
+    return _train(folder, plan.facts, winner.spec, str(stored.path), epochs, progress)
 
 
 def train_graph(

@@ -34,7 +34,7 @@ def planned(
         UnsupportedTaskError: the task cannot be trained in this version.
         OptionError: the saved plan is for another graph.
     """
-    source = graph if isinstance(graph, str) else str(stored.path)
+    source = _lasting_name(graph, stored)
     facts = profiled(stored, goal.task if goal else None, source, check_values=True)
     refuse_untrainable(facts.task, facts.labels.num_classes, source)
     if plan is not None:
@@ -42,6 +42,14 @@ def planned(
         return _for_this_graph(loaded, facts.fingerprint, facts.model_copy(update={"source": source}), goal, fix, set)
     everything, _ = inspect(facts, model=model, on=None, goal=goal or Goal())
     return make_plan(everything, pins_of(fix, set), drawer(stored, facts))
+
+
+def _lasting_name(graph: Any, stored: FolderGraph) -> str:
+    """A name that means the same graph from any working directory."""
+    if not isinstance(graph, (str, os.PathLike)):
+        return str(stored.path)
+    text = os.fspath(graph)
+    return str(Path(text).expanduser().resolve()) if Path(text).expanduser().exists() else text
 
 
 def _for_this_graph(

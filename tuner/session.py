@@ -154,7 +154,7 @@ class Session:
             winner=winner,
             baseline=baselines[0] if baselines else None,
             final=final,
-            trials=tuple(bench.trials),
+            trials=tuple(one.model_copy(update={"score": bench.score(one.measured)}) for one in bench.trials),
             subsample=part,
         )
         write_text(self.folder.path / "report.txt", report_text(report))

@@ -10,6 +10,7 @@ from tuner.folder import write_text
 from tuner.records import Trial, Winner
 
 VERIFIED = 2
+"""So many of the search's best are measured again."""
 
 
 def verify(bench: Bench) -> Winner:
@@ -30,12 +31,11 @@ def verify(bench: Bench) -> Winner:
 
 
 def to_verify(bench: Bench) -> list[Trial]:
-    """The best of the search, then the best baseline, then the plan's first choice; no spec twice."""
+    """The best of the search, the best baseline, the second best, the plan's first choice; no spec twice."""
     ranked = [trial for _, trial in bench.scored("search")]
     best = bench.plan.best.name if bench.plan.best else ""
-    chosen = ranked[:VERIFIED]
-    for name in (BASELINE_NAME, best):
-        chosen += [trial for trial in ranked if trial.family == name][:1]
+    baseline, first = ([trial for trial in ranked if trial.family == name][:1] for name in (BASELINE_NAME, best))
+    chosen = ranked[:1] + baseline + ranked[1:VERIFIED] + first
     return [trial for index, trial in enumerate(chosen) if all(trial.spec != one.spec for one in chosen[:index])]
 
 

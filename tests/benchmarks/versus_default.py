@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-from pathlib import Path
 
 from planner.records import Plan
 from planner.render import table
 from techniques.job import JobSpec
 from tuner.folder import RunFolder
+from tuner.ingest import ingest
 from tuner.records import Limits, Measurement, WorkRequest
 from tuner.runner import Runner
 from tuner.scoring import target_seconds
@@ -34,7 +34,7 @@ def main() -> None:
     report, plan = folder.finished_report(), Plan.load(folder.plan)
     if report.baseline is None:
         raise SystemExit("the run has no measured baseline")
-    graph = folder.graph if folder.graph.is_dir() else Path(str(plan.facts.graph.source))
+    graph = ingest(plan.facts.graph.source, folder.graph).path
 
     def train(spec: JobSpec, target: float | None, seed: int) -> Measurement:
         seeded = spec.model_copy(update={"training": spec.training.model_copy(update={"seed": seed})})
