@@ -30,7 +30,7 @@ CHUNK_BYTES = 64 * 2**20
 FUSED_CHUNK_EDGES = 4_000_000
 """Edges whose values it holds at once where neighbours are summed by a fused product."""
 HEAP = "heap left by training"
-TIME_FACTOR = 2.5
+TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""

@@ -19,7 +19,7 @@ import pytest
 
 from techniques.errors import GraphError, InputError
 from techniques.facts import Goal
-from tuner.api import tune
+from tuner.api import run, tune
 from tuner.cli import main
 from tuner.folder import RunFolder
 from tuner.records import TrialState, TuneReport
@@ -110,6 +110,15 @@ def test_the_winner_can_be_run_again(finished: Any, capsys: Any) -> None:
     measured = json.loads(capsys.readouterr().out)
     assert (measured["state"], measured["epochs"]) == ("complete", 5)
     assert measured["test_metric"] is not None
+
+
+def test_the_winner_on_a_generated_graph_can_be_run_again(tmp_path: Path, monkeypatch: Any) -> None:
+    """Its graph lies in the cache, not in the run folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    report = tune("like:cora@0.2", out=tmp_path / "run", budget_seconds=10.0, trials=1)
+    assert report.final.measured.state is TrialState.COMPLETE
+    monkeypatch.chdir(tmp_path / "cache")
+    assert run(tmp_path / "run").state is TrialState.COMPLETE
 
 
 @pytest.fixture
