@@ -78,11 +78,11 @@ def _larger_limit(facts: Facts, costed: Costed) -> str | None:
         ("host_memory", figures.needs_host_bytes, hardware.memory_available_bytes),
         ("device_memory", figures.needs_device_bytes, free),
     ):
-        megabytes = -(-needs // 10**6)
-        raised = facts.goal.model_copy(update={f"{name}_bytes": megabytes * 10**6})
+        mebibytes = -(-needs // 2**20)
+        raised = facts.goal.model_copy(update={f"{name}_bytes": mebibytes * 2**20})
         stated = getattr(facts.goal, f"{name}_bytes") is not None
-        if stated and megabytes * 10**6 <= has and fits(facts.model_copy(update={"goal": raised}), figures):
-            return f"this machine has enough: --{name.replace('_', '-')} {megabytes}MB"
+        if stated and mebibytes * 2**20 <= has and fits(facts.model_copy(update={"goal": raised}), figures):
+            return f"this machine has enough: --{name.replace('_', '-')} {mebibytes}MiB"
     return None
 
 

@@ -166,9 +166,17 @@ def check_pins(facts: Facts, pins: Pins) -> None:
         option(slot, name)
     pins.training(Training())
     knobs = {knob.name: knob for slot in Slot for one in options(slot) for knob in one.knobs(facts)}
+    allowed = {slot: pins.options.get(slot) for slot in Slot}
+    if allowed[Slot.ARCHITECTURE] is None:
+        allowed[Slot.ARCHITECTURE] = facts.model.architecture
+    chosen = [one for slot in Slot for one in options(slot) if allowed[slot] in (None, one.name)]
+    used = {knob.name for one in chosen for knob in one.knobs(facts)}
     for name, value in pins.settings.items():
         if name in knobs:
             _check_value(knobs[name], value)
+            if name not in used:
+                pinned = ", ".join(f"{slot.value}={one}" for slot, one in pins.options.items())
+                raise OptionError(f"{name} has no effect with {pinned}", f"Drop --set {name} or the choice")
         elif name not in Training.model_fields:
             known = sorted({*knobs, *Training.model_fields})
             raise OptionError(f"there is no knob {name!r}", f"Choose one of: {', '.join(known)}")

@@ -79,7 +79,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
     found = [
         Reason(
             fact="host memory",
-            value=format_bytes(figures.needs_host_bytes),
+            value=f"up to {format_bytes(figures.needs_host_bytes)}",
             rule=f"baseline + peak under {format_bytes(facts.host_limit_bytes)}",
             source="cost model",
             text=f"peaks in {figures.peak_phase.value}",
@@ -89,10 +89,10 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
         found.append(
             Reason(
                 fact="device memory",
-                value=format_bytes(figures.needs_device_bytes),
+                value=f"up to {format_bytes(figures.needs_device_bytes)}",
                 rule=f"peak under {format_bytes(facts.device_limit_bytes)}",
                 source="cost model",
-                text="includes the CUDA context and the allocator's slack",
+                text=f"peaks in {figures.device_peak_phase.value}; CUDA context and allocator's slack included",
             )
         )
     epochs = figures.epochs_to_converge
@@ -105,6 +105,11 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
             text="published epochs to accuracy; tune measures it",
         )
     )
+    handicap = _handicap(facts, one)
+    if handicap > 1.0:
+        rule = "expected quality, one-batch sampling, tight memory"
+        text = "ranked as if it took so many times as long; tune measures it"
+        found.append(_reason("handicap", f"{handicap:.2f}x", rule, "Bajaj et al., VLDB 2025, section 5", text))
     found += _choice_reasons(facts, options)
     return tuple(found)
 

@@ -66,6 +66,11 @@ class ForecastFigures(Record):
         return int(self.peak_device_bytes.high)
 
     @property
+    def device_peak_phase(self) -> Phase:
+        """The phase whose expected device peak is the largest."""
+        return max(Phase, key=lambda phase: self.phases[phase].device_peak_bytes.expected)
+
+    @property
     def seconds_to_converge(self) -> float:
         return self.epochs_to_converge.expected * self.epoch_seconds.expected
 

@@ -38,6 +38,8 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
         lines += refused_lines(plan.rejected)
     lines += ["", "Rules"]
     lines += [f"  {rule.name}: {rule.verdict} ({rule.value})" for rule in plan.rules]
+    if plan.facts.graph.notes:
+        lines += ["", "Notes on the graph", *(f"  {note}" for note in plan.facts.graph.notes)]
     return "\n".join(wrapped for line in lines for wrapped in wrap(line, width))
 
 

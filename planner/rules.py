@@ -19,7 +19,7 @@ HIGH_DEGREE = 30.0
 def apply_rules(facts: Facts) -> tuple[RuleVerdict, ...]:
     """Every rule, in the order a person would read them."""
     rules = [size_class(facts.graph), memory_rule(facts), density_rule(facts.graph)]
-    if facts.device_limit_bytes:
+    if facts.hardware.gpus:
         rules.append(device_memory_rule(facts))
     rules.append(feature_rule(facts.graph))
     return tuple(rules)

@@ -183,12 +183,13 @@ class Forecast:
 
     def spike(self, phase: Phase, place: Place, amount: Range) -> Forecast:
         """Need ``amount`` bytes on top of what is held, for a moment."""
-        peak = self.held_bytes(place) + amount
+        needs = {each: self.held_bytes(each) + (amount if each is place else ZERO) for each in Place}
         before = self.phases[phase]
-        if place is Place.HOST:
-            after = replace(before, host_peak_bytes=before.host_peak_bytes.maximum(peak))
-        else:
-            after = replace(before, device_peak_bytes=before.device_peak_bytes.maximum(peak))
+        after = replace(
+            before,
+            host_peak_bytes=before.host_peak_bytes.maximum(needs[Place.HOST]),
+            device_peak_bytes=before.device_peak_bytes.maximum(needs[Place.DEVICE]),
+        )
         return replace(self, phases={**self.phases, phase: after})
 
     def spend(self, phase: Phase, seconds: Range) -> Forecast:

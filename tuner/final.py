@@ -13,6 +13,7 @@ from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.ingest import ingest, refuse_bad_graph
 from tuner.planning import choose, graph_name, planned
 from tuner.records import Limits, Measurement, TrialState, WorkRequest
+from tuner.report import write_report
 from tuner.runner import Progress, Runner
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
@@ -56,7 +57,13 @@ def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> M
     """Train the winner of a finished search to convergence, or on from where a budget stopped it."""
     winner, plan = folder.winner(), Plan.load(folder.plan)
     stored = ingest(plan.facts.graph.source, folder.graph)
-    return _train(folder, plan.facts, winner.spec, str(stored.path), epochs, progress)
+    measured = _train(folder, plan.facts, winner.spec, str(stored.path), epochs, progress)
+    if folder.report.is_file():
+        report = folder.finished_report()
+        final = report.final.model_copy(update={"measured": measured})
+        stopped = {"final": final, "stopped_by_budget": False}
+        write_report(folder, report.model_copy(update=stopped))
+    return measured
 
 
 def train_graph(

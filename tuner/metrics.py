@@ -13,6 +13,7 @@ from torch import Tensor
 from techniques.base import Slot
 
 if TYPE_CHECKING:
+    from techniques.architecture.network import Batch
     from techniques.job import Job
 
 
@@ -48,8 +49,24 @@ def macro_f1(logits: Tensor, y: Tensor) -> float:
     return float((2 * hits[present] / total[present]).mean()) if bool(present.any()) else 0.0
 
 
-def flops(job: Job) -> Flops:
-    """FLOPs of one epoch, from the shapes of one epoch's batches: the ledger is linear in them."""
+class EpochShapes:
+    """Nodes and edges of all batches of one epoch, layer by layer: the ledger is linear in them."""
+
+    def __init__(self, layers: int) -> None:
+        self.totals = [[0.0, 0.0, 0.0] for _ in range(layers)]
+        self.nonzeros = 0.0
+
+    def add(self, batch: Batch) -> None:
+        """Count one batch."""
+        self.nonzeros += float(batch.x.values().numel()) if batch.x.layout is torch.sparse_csr else 0.0
+        for total, block in zip(self.totals, batch.blocks, strict=True):
+            total[0] += block.num_sources
+            total[1] += block.num_targets
+            total[2] += block.num_edges
+
+
+def flops(job: Job, shapes: EpochShapes) -> Flops:
+    """FLOPs of one epoch of these shapes."""
     from techniques import option
     from techniques.architecture.built_in import BuiltIn
     from techniques.architecture.costs import shape_sizes, step_cost
@@ -58,22 +75,14 @@ def flops(job: Job) -> Flops:
     architecture = option(Slot.ARCHITECTURE, job.spec.options[Slot.ARCHITECTURE])
     assert isinstance(architecture, BuiltIn)
     plan = architecture.network_plan(job.facts, job.spec)
-    totals = [[0.0, 0.0, 0.0] for _ in plan.widths[1:]]
-    nonzeros = 0.0
-    for batch in job.need("batches")():
-        nonzeros += float(batch.x.values().numel()) if batch.x.layout is torch.sparse_csr else 0.0
-        for total, block in zip(totals, batch.blocks, strict=True):
-            total[0] += block.num_sources
-            total[1] += block.num_targets
-            total[2] += block.num_edges
-    shape = StepShape(tuple(LayerShape.homogeneous(*total) for total in totals), seeds=0)
+    shape = StepShape(tuple(LayerShape.homogeneous(*total) for total in shapes.totals), seeds=0)
     sizes = shape_sizes(
         shape,
         plan.widths,
         fused=job.need("structure").fused,
         transform_first=plan.transform_first,
         heads=plan.heads,
-        sparse_nonzeros=nonzeros if plan.sparse_input else None,
+        sparse_nonzeros=shapes.nonzeros if plan.sparse_input else None,
         dropout=plan.dropout > 0,
     )
     cost = step_cost([(size, architecture.layer_cost(size)) for size in sizes])

@@ -66,7 +66,8 @@ class PhaseMeasurement(Record):
     """Peaks above the baseline, and seconds; ``train`` and ``evaluate`` are totals over the run."""
 
     host_peak_bytes: int
-    device_peak_bytes: int
+    device_peak_bytes: int | None = None
+    """``None`` on a GPU: torch reports one peak for the whole run."""
     seconds: float
 
 

@@ -8,6 +8,7 @@ from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, range_bytes, range_seconds
 from planner.render import settings_text, table
 from techniques.forecast import Phase, Range
+from tuner.folder import RunFolder, write_text
 from tuner.records import Measurement, Trial, TuneReport
 from tuner.scoring import target_seconds
 
@@ -31,12 +32,19 @@ def report_text(report: TuneReport) -> str:
         "Memory by phase (above the baseline of the process)",
         *phase_table(final.predicted, final.measured),
     ]
-    if report.target is not None:
+    if report.target is not None and any(trial.purpose == "verify" for trial in report.trials):
         lines += ["", f"Time to validation {report.metric_name} {report.target:.3f}", *target_lines(report)]
     lines += ["", "Trials", *trial_table(report.trials)]
     if report.subsample:
         lines += ["", "Searched on a part of the graph", *subsample_lines(report)]
     return "\n".join(lines)
+
+
+def write_report(folder: RunFolder, report: TuneReport) -> None:
+    """``report.json``, ``report.txt`` and ``report.html`` of a run."""
+    write_text(folder.path / "report.txt", report_text(report))
+    write_text(folder.path / "report.html", report_html(report))
+    write_text(folder.report, report.model_dump_json(indent=1))
 
 
 def measurement_text(candidate: Candidate, measured: Measurement) -> str:

@@ -26,7 +26,9 @@ from tuner.records import Measurement, TrialState, WorkRequest
 SAMPLE_SECONDS = 0.005
 """Well below the 10 ms within which a peak must be seen."""
 GRACE_SECONDS = 20.0
-"""Beyond its own limit a child may finish its epoch and report; then it is killed."""
+"""Beyond its own limit a child may finish its step, evaluate and report, at least so long; then it is killed."""
+PREPARE_SECONDS = 600.0
+"""Loading and preparing a graph may take so much longer than training is allowed to."""
 START_SECONDS = 120.0
 Progress = Callable[[dict[str, Any]], None]
 
@@ -142,6 +144,7 @@ class _Watch:
         self.state: TrialState | None = None
         self.reason: str | None = None
         self.started = time.monotonic()
+        self.training_since: float | None = None
 
     def follow(self) -> None:
         """Return when the child has reported its result, ended, or broken a limit."""
@@ -171,6 +174,8 @@ class _Watch:
         if kind == "phase":
             self._sample()
             self.phase = event["phase"]
+            if self.phase == Phase.TRAIN and self.training_since is None:
+                self.training_since = time.monotonic()
         elif kind == "baseline":
             usage = tree_usage(self.pid)
             self.peaks = PeakByPhase(baseline_bytes=usage.held_bytes if usage else 0)
@@ -194,10 +199,14 @@ class _Watch:
             )
 
     def _check_time(self) -> None:
-        allowed = self.request.limits.seconds + GRACE_SECONDS
-        if time.monotonic() - self.started > allowed:
+        """The limit is for training: it runs from the first epoch; evaluating what was learnt may take as long again."""
+        limit = self.request.limits.seconds
+        training = self.training_since is not None
+        allowed = limit + (max(GRACE_SECONDS, limit) if training else PREPARE_SECONDS)
+        if time.monotonic() - (self.training_since or self.started) > allowed:
             self.state = TrialState.TIMED_OUT
-            self.reason = f"still running {GRACE_SECONDS:.0f} s after its limit of {self.request.limits.seconds:.0f} s"
+            what = "training" if training else "preparation"
+            self.reason = f"{what} still ran after {allowed:.0f} s, its limit is {limit:.0f} s"
 
     def measurement(self, status: int) -> Measurement:
         """What came of it."""

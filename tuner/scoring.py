@@ -9,7 +9,8 @@ from tuner.records import Measurement, Trial, TrialState
 
 TOLERANCE = 0.01
 """The best quality seen may be a lucky run: almost as good is good enough to stop the clock."""
-MISSED_WEIGHT = 10.0
+MISSED = 1e15
+"""Above any number of seconds or bytes: who misses the target ranks behind all who reach it, by how far it misses."""
 
 
 def evaluations_target(trials: Sequence[Trial], baseline: str) -> float | None:
@@ -27,21 +28,15 @@ def target_seconds(measured: Measurement, target: float) -> float | None:
     return next((one.seconds for one in measured.history if one.metric >= target), None)
 
 
-def score(measured: Measurement, target: float | None, limit_seconds: float, objective: Objective) -> float | None:
-    """``None`` where the candidate is infeasible.
-
-    A candidate that misses the target scores worse than any that reaches it, by how far it misses.
-    """
+def score(measured: Measurement, target: float | None, objective: Objective) -> float | None:
+    """Seconds to the target, bytes or minus the metric, by objective; ``None`` where the candidate is infeasible."""
     if measured.state is not TrialState.COMPLETE or measured.metric is None:
         return None
     if objective is Objective.ACCURACY or target is None:
         return -measured.metric
     reached = target_seconds(measured, target)
-    missed = max(target - measured.metric, 0.0)
+    if reached is None:
+        return MISSED * (1 + max(target - measured.metric, 0.0))
     if objective is Objective.MEMORY:
-        memory = float(measured.peak_host_bytes + measured.peak_device_bytes)
-        return memory * (1 + MISSED_WEIGHT * missed) if reached is None else memory
-    if reached is not None:
-        return reached
-    worst = max(limit_seconds, *(one.seconds for one in measured.history)) if measured.history else limit_seconds
-    return worst * (1 + MISSED_WEIGHT * missed)
+        return float(measured.peak_host_bytes + measured.peak_device_bytes)
+    return reached

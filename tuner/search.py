@@ -81,7 +81,7 @@ def first_points(bench: Bench, choices: dict[str, Candidate], pins: Pins) -> lis
     points = [point(family, DEFAULT_LEARNING_RATE) for family in choices if family != BASELINE_NAME]
     if BASELINE_NAME in choices:
         for index, rate in enumerate(BASELINE_LEARNING_RATES):
-            points.insert(2 * index, point(BASELINE_NAME, rate))
+            points.insert(2 * index + 1, point(BASELINE_NAME, rate))
     return points
 
 

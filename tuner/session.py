@@ -24,11 +24,11 @@ from techniques.remote.source.folder import FolderGraph
 from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, Bench, as_candidate, told
 from tuner.events import EventLog, Listener
 from tuner.final import final_measurement
-from tuner.folder import RunFolder, fingerprint, write_text
+from tuner.folder import RunFolder, fingerprint
 from tuner.ingest import ingest
 from tuner.planning import choose, graph_name, planned, refuse_changed_graph
 from tuner.records import Trial, TrialState, TuneReport, Winner
-from tuner.report import report_html, report_text
+from tuner.report import write_report
 from tuner.runner import Runner
 from tuner.search import search
 from tuner.space import families
@@ -157,9 +157,7 @@ class Session:
             trials=tuple(one.model_copy(update={"score": bench.score(one.measured)}) for one in bench.trials),
             subsample=part,
         )
-        write_text(self.folder.path / "report.txt", report_text(report))
-        write_text(self.folder.path / "report.html", report_html(report))
-        write_text(self.folder.report, report.model_dump_json(indent=1))
+        write_report(self.folder, report)
         self.log.add("finished", folder=str(self.folder.path))
         return report
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from techniques.forecast import Phase
-from tuner.metrics import accuracy, flops, macro_f1, micro_f1, thop_macs
+from tuner.metrics import EpochShapes, accuracy, flops, macro_f1, micro_f1, thop_macs
 from tuner.records import Evaluation, Measurement, PhaseMeasurement, TrialState, WorkRequest
 
 if TYPE_CHECKING:
@@ -55,16 +55,18 @@ def train(job: Job, request: WorkRequest, reporter: Reporter) -> Measurement:
     return loop.measurement(reason)
 
 
-def train_epoch(job: Job, deadline: float = math.inf) -> tuple[float, bool]:
+def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None = None) -> tuple[float, bool]:
     """One pass over the training nodes: the mean loss, and whether it was finished before the deadline.
 
-    ``deadline`` is a value of ``time.perf_counter``; at least one step is taken.
+    ``deadline`` is a value of ``time.perf_counter``; at least one step is taken. ``shapes`` is told every batch.
     """
     model, optimizer = job.need("model"), job.need("optimizer")
     model.train()
     total, count = 0.0, 0
     train_count = int(job.masks["train"].sum())
     for batch in job.moved_batches():
+        if shapes is not None:
+            shapes.add(batch)
         out = model(batch.x, batch.blocks)
         if batch.loss_rows is not None:
             out = out[batch.loss_rows]
@@ -94,6 +96,7 @@ class _Loop:
         self.progress = self._resumed() if request.checkpoint and self.checkpoint.is_file() else Progress()
         self.started = time.perf_counter() - self.progress.elapsed_seconds
         self.session_started = time.perf_counter()
+        self.shapes: EpochShapes | None = None
 
     def run(self) -> str:
         """Why training stopped."""
@@ -114,13 +117,15 @@ class _Loop:
     def _epoch(self) -> None:
         self.reporter.enter(Phase.TRAIN)
         start = time.perf_counter()
-        self.loss, finished = train_epoch(self.job, self.session_started + self.request.limits.seconds)
+        shapes = EpochShapes(len(self.model.convs))
+        self.loss, finished = train_epoch(self.job, self.session_started + self.request.limits.seconds, shapes)
         if torch.cuda.is_available() and self.job.need("device").type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
         self.progress.epoch += 1
         self.progress.train_seconds += seconds
         if finished:
+            self.shapes = shapes
             self.progress.epoch_seconds.append(seconds)
         if not math.isfinite(self.loss):
             raise FloatingPointError(
@@ -183,16 +188,16 @@ class _Loop:
         for phase in Phase:
             if phase is self.reporter.phase:
                 self.reporter.enter(phase)
-        counted = flops(self.job)
+        counted = flops(self.job, self.shapes) if self.shapes else None
         patience = self.job.spec.training.patience_evaluations
         measured = Measurement(
             state=TrialState.COMPLETE,
             reason=f"stopped by {reason}",
             peak_device_bytes=device_peak,
             epoch_seconds=_typical_seconds(progress.epoch_seconds),
-            flops_per_epoch=counted.gemm + counted.aggregation,
-            gemm_flops_per_epoch=counted.gemm,
-            aggregation_flops_per_epoch=counted.aggregation,
+            flops_per_epoch=counted and counted.gemm + counted.aggregation,
+            gemm_flops_per_epoch=counted and counted.gemm,
+            aggregation_flops_per_epoch=counted and counted.aggregation,
             thop_macs_forward=thop_macs(self.job),
             convergence_seconds=progress.elapsed_seconds if reason == "patience" else None,
             stopping_rule=f"{patience} evaluations without a better validation {self.metric_name}, evaluating every "
@@ -203,7 +208,9 @@ class _Loop:
             metric_name=self.metric_name,
             metric=progress.best_metric,
             phases={
-                phase: PhaseMeasurement(host_peak_bytes=0, device_peak_bytes=device_peak, seconds=seconds)
+                phase: PhaseMeasurement(
+                    host_peak_bytes=0, device_peak_bytes=None if device_peak else 0, seconds=seconds
+                )
                 for phase, seconds in self.reporter.seconds.items()
             },
             history=tuple(progress.history),

@@ -8,6 +8,7 @@ from techniques.facts import Objective
 from tuner.bench import MIN_TRIAL_SECONDS, VERIFY_SHARE, Bench
 from tuner.folder import write_text
 from tuner.records import Trial, Winner
+from tuner.scoring import MISSED
 
 VERIFIED = 2
 """So many of the search's best are measured again."""
@@ -60,14 +61,18 @@ def choose(bench: Bench) -> Winner:
         raise NoTrialSucceededError(f"no trial of {len(bench.trials)} succeeded ({failed})", "See trials/*/log.txt")
     best, trial = ranked[0]
     baselines = [value for value, one in ranked if one.family == BASELINE_NAME]
-    return Winner(family=trial.family, spec=trial.spec, reason=_why(bench, best, baselines))
+    return Winner(family=trial.family, spec=trial.spec, reason=_why(bench, trial, best, baselines))
 
 
-def _why(bench: Bench, best: float, baselines: list[float]) -> str:
+def _why(bench: Bench, trial: Trial, best: float, baselines: list[float]) -> str:
     objective = bench.facts.goal.optimize
     if objective is not Objective.TIME or bench.target is None:
         return f"best by {objective.value} among the verified"
+    if best >= MISSED:
+        return f"nothing verified reaches validation {bench.target:.3f}; {trial.measured.metric or 0.0:.3f} is nearest"
     text = f"reaches validation {bench.target:.3f} in {best:.2f} s"
+    if baselines and baselines[0] >= MISSED:
+        return f"{text}; PyG's defaults miss it in the same limits"
     if baselines and best < baselines[0]:
-        text += f"; PyG's defaults take {baselines[0] / best:.1f} times as long or miss it"
+        return f"{text}; PyG's defaults take {baselines[0] / best:.1f} times as long"
     return text

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, addmm_flop, mm_flop
 
-from tuner.metrics import accuracy, flops, macro_f1, micro_f1, thop_macs
+from tuner.metrics import EpochShapes, accuracy, flops, macro_f1, micro_f1, thop_macs
 from tuner.training import train_epoch
 
 JOBS = [
@@ -55,7 +55,10 @@ def test_flops_are_what_torch_counts_in_a_real_epoch(
     architecture: str, representation: str, tiny: Any, profiled: Any, spec_for: Any, make_job: Any
 ) -> None:
     job = _job(architecture, representation, tiny, profiled, spec_for, make_job)
-    ours = flops(job)
+    shapes = EpochShapes(len(job.model.convs))
+    for batch in job.batches():
+        shapes.add(batch)
+    ours = flops(job, shapes)
     with _DenseProducts() as counter:
         train_epoch(job)
     assert ours.gemm == counter.flops
