@@ -60,8 +60,8 @@ def _goes_on(bench: Bench, max_trials: int | None) -> bool:
     searched = sum(1 for trial in bench.trials if trial.purpose == "search")
     if max_trials is not None and searched >= max_trials:
         return False
-    # However slow the start was, one candidate is measured: otherwise there is nothing to choose.
-    return searched == 0 or bench.left(SEARCH_SHARE) > MIN_TRIAL_SECONDS
+    # However slow the start was, the plan's first choice and PyG's defaults are measured: they are the first points.
+    return searched < 2 or bench.left(SEARCH_SHARE) > MIN_TRIAL_SECONDS
 
 
 def _tell_all(study: Study, bench: Bench, waiting: list[tuple[OptunaTrial, float | None]]) -> list[Any]:
