@@ -15,7 +15,6 @@ class WholeGraph:
     """One batch that is built once and used in every epoch."""
 
     layers: int
-    copied_rows: bool
     stage: Stage = Stage.BATCH
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -67,8 +66,7 @@ class FullBatch:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
-        copied = spec.options[Slot.HARDWARE] != "cpu"
-        return (WholeGraph(setting_int(spec.settings, "layers"), copied_rows=copied),)
+        return (WholeGraph(setting_int(spec.settings, "layers")),)
 
     def recipe(self, spec: JobSpec) -> str:
         return "out = model(data.x, adjacency)\nloss = F.cross_entropy(out[data.train_mask], data.y[data.train_mask])"
