@@ -17,6 +17,7 @@ from planner.proposal import (
     check,
     proposals,
 )
+from planner.quantities import format_seconds
 from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict
 from planner.rules import apply_rules, judgements
@@ -110,6 +111,9 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
 
 def _candidate(facts: Facts, costed: Costed) -> Candidate:
     warned = check(facts, costed.spec).warnings + _task_warnings(facts)
+    deadline, seconds = facts.goal.deadline_seconds, costed.figures.seconds_to_converge
+    if deadline is not None and seconds > deadline:
+        warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
     if samples_for_nothing(costed):
         warned += ("one batch holds all training nodes: sampling drops neighbours without saving a step",)
     made = candidate(facts, costed, reasons(facts, costed) + judgements(facts))

@@ -96,4 +96,14 @@ def judgements(facts: Facts) -> tuple[Reason, ...]:
                 text="layers that keep a node apart from its neighbours (GraphSAGE) do better than GCN",
             )
         )
+    if len(facts.hardware.gpus) > 1 and not facts.goal.ddp_tried:
+        found.append(
+            Reason(
+                fact="GPUs",
+                value=str(len(facts.hardware.gpus)),
+                rule="no DistributedDataParallel that has not been tried with this model",
+                source="source, case F",
+                text="one GPU is used here; measure time per epoch and convergence under DDP before adopting it",
+            )
+        )
     return tuple(found)

@@ -224,3 +224,25 @@ def test_a_larger_machine_never_fits_less() -> None:
     ]
     assert fitting == sorted(fitting)
     assert fitting[0] < fitting[-1]
+
+
+def test_case_f_several_gpus_and_an_untried_model_ask_for_a_feasibility_study() -> None:
+    """Source, case F: the reason quotes the number of GPUs and goes with it, or once DDP has been tried."""
+
+    def said(machine_name: str, tried: bool | None) -> list[str]:
+        graph = from_counts(100_000, 1_000_000, 64, 10, directed=False)
+        made = plan(graph, on=machine_name, goal=Goal(ddp_tried=tried))
+        assert made.best is not None
+        return [reason.value for reason in made.best.reasons if reason.source == "source, case F"]
+
+    assert said("kaggle-2xt4", None) == ["2"]
+    assert said("kaggle-2xt4", True) == []
+    assert said("colab-t4", None) == []
+
+
+def test_a_deadline_that_cannot_be_met_is_a_warning() -> None:
+    graph = from_counts(2_400_000, 61_900_000, 100, 47, directed=False)
+    late = plan(graph, on="colab-t4", goal=Goal(deadline_seconds=1.0))
+    enough = plan(graph, on="colab-t4", goal=Goal(deadline_seconds=1e6))
+    assert late.best is not None and any("deadline" in warning for warning in late.best.warnings)
+    assert enough.best is not None and not any("deadline" in warning for warning in enough.best.warnings)
