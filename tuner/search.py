@@ -35,7 +35,7 @@ def search(bench: Bench, choices: dict[str, Candidate], pins: Pins, max_trials: 
     points = first_points(bench, choices, pins)
     enqueue_once(study, points)
     reclaim(study, {trial.number: bench.score(trial.measured) for trial in bench.trials})
-    waiting: list[tuple[OptunaTrial, float | None]] = []
+    waiting: list[OptunaTrial] = []
     idle = 0
     while _goes_on(bench, max_trials) and idle < MAX_IDLE_ASKS:
         asked = study.ask()
@@ -49,10 +49,11 @@ def search(bench: Bench, choices: dict[str, Candidate], pins: Pins, max_trials: 
         number = bench.next_number()
         asked.set_user_attr(TRIAL_NUMBER, number)
         exploring = len(bench.trials) < len(points)
-        trial = bench.measure(number, "search", family, spec, stop_at_target=not exploring)
-        waiting.append((asked, trial.score))
+        bench.measure(number, "search", family, spec, stop_at_target=not exploring)
+        waiting.append(asked)
         if not exploring:
-            waiting = _tell_all(study, bench, waiting)
+            _tell_all(study, bench, waiting)
+            waiting.clear()
     _tell_all(study, bench, waiting)
 
 
@@ -64,12 +65,11 @@ def _goes_on(bench: Bench, max_trials: int | None) -> bool:
     return searched < 2 or bench.left(SEARCH_SHARE) > MIN_TRIAL_SECONDS
 
 
-def _tell_all(study: Study, bench: Bench, waiting: list[tuple[OptunaTrial, float | None]]) -> list[Any]:
-    """Tell scores against the target as it is now; nothing waits afterwards."""
+def _tell_all(study: Study, bench: Bench, waiting: list[OptunaTrial]) -> None:
+    """Tell scores against the target as it is now."""
     by_number = {trial.number: bench.score(trial.measured) for trial in bench.trials}
-    for asked, _ in waiting:
+    for asked in waiting:
         tell(study, asked, by_number[asked.user_attrs[TRIAL_NUMBER]])
-    return []
 
 
 def first_points(bench: Bench, choices: dict[str, Candidate], pins: Pins) -> list[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from techniques.forecast import Phase
-from tuner.metrics import EpochShapes, accuracy, flops, macro_f1, micro_f1, thop_macs
+from tuner.metrics import EpochShapes, flops, macro_f1, quality, thop_macs
 from tuner.records import Evaluation, Measurement, PhaseMeasurement, TrialState, WorkRequest
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class _Loop:
         if not mask.any():
             return 0.0
         logits = self.job.need("predict")().cpu()
-        return (micro_f1 if self.labels.dim() == 2 else accuracy)(logits[mask], self.labels[mask])
+        return quality(logits[mask], self.labels[mask])
 
     def _stop_reason(self) -> str | None:
         progress = self.progress
@@ -185,9 +185,8 @@ class _Loop:
         """The record of a finished loop."""
         progress = self.progress
         device_peak = _device_peak_bytes(self.job.need("device"))
-        for phase in Phase:
-            if phase is self.reporter.phase:
-                self.reporter.enter(phase)
+        if self.reporter.phase is not None:
+            self.reporter.enter(self.reporter.phase)  # books the seconds of the phase that is running
         counted = flops(self.job, self.shapes) if self.shapes else None
         patience = self.job.spec.training.patience_evaluations
         measured = Measurement(
@@ -233,7 +232,7 @@ class _Loop:
         mask = self.job.masks["test"]
         if not mask.any():
             return measured
-        score = (micro_f1 if self.labels.dim() == 2 else accuracy)(logits[mask], self.labels[mask])
+        score = quality(logits[mask], self.labels[mask])
         return measured.model_copy(
             update={"test_metric": score, "test_macro_f1": macro_f1(logits[mask], self.labels[mask])}
         )

@@ -114,10 +114,3 @@ def small_facts(facts: Facts, width: int) -> Facts:
         }
     )
     return facts.model_copy(update={"graph": graph})
-
-
-def finished_phases(reporter: Reporter) -> dict[Phase, float]:
-    """Seconds by phase, the running one included."""
-    if reporter.phase is not None:
-        reporter.enter(reporter.phase)
-    return dict(reporter.seconds)

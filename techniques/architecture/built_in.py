@@ -171,7 +171,7 @@ class TrainStep:
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         activations = resident(live, largest.blocks, place, self.sampled)
-        so_far = so_far.spike(Phase.TRAIN, Place.HOST, ZERO).spike(Phase.TRAIN, place, activations)
+        so_far = so_far.spike(Phase.TRAIN, place, activations)
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.sampled)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
@@ -219,7 +219,6 @@ class EvaluateAllNodes:
             seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
             peak = peak.maximum(self._resident(so_far, size))
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
-        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, ZERO)
         so_far = so_far.spike(Phase.EVALUATE, place, peak)
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
 
