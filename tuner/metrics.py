@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -97,7 +98,9 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
 def thop_macs(job: Job) -> float | None:
     """Multiply-adds of one forward pass by thop, taught our layers; ``None`` where thop is not installed."""
     try:
-        from thop import profile
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # thop compares versions with distutils
+            from thop import profile
     except ImportError:
         return None
     batch = next(iter(job.moved_batches()))
