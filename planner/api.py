@@ -122,10 +122,9 @@ def _candidate(facts: Facts, costed: Costed) -> Candidate:
 
 def _task_warnings(facts: Facts) -> tuple[str, ...]:
     graph, found = facts.graph, []
-    if (facts.goal.task or graph.task) is not Task.NODE:
-        task = (facts.goal.task or graph.task).value
+    if facts.task is Task.GRAPH:
         found.append(
-            f"{task}-level training comes in a later version: the figures are for message passing over all nodes"
+            "graph-level training comes in a later version: the figures are for message passing over all nodes"
         )
     if graph.heterogeneous:
         found.append("node and edge types are trained as one type in this version")
@@ -145,15 +144,17 @@ def _verdict(facts: Facts, found: tuple[Candidate, ...], baseline: Candidate, pi
     unchanged = not any(reason.fact == "memory limit" for reason in found[0].reasons)
     if pins.options or pins.settings:
         return Verdict.FITS if unchanged else Verdict.FITS_WITH_CHANGES
-    full_batch = any(one.options[Slot.SAMPLING] == "full_batch" for one in found)
-    if unchanged and full_batch and fits(facts, baseline.forecast):
+    whole = facts.task is Task.LINK or any(one.options[Slot.SAMPLING] == "full_batch" for one in found)
+    if unchanged and whole and fits(facts, baseline.forecast):
         return Verdict.FITS
     return Verdict.FITS_WITH_CHANGES
 
 
 def _graph_facts(graph: GraphLike, task: Task | None, check_values: bool) -> tuple[GraphFacts, Draw | None]:
     if isinstance(graph, GraphFacts):
-        return graph, None
+        from planner.inspect.estimate import for_links
+
+        return for_links(graph) if task is Task.LINK else graph, None
     from planner.inspect.opened import open_and_profile
 
     return open_and_profile(graph, task, check_values)

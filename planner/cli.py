@@ -69,7 +69,9 @@ def add_plan(commands: Any) -> None:
     add_facts(parser)
     parser.add_argument("--check", action="store_true", help="also look at every feature value")
     parser.add_argument("--out", metavar="FILE", help="write the plan to this file")
-    add_json(parser)
+    printed = parser.add_mutually_exclusive_group()
+    add_json(printed)
+    printed.add_argument("--recipe", action="store_true", help="print the best candidate as a script of plain PyG code")
     parser.set_defaults(run=run_plan)
 
 
@@ -123,7 +125,7 @@ def add_pins(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", metavar="KNOB=VALUE", action="append", help="pin a knob, such as fanouts=15,10,5")
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse._ActionsContainer) -> None:
     """``--json``."""
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
@@ -134,8 +136,18 @@ def run_plan(arguments: argparse.Namespace) -> int:
     if arguments.out:
         made.save(arguments.out)
         print(f"plan written to {arguments.out}", file=sys.stderr)
-    print(made.model_dump_json(indent=2) if arguments.json else str(made))
+    if arguments.recipe and made.best is not None:
+        print(recipe_text(made), end="")
+    else:
+        print(made.model_dump_json(indent=2) if arguments.json else str(made))
     return 0 if made.best is not None else EXIT_NOTHING_FITS
+
+
+def recipe_text(made: Any) -> str:
+    """The script of a plan's best candidate."""
+    from techniques.recipe import recipe
+
+    return f"# {made.best.name}\n{recipe(made.best.spec, made.facts)}"
 
 
 def plan_from(arguments: argparse.Namespace) -> Any:

@@ -20,6 +20,7 @@ FULL_BATCH_EPOCHS = Range(80, 150, 250)
 """Published times to accuracy over epoch times: 110 to 230 full-batch epochs; some 450 sampled steps on arxiv and
 reddit, never under 3 epochs (Bajaj et al., VLDB 2025, table 3)."""
 BATCH_FALLBACKS = (512, 256, 128, 64, 32)
+PART_FALLBACKS = (2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,26 @@ def _limit(facts: Facts, figures: ForecastFigures) -> tuple[str, int]:
 
 def _changes(facts: Facts, spec: JobSpec, pins: Pins, limit: tuple[str, int]) -> Iterator[tuple[JobSpec, Reason]]:
     """Smaller batches, features left on disk, then both; nothing that the user has pinned."""
-    sizes = [] if "batch_size" in pins.settings else [s for s in BATCH_FALLBACKS if _smaller(spec, s)]
-    for size in sizes:
-        yield _changed(facts, spec, pins, limit, {"batch_size": size}, mapped=False)
-    if Slot.REMOTE_FEATURES in pins.options:
+    smaller = list(_smaller_batches(facts, spec, pins))
+    for settings in smaller:
+        yield _changed(facts, spec, pins, limit, settings, mapped=False)
+    if Slot.REMOTE_FEATURES in pins.options or spec.options[Slot.SAMPLING] == "full_batch":
         return
-    batch = spec.settings.get("batch_size")
-    for size in ([batch] if isinstance(batch, int) else []) + sizes:
-        yield _changed(facts, spec, pins, limit, {"batch_size": size}, mapped=True)
+    for settings in [{}, *smaller]:
+        yield _changed(facts, spec, pins, limit, settings, mapped=True)
 
 
-def _smaller(spec: JobSpec, size: int) -> bool:
-    batch = spec.settings.get("batch_size")
-    return isinstance(batch, int) and size < batch
+def _smaller_batches(facts: Facts, spec: JobSpec, pins: Pins) -> Iterator[dict[str, SettingValue]]:
+    """Fewer seeds a step, or more parts."""
+    batch, parts = spec.settings.get("batch_size"), spec.settings.get("num_parts")
+    if isinstance(batch, int) and "batch_size" not in pins.settings:
+        for size in BATCH_FALLBACKS:
+            if size < batch:
+                yield {"batch_size": size}
+    if isinstance(parts, int) and "num_parts" not in pins.settings:
+        for more in PART_FALLBACKS:
+            if parts * more <= facts.graph.num_nodes:
+                yield {"num_parts": parts * more}
 
 
 def _changed(
@@ -108,7 +116,8 @@ def _changed(
     if mapped:
         chosen |= {Slot.REMOTE_FEATURES: "memmap", Slot.REPRESENTATION_FEATURES: "dense"}
     changed = make_spec(facts, pins, chosen, {**spec.settings, **settings})
-    what = f"batch_size {settings['batch_size']}" + (", features left on disk" if mapped else "")
+    said = [f"{name} {value}" for name, value in settings.items()] + (["features left on disk"] if mapped else [])
+    what = ", ".join(said)
     where, limit_bytes = limit
     reason = Reason(
         fact="memory limit",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from techniques import option, options
 from techniques.base import Knob, SettingValue, Slot, Verdict
 from techniques.errors import OptionError
-from techniques.facts import Facts
+from techniques.facts import Facts, Task
 from techniques.job import JobSpec, Training, setting_int
 from techniques.sampling.neighbor import default_fanouts
 
@@ -19,10 +20,24 @@ BASELINE_SETTINGS: dict[str, SettingValue] = {
     "hidden": 256,
     "batch_size": 1024,
     "fanouts": (25, 10),
+    "seed_order": "uniform",
     "trim": False,
     "prefetch": 0,
 }
 """PyG's examples/reddit.py: GraphSAGE, 2 x 256, num_neighbors=[25, 10], batch_size=1024, lr=0.01, no trimming."""
+LINK_BASELINE_SETTINGS: dict[str, SettingValue] = {
+    **BASELINE_SETTINGS,
+    "hidden": 64,
+    "batch_size": 128,
+    "fanouts": (20, 10),
+    "negatives": 2,
+}
+"""PyG's link-level tutorial (docs, tutorial/neighbor_loader; MovieLens colab): GraphSAGE, 2 x 64, num_neighbors=[20, 10],
+neg_sampling_ratio=2.0, batch_size=128."""
+
+
+EGO_LAYERS = 3
+"""Convolutions over ego graphs where nothing else is asked for (PyG's examples/shadow.py)."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ def proposals(facts: Facts, pins: Pins) -> Iterator[JobSpec | Refusal]:
     check_pins(facts, pins)
     for hardware in _choices(Slot.HARDWARE, pins):
         for architecture in _architectures(facts, pins):
-            for sampling in _choices(Slot.SAMPLING, pins):
+            for sampling in _samplers(facts, pins):
                 for representation in _choices(Slot.REPRESENTATION, pins):
                     yield _proposal(
                         facts,
@@ -106,6 +121,9 @@ def make_spec(
     settings |= {name: value for name, value in (base or {}).items() if name in known}
     settings |= {name: value for name, value in pins.settings.items() if name in known}
     _match_fanouts(settings, pins, explicit="fanouts" in (base or {}))
+    if "depth" in settings and "layers" not in pins.settings and "layers" not in (base or {}):
+        # An ego graph's reach is apart from the number of layers: context needs no deep network.
+        settings["layers"] = facts.model.layers or EGO_LAYERS
     return JobSpec(options=filled, settings=settings, training=pins.training(Training()))
 
 
@@ -137,6 +155,8 @@ def baseline_spec(facts: Facts) -> JobSpec:
     """PyG's usual defaults, on the processor that PyG's examples would pick here."""
     hardware = "cuda" if facts.hardware.gpus else "cpu"
     chosen = {**BASELINE_OPTIONS, Slot.HARDWARE: hardware, Slot.REPRESENTATION_FEATURES: "dense"}
+    if facts.task is Task.LINK:
+        return make_spec(facts, Pins(), {**chosen, Slot.SAMPLING: "link_neighbor"}, LINK_BASELINE_SETTINGS)
     return make_spec(facts, Pins(), chosen, BASELINE_SETTINGS)
 
 
@@ -179,7 +199,9 @@ def check_pins(facts: Facts, pins: Pins) -> None:
                 raise OptionError(f"{name} has no effect with {pinned}", f"Drop --set {name} or the choice")
         elif name not in Training.model_fields:
             known = sorted({*knobs, *Training.model_fields})
-            raise OptionError(f"there is no knob {name!r}", f"Choose one of: {', '.join(known)}")
+            close = get_close_matches(name, known, n=1)
+            remedy = f"Did you mean {close[0]}?" if close else f"Choose one of: {', '.join(known)}"
+            raise OptionError(f"there is no knob {name!r}", remedy)
 
 
 def _check_value(knob: Knob, value: SettingValue) -> None:
@@ -203,6 +225,11 @@ def _check_value(knob: Knob, value: SettingValue) -> None:
                 f"{knob.name} must be whole numbers of at least 1, or -1 for all neighbours, got {value!r}", remedy
             )
         return
+    if isinstance(knob.default, str):
+        if value not in knob.choices:
+            names = ", ".join(map(str, knob.choices))
+            raise OptionError(f"{knob.name} must be one of {names}, got {value!r}", remedy)
+        return
     low, high = int(1 if knob.low is None else knob.low), float("inf") if knob.high is None else knob.high
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         limit = f"of at least {low}" if knob.high is None else f"from {low} to {int(high)}"
@@ -213,6 +240,14 @@ def _choices(slot: Slot, pins: Pins) -> tuple[str, ...]:
     if slot in pins.options:
         return (pins.options[slot],)
     return tuple(one.name for one in options(slot))
+
+
+def _samplers(facts: Facts, pins: Pins) -> tuple[str, ...]:
+    """Those for the task; a pinned one is refused with its reason."""
+    names = _choices(Slot.SAMPLING, pins)
+    if Slot.SAMPLING in pins.options:
+        return names
+    return tuple(name for name in names if (name == "link_neighbor") == (facts.task is Task.LINK))
 
 
 def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:

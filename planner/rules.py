@@ -6,12 +6,12 @@ from planner.quantities import format_bytes
 from planner.records import RuleVerdict
 from techniques.base import Reason
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
+from techniques.sampling.seeds import IMBALANCED
 
 MEMORY_LOW, MEMORY_HIGH = 4, 10
 """Memory should be 4 to 10 times the data set (source, general steps)."""
 DENSE_WORTH_IT = 0.25
 """Share of linked pairs from which a dense adjacency can pay; the measured sweep comes with the dense option."""
-IMBALANCED = 10.0
 LOW_HOMOPHILY = 0.5
 HIGH_DEGREE = 30.0
 
@@ -83,7 +83,7 @@ def judgements(facts: Facts) -> tuple[Reason, ...]:
                 value=f"{labels.imbalance:.1f}",
                 rule=f"largest class over smallest at least {IMBALANCED:.0f}",
                 source="source, technique 4",
-                text="accuracy alone misleads: look at macro-F1 too",
+                text="accuracy alone misleads: macro-F1, AUROC and average precision are reported beside it",
             )
         )
     if labels.homophily is not None and labels.homophily < LOW_HOMOPHILY:

@@ -18,8 +18,13 @@ from techniques.representation.coo import COO
 from techniques.representation.csr import CSR
 from techniques.representation.features_csr import FEATURES_CSR
 from techniques.representation.features_dense import FEATURES_DENSE
+from techniques.sampling.cluster import CLUSTER
 from techniques.sampling.full_batch import FULL_BATCH
+from techniques.sampling.graph_saint import GRAPH_SAINT
+from techniques.sampling.link_neighbor import LINK_NEIGHBOR
 from techniques.sampling.neighbor import NEIGHBOR
+from techniques.sampling.random_node import RANDOM_NODE
+from techniques.sampling.shadow_k_hop import SHADOW_K_HOP
 
 OPTIONS: tuple[Option, ...] = (
     NO_COARSENING,
@@ -28,6 +33,11 @@ OPTIONS: tuple[Option, ...] = (
     FEATURES_MAPPED,
     FULL_BATCH,
     NEIGHBOR,
+    LINK_NEIGHBOR,
+    SHADOW_K_HOP,
+    CLUSTER,
+    GRAPH_SAINT,
+    RANDOM_NODE,
     CSR,
     COO,
     FEATURES_DENSE,

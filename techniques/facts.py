@@ -60,6 +60,11 @@ class DegreeFacts(Record):
 
     ``histogram[i]`` counts the nodes whose degree lies in ``[lows[i], lows[i + 1])``; ``totals[i]`` is the sum of
     their degrees, so that ``totals[i] / histogram[i]`` is the exact mean of a bin.
+
+    What only the edges tell is ``None`` where they were not read: nodes, and training nodes, by block of like degree (in
+    and out where they differ), and ``block_edges[i][j]``, the entries from block j to block i without self-loops, from
+    at most a million edges. ``closure`` and ``square_closure`` are the shares of paths of two and three edges, the first
+    a random entry and no step straight back, whose ends are joined.
     """
 
     mean: float
@@ -67,6 +72,11 @@ class DegreeFacts(Record):
     lows: tuple[int, ...]
     histogram: tuple[int, ...]
     totals: tuple[int, ...]
+    block_nodes: tuple[int, ...] | None = None
+    block_train: tuple[int, ...] | None = None
+    block_edges: tuple[tuple[int, ...], ...] | None = None
+    closure: float | None = None
+    square_closure: float | None = None
 
 
 class FeatureFacts(Record):
@@ -87,7 +97,7 @@ class FeatureFacts(Record):
 
 
 class LabelFacts(Record):
-    """Labels and splits; counts are in nodes (or in graphs for graph-level tasks)."""
+    """Labels and splits; counts are in nodes, in graphs for graph-level tasks, in edges for link tasks."""
 
     num_classes: int
     multi_label: bool = False
@@ -143,8 +153,24 @@ class GraphFacts(Record):
         return self.num_edges / max(self.num_nodes, 1)
 
     @property
+    def message_share(self) -> float:
+        """Share of the edges that messages pass along: for a link task what is not hidden for validation and test."""
+        split = self.labels
+        if self.task is not Task.LINK or split.train is None:
+            return 1.0
+        return split.train / max(split.train + (split.val or 0) + (split.test or 0), 1)
+
+    def with_edge_share(self, share: float) -> GraphFacts:
+        """The same graph with a random share of its edges."""
+        if share >= 1.0:
+            return self
+        totals = tuple(int(share * total) for total in self.degrees.totals)
+        degrees = self.degrees.model_copy(update={"mean": share * self.degrees.mean, "totals": totals})
+        return self.model_copy(update={"num_edges": int(share * self.num_edges), "degrees": degrees})
+
+    @property
     def num_train(self) -> int:
-        """Training nodes; 60 % of all nodes where the split is not known."""
+        """Training nodes, or edges for a link task; 60 % of all nodes where the split is not known."""
         if self.labels.train is not None:
             return self.labels.train
         return max(1, int(0.6 * self.num_nodes))
@@ -212,6 +238,11 @@ class Facts(Record):
     model: ModelFacts = ModelFacts()
     hardware: HardwareFacts
     goal: Goal = Goal()
+
+    @property
+    def task(self) -> Task:
+        """What the user asks for, else what the graph's labels allow."""
+        return self.goal.task or self.graph.task
 
     @property
     def host_limit_bytes(self) -> int:

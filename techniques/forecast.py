@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
 
 from techniques.facts import EDGE, NODE, Facts
+
+if TYPE_CHECKING:
+    from techniques.sampling.drawn import DrawnGraph
 
 
 class Phase(StrEnum):
@@ -110,14 +114,26 @@ class StepShape:
 
 @dataclass(frozen=True)
 class DrawnHops:
-    """Sizes of one sampled batch: ``nodes`` found at hop 0 (the seeds), 1, ..., ``edges`` drawn at hop 1, 2, ..."""
+    """Sizes of one sampled batch: ``nodes`` found at hop 0 (the seeds), 1, ..., ``edges`` drawn at hop 1, 2, ...
+
+    A batch that is one subgraph has one number of each.
+    """
 
     nodes: tuple[int, ...]
     edges: tuple[int, ...]
 
 
-Draw = Callable[[int, tuple[int, ...]], tuple[DrawnHops, ...]]
-"""``draw(batch_size, fanouts)`` samples a few real batches of the graph at hand."""
+class Drawable(Protocol):
+    """Batches that can be drawn from a graph at hand; equal ones are drawn once."""
+
+    def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:
+        """Sizes of one batch; ``index`` seeds it."""
+
+    def __hash__(self) -> int: ...
+
+
+Draw = Callable[[Drawable], tuple[DrawnHops, ...]]
+"""Draws some fifty real batches of the graph at hand."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from techniques.architecture.network import Batch, Network
+    from techniques.remote.links import LinkSplit
     from techniques.remote.rows import RowStore
     from techniques.remote.source.stored import StoredGraph
     from techniques.sampling.structure import Structure
@@ -64,17 +65,26 @@ class Job:
     masks: dict[str, torch.Tensor] = field(default_factory=dict)
     device: torch.device | None = None
     seed_order: Callable[[], torch.Tensor] | None = None
-    """Train nodes in the order of a new epoch."""
+    """Positions in the list of training nodes, or edges, in the order of a new epoch."""
     batches: Callable[[], Iterable[Batch]] | None = None
     """One epoch of batches, on the host."""
     transfer: Callable[[Batch], Batch] | None = None
     """Moves a batch to where the model lives."""
     model: Network | None = None
     optimizer: torch.optim.Optimizer | None = None
-    predict: Callable[[], torch.Tensor] | None = None
-    """Logits of every node, [N, C], without gradients."""
+    predict: Callable[..., torch.Tensor] | None = None
+    """``predict(nodes=None)``: logits of these nodes (all by default), [B, C], without gradients; embeddings for links."""
+    ego_batches: Callable[[torch.Tensor], Iterable[Batch]] | None = None
+    """Batches of these nodes' ego graphs, in their order and without labels (ShaDow)."""
+    links: LinkSplit | None = None
+    """Splits of the edges, for link prediction; ``labels`` and ``masks`` are then unused."""
     wait_seconds: Callable[[], float] = lambda: 0.0
     """Seconds that the trainer has waited for batches so far."""
+
+    @property
+    def num_train(self) -> int:
+        """Training nodes, or edges where links are predicted."""
+        return int(self.links.train.shape[1]) if self.links is not None else int(self.masks["train"].sum())
 
     def need(self, name: str) -> Any:
         """An attribute that an earlier stage must have filled.

@@ -1,4 +1,4 @@
-"""Quality of predictions, and FLOPs of the steps that were really run."""
+"""FLOPs of the steps that were really run."""
 
 from __future__ import annotations
 
@@ -25,45 +25,16 @@ class Flops(NamedTuple):
     aggregation: float
 
 
-def quality(logits: Tensor, y: Tensor) -> float:
-    """The metric that training is judged by: accuracy, or micro-F1 where rows carry several labels."""
-    return micro_f1(logits, y) if y.dim() == 2 else accuracy(logits, y)
-
-
-def accuracy(logits: Tensor, y: Tensor) -> float:
-    """Share of rows whose largest logit is the class, 0 to 1."""
-    return float((logits.argmax(1) == y).float().mean())
-
-
-def micro_f1(logits: Tensor, y: Tensor) -> float:
-    """F1 over all labels of all rows together; a label is predicted where its logit is above 0."""
-    predicted, wanted = logits > 0, y > 0.5
-    hits = float((predicted & wanted).sum())
-    return 2 * hits / max(float(predicted.sum() + wanted.sum()), 1.0)
-
-
-def macro_f1(logits: Tensor, y: Tensor) -> float:
-    """Mean of the classes' F1; classes that neither occur nor are predicted do not count."""
-    if y.dim() == 2:
-        predicted, wanted = logits > 0, y > 0.5
-    else:
-        classes = torch.arange(logits.size(1))
-        predicted, wanted = logits.argmax(1, keepdim=True) == classes, y.unsqueeze(1) == classes
-    hits = (predicted & wanted).sum(0).double()
-    total = (predicted.sum(0) + wanted.sum(0)).double()
-    present = total > 0
-    return float((2 * hits[present] / total[present]).mean()) if bool(present.any()) else 0.0
-
-
 class EpochShapes:
     """Nodes and edges of all batches of one epoch, layer by layer: the ledger is linear in them."""
 
     def __init__(self, layers: int) -> None:
         self.totals = [[0.0, 0.0, 0.0] for _ in range(layers)]
-        self.nonzeros = 0.0
+        self.nonzeros = self.rows = 0.0
 
     def add(self, batch: Batch) -> None:
         """Count one batch."""
+        self.rows += batch.y.size(0)
         self.nonzeros += float(batch.x.values().numel()) if batch.x.layout is torch.sparse_csr else 0.0
         for total, block in zip(self.totals, batch.blocks, strict=True):
             total[0] += block.num_sources
@@ -90,8 +61,10 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
         heads=plan.heads,
         sparse_nonzeros=shapes.nonzeros if plan.sparse_input else None,
         dropout=plan.dropout > 0,
+        readout=plan.readout,
     )
-    cost = step_cost([(size, architecture.layer_cost(size)) for size in sizes])
+    layers = [(size, architecture.layer_cost(size)) for size in sizes]
+    cost = step_cost(layers, shapes.rows, plan.readout, plan.num_classes)
     return Flops(cost.gemm_flops, cost.aggregation_flops)
 
 
@@ -104,10 +77,22 @@ def thop_macs(job: Job) -> float | None:
     except ImportError:
         return None
     batch = next(iter(job.moved_batches()))
-    model = copy.deepcopy(job.need("model"))  # thop leaves buffers behind
+    whole = _Whole(copy.deepcopy(job.need("model")))  # thop leaves buffers behind
     with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-        macs, _ = profile(model, inputs=(batch.x, batch.blocks), custom_ops=_custom_ops(), verbose=False)
+        macs, _ = profile(whole, inputs=(batch,), custom_ops=_custom_ops(), verbose=False)
     return float(macs)
+
+
+class _Whole(torch.nn.Module):
+    """The network with what follows its last convolution, as thop wants it: one module, called."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> Tensor:
+        logits: Tensor = self.model.logits(batch)  # type: ignore[operator]
+        return logits
 
 
 def _custom_ops() -> dict[type, Any]:

@@ -98,6 +98,10 @@ class Measurement(Record):
     metric_name: str = "accuracy"
     metric: float | None = None
     """Best validation metric."""
+    validation: dict[str, float] = {}
+    """Every metric that applies, at the best evaluation: accuracy, macro_f1, auroc, average_precision, mrr, ..."""
+    test: dict[str, float] = {}
+    """The same of the test split, for a kept model."""
     test_metric: float | None = None
     test_macro_f1: float | None = None
     phases: dict[Phase, PhaseMeasurement] = {}

@@ -9,6 +9,7 @@ from planner.records import Candidate, range_bytes, range_seconds
 from planner.render import settings_text, table
 from techniques.forecast import Phase, Range
 from tuner.folder import RunFolder, write_text
+from tuner.metric_names import NAMES
 from tuner.records import Measurement, Trial, TuneReport
 from tuner.scoring import target_seconds
 
@@ -24,7 +25,7 @@ def report_text(report: TuneReport) -> str:
         f"  why: {report.winner.reason}",
         f"  settings: {settings_text(final.predicted)} {_training_text(final.predicted)}",
         f"  validation {report.metric_name}: {_number(final.measured.metric)}, test: {_number(final.measured.test_metric)}"
-        f" (macro-F1 {_number(final.measured.test_macro_f1)}), {final.measured.epochs} epochs, {final.measured.reason}",
+        f"{_beside(final.measured)}, {final.measured.epochs} epochs, {final.measured.reason}",
         "",
         "Predicted against measured (final training)",
         *comparison(final.predicted, final.measured),
@@ -54,8 +55,22 @@ def measurement_text(candidate: Candidate, measured: Measurement) -> str:
         head += f" ({measured.reason})"
     lines = [head, "", *comparison(candidate, measured), "", *phase_table(candidate, measured)]
     if measured.metric is not None:
-        lines += ["", f"validation {measured.metric_name} {measured.metric:.3f} after {measured.epochs} epochs"]
+        said = ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in measured.validation.items())
+        lines += [
+            "",
+            f"validation {measured.metric_name} {measured.metric:.3f} after {measured.epochs} epochs ({said})",
+        ]
+    if measured.wait_share is not None:
+        lines += [f"waited for batches: {measured.wait_share:.0%} of the training time"]
     return "\n".join(lines)
+
+
+def _beside(measured: Measurement) -> str:
+    """The other test metrics that apply."""
+    others = [
+        f"{NAMES[name]} {value:.3f}" for name, value in measured.test.items() if NAMES[name] != measured.metric_name
+    ]
+    return f" ({', '.join(others)})" if others else ""
 
 
 def final_text(measured: Measurement) -> str:
@@ -63,7 +78,7 @@ def final_text(measured: Measurement) -> str:
     lines = [
         f"trained {measured.epochs} epochs, {measured.reason}",
         f"validation {measured.metric_name} {_number(measured.metric)}, test {_number(measured.test_metric)}"
-        f" (macro-F1 {_number(measured.test_macro_f1)})",
+        f"{_beside(measured)}",
         f"epoch {format_seconds(measured.epoch_seconds or 0.0)}, peak host memory {format_bytes(measured.peak_host_bytes)}"
         f" above the {format_bytes(measured.baseline_host_bytes)} of the process",
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.proposal import BASELINE_NAME, Pins, knobs_of
 from planner.records import Candidate
-from techniques.base import Knob, SettingValue
+from techniques.base import Knob, SettingValue, Slot
 from techniques.facts import Facts
 from techniques.job import JobSpec
 from techniques.sampling.neighbor import FANOUT_CHOICES
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 MAX_FAMILIES = 6
+MAX_SAMPLERS = 3
+"""Samplers that are tried at least: which one is best is found by experiment (source, technique 4)."""
 LEARNING_RATES = (1e-3, 5e-2)
 BASELINE_LEARNING_RATES = (0.01, 0.003, 0.03)
 DROPOUTS = (0.0, 0.3, 0.5)
@@ -23,7 +25,10 @@ DROPOUTS = (0.0, 0.3, 0.5)
 
 def families(candidates: Sequence[Candidate], baseline: Candidate | None) -> dict[str, Candidate]:
     """The plan's best candidates, and PyG's defaults with the same search of their learning rate."""
-    found = {one.name: one for one in candidates[:MAX_FAMILIES]}
+    first = {one.options[Slot.SAMPLING]: one for one in reversed(candidates)}  # the best of each sampler
+    samplers = sorted(first.values(), key=candidates.index)[:MAX_SAMPLERS]
+    chosen = samplers + [one for one in candidates if one not in samplers][: MAX_FAMILIES - len(samplers)]
+    found = {one.name: one for one in sorted(chosen, key=candidates.index)}
     if baseline is not None:
         found[BASELINE_NAME] = baseline
     return found
@@ -95,6 +100,8 @@ def _parameter(knob: Knob, base: JobSpec) -> str:
     """Names carry the depth, or the choices, where they differ between families: Optuna's distributions are fixed."""
     if knob.name == "fanouts":
         return "fanouts_" + _text(fanout_choices(base)[0])
+    if knob.name == "num_parts":  # its choices follow from the sampler's own default
+        return f"num_parts_{base.options[Slot.SAMPLING]}"
     if knob.choices and base.settings[knob.name] not in knob.choices:
         return f"{knob.name}_{base.settings[knob.name]}"
     return knob.name

@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from techniques.forecast import Phase
-from tuner.metrics import EpochShapes, flops, macro_f1, quality, thop_macs
+from tuner.judge import judge
+from tuner.metric_names import NAMES
+from tuner.metrics import EpochShapes, flops, thop_macs
 from tuner.records import Evaluation, Measurement, PhaseMeasurement, TrialState, WorkRequest
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Progress:
     epoch: int = 0
     best_metric: float = -math.inf
     best_epoch: int = 0
+    best_scores: dict[str, float] = field(default_factory=dict)
     stale: int = 0
     """Evaluations since the best one."""
     every: int = 1
@@ -62,36 +65,44 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
     """
     model, optimizer = job.need("model"), job.need("optimizer")
     model.train()
-    total, count = 0.0, 0
-    train_count = int(job.masks["train"].sum())
+    total, count, late = 0.0, 0, False
     for batch in job.moved_batches():
+        if late:
+            return total / max(count, 1), False
         if shapes is not None:
             shapes.add(batch)
-        out = model(batch.x, batch.blocks)
-        if batch.loss_rows is not None:
-            out = out[batch.loss_rows]
-        loss = loss_of(out, batch.y)
+        if not batch.y.size(0):
+            continue  # a subgraph without training nodes teaches nothing
+        loss = loss_of(model.logits(batch), batch.y, batch.loss_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total, count = total + float(loss.detach()) * batch.y.size(0), count + batch.y.size(0)
-        if time.perf_counter() > deadline and count < train_count:
-            return total / count, False
+        late = time.perf_counter() > deadline
     return total / max(count, 1), True
 
 
-def loss_of(logits: Tensor, y: Tensor) -> Tensor:
-    """Cross entropy for class ids [B], binary cross entropy for multi-label rows [B, C]."""
-    if y.dim() == 2:
-        return F.binary_cross_entropy_with_logits(logits, y)
-    return F.cross_entropy(logits, y)
+def loss_of(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean loss of rows that count ``weight`` [B] times.
+
+    Cross entropy for class ids [B]; binary cross entropy for multi-label rows [B, C] and for links, [B] floats.
+    """
+    reduction = "mean" if weight is None else "none"
+    if y.is_floating_point():
+        loss = F.binary_cross_entropy_with_logits(logits, y, reduction=reduction)
+    else:
+        loss = F.cross_entropy(logits, y, reduction=reduction)
+    if weight is None:
+        return loss
+    rows = loss.mean(1) if loss.dim() == 2 else loss
+    return (rows * weight).sum() / weight.sum()
 
 
 class _Loop:
     def __init__(self, job: Job, request: WorkRequest, reporter: Reporter) -> None:
         self.job, self.request, self.reporter = job, request, reporter
-        self.model, self.labels = job.need("model"), job.need("labels")
-        self.metric_name = "micro-F1" if self.labels.dim() == 2 else "accuracy"
+        self.model, self.judge = job.need("model"), judge(job)
+        self.metric_name = NAMES[self.judge.metric]
         self.checkpoint = Path(request.folder) / CHECKPOINT
         self.progress = self._resumed() if request.checkpoint and self.checkpoint.is_file() else Progress()
         self.started = time.perf_counter() - self.progress.elapsed_seconds
@@ -135,7 +146,8 @@ class _Loop:
     def _evaluate(self) -> None:
         self.reporter.enter(Phase.EVALUATE)
         start = time.perf_counter()
-        metric = self._metric("val")
+        scores = self.judge.scores("val")
+        metric = scores.get(self.judge.metric, 0.0)
         progress = self.progress
         if progress.epoch == 1:
             share = (time.perf_counter() - start) / max(progress.train_seconds, 1e-9)
@@ -147,6 +159,7 @@ class _Loop:
         progress.stale += 1
         if metric > progress.best_metric:
             progress.best_metric, progress.best_epoch, progress.stale = metric, progress.epoch, 0
+            progress.best_scores = scores
             progress.best_state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         target = self.request.limits.target
         if target is not None and progress.target_seconds is None and metric >= target:
@@ -161,13 +174,6 @@ class _Loop:
             metric=metric,
             best=progress.best_metric,
         )
-
-    def _metric(self, split: str) -> float:
-        mask = self.job.masks[split]
-        if not mask.any():
-            return 0.0
-        logits = self.job.need("predict")().cpu()
-        return quality(logits[mask], self.labels[mask])
 
     def _stop_reason(self) -> str | None:
         progress = self.progress
@@ -206,6 +212,7 @@ class _Loop:
             wait_share=self.job.wait_seconds() / max(progress.train_seconds, 1e-9),
             metric_name=self.metric_name,
             metric=progress.best_metric,
+            validation=progress.best_scores,
             phases={
                 phase: PhaseMeasurement(
                     host_peak_bytes=0, device_peak_bytes=None if device_peak else 0, seconds=seconds
@@ -220,22 +227,29 @@ class _Loop:
         """Test metrics of the best weights; model and predictions are written beside them."""
         assert self.progress.best_state is not None
         self.model.load_state_dict(self.progress.best_state)
-        logits = self.job.need("predict")().cpu()
         folder = Path(self.request.folder)
         state = {
             "state_dict": {name: value.cpu() for name, value in self.model.state_dict().items()},
             "spec": self.job.spec.model_dump_json(),
         }
         write_atomically(folder / "model.pt", state)
-        predictions = (logits > 0).to(torch.uint8) if self.labels.dim() == 2 else logits.argmax(1)
-        write_atomically(folder / "predictions.pt", {"logits": logits, "predictions": predictions})
-        mask = self.job.masks["test"]
-        if not mask.any():
-            return measured
-        score = quality(logits[mask], self.labels[mask])
+        write_atomically(folder / "predictions.pt", self._predictions())
+        scores = self.judge.scores("test")
         return measured.model_copy(
-            update={"test_metric": score, "test_macro_f1": macro_f1(logits[mask], self.labels[mask])}
+            update={
+                "test": scores,
+                "test_metric": scores.get(self.judge.metric),
+                "test_macro_f1": scores.get("macro_f1"),
+            }
         )
+
+    def _predictions(self) -> dict[str, Tensor]:
+        """Logits and classes of every node; for links the nodes' embeddings, whose dot products are the logits."""
+        out = self.job.need("predict")().cpu()
+        if self.job.links is not None:
+            return {"embeddings": out}
+        several = self.job.need("labels").dim() == 2
+        return {"logits": out, "predictions": (out > 0).to(torch.uint8) if several else out.argmax(1)}
 
     def _save_checkpoint(self) -> None:
         state: dict[str, Any] = {

@@ -22,6 +22,7 @@ from techniques.facts import (
     Origin,
     Task,
 )
+from techniques.remote.link_counts import HIDDEN_NOTE, link_counts
 
 ASSUMED_CLASSES = 2
 MAX_SCALE = 1e6
@@ -142,9 +143,10 @@ def _features(entry: DatasetEntry) -> tuple[FeatureFacts, list[str]]:
 
 
 def _labels(entry: DatasetEntry) -> tuple[LabelFacts, list[str]]:
-    """Assumed labels: all nodes (or graphs) labelled, split by the entry's shares; none of it for link prediction."""
+    """Assumed labels: all nodes (or graphs) labelled, split by the entry's shares; for links a split of the edges."""
     if entry.task == Task.LINK:
-        return LabelFacts(num_classes=0), []
+        train, val, test = link_counts(entry.num_edges, entry.undirected, self_loops=0)
+        return LabelFacts(num_classes=0, train=train, val=val, test=test, split_is_seeded=True), [HIDDEN_NOTE]
     items = entry.num_graphs if entry.task == Task.GRAPH else entry.num_nodes
     train, val, test = seeded_counts(items, entry.split)
     facts = LabelFacts(
@@ -160,6 +162,15 @@ def _labels(entry: DatasetEntry) -> tuple[LabelFacts, list[str]]:
     if not entry.split_is_known:
         notes.append("split not known: 60/20/20 assumed")
     return facts, notes
+
+
+def for_links(graph: GraphFacts) -> GraphFacts:
+    """The same graph with its edges to predict instead of its labels."""
+    if graph.task is Task.LINK:
+        return graph
+    train, val, test = link_counts(graph.num_edges, graph.undirected, graph.self_loops or 0)
+    labels = LabelFacts(num_classes=0, train=train, val=val, test=test, split_is_seeded=True)
+    return graph.model_copy(update={"task": Task.LINK, "labels": labels, "notes": (*graph.notes, HIDDEN_NOTE)})
 
 
 def _known_homophily(entry: DatasetEntry) -> dict[str, float]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from planner.inspect.structure import homophily
+from planner.inspect.structure import CHUNK, both_directions, chunks, homophily
 from techniques.errors import UnsupportedTaskError
 from techniques.facts import LabelFacts, Task
+from techniques.remote.link_counts import HIDDEN_NOTE, link_counts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MASKS = ("train_mask", "val_mask", "test_mask")
 SEEDED_SHARES = (0.6, 0.2, 0.2)
+MAX_ENTRIES_SORTED = 1 << 26
+"""Up to here parallel edges are found by sorting, in 8 bytes an entry (half a GiB) and a copy where there are any."""
 
 
 def seeded_counts(labelled: int, shares: tuple[float, float, float] = SEEDED_SHARES) -> tuple[int, int, int]:
@@ -29,10 +32,13 @@ def seeded_counts(labelled: int, shares: tuple[float, float, float] = SEEDED_SHA
 
 
 def read_labels(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task) -> tuple[LabelFacts, list[str]]:
-    """Label facts and what is worth a note. Counts are in nodes, or in graphs for a graph-level task.
+    """Label facts and what is worth a note. Counts are in nodes, in graphs for a graph-level task, in edges for links.
 
-    For link prediction the split is one of edges, so ``train``, ``val`` and ``test`` stay unknown.
+    Raises:
+        UnsupportedTaskError: the labels are not class ids; GraphError: ``edge_split`` does not fit the edges.
     """
+    if task is Task.LINK:
+        return _link_split(stored, edge_index, num_nodes)
     if "y" not in stored.headers:
         return LabelFacts(num_classes=0), []
     labels = stored.read("y")
@@ -46,10 +52,40 @@ def read_labels(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Tas
         known = classes >= 0
         if len(classes) == num_nodes and task is not Task.GRAPH:
             facts = facts.model_copy(update={"homophily": homophily(edge_index, classes)})
-    if task is Task.LINK:
-        return facts, notes
     split, split_notes = _split(stored, facts.labelled or 0, known)
     return facts.model_copy(update=split), notes + split_notes
+
+
+def _link_split(stored: StoredGraph, edge_index: Ints, num_nodes: int) -> tuple[LabelFacts, list[str]]:
+    """Edges to train on and hidden ones; labels of nodes play no part."""
+    seeded = "edge_split" not in stored.headers
+    undirected = both_directions(edge_index[0], edge_index[1], num_nodes)
+    notes = [f"no edge_split stored: {HIDDEN_NOTE}"] if seeded else []
+    if edge_index.shape[1] <= MAX_ENTRIES_SORTED:
+        from techniques.remote.links import count_links
+
+        train, val, test = count_links(stored, undirected)
+    else:
+        train, val, test = _links_with_copies(stored, edge_index, undirected)
+        notes.append("so many edges that parallel ones were not looked for: each stored copy counts")
+    return LabelFacts(num_classes=0, train=train, val=val, test=test, split_is_seeded=seeded), notes
+
+
+def _links_with_copies(stored: StoredGraph, edge_index: Ints, undirected: bool) -> tuple[int, int, int]:
+    """Like ``count_links``, in constant memory."""
+    import numpy as np
+
+    loops, split = 0, np.zeros(3, np.int64)
+    codes: Any = stored.read("edge_split") if "edge_split" in stored.headers else None
+    for part in chunks(edge_index.shape[1], CHUNK):
+        pairs = edge_index[0, part] != edge_index[1, part]
+        loops += int(np.count_nonzero(~pairs))
+        if codes is not None:
+            split += np.bincount(codes[part][pairs], minlength=3)
+    if codes is None:
+        return link_counts(edge_index.shape[1], undirected, loops)
+    train, val, test = (split // (2 if undirected else 1)).tolist()
+    return train, val, test
 
 
 def _ids(labels: NDArray[np.generic]) -> Ints:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from techniques.errors import GraphError, OptionError
 from techniques.facts import GraphFacts, Task
-from techniques.forecast import Draw, DrawnHops
+from techniques.forecast import Draw, Drawable, DrawnHops
 
 if TYPE_CHECKING:
     from techniques.remote.source.stored import StoredGraph
+    from techniques.sampling.drawn import DrawnGraph
 
 LIKE = "like:"
-DRAWN_BATCHES = 6
-DRAW_SEED = 12345
+FEWEST_BATCHES, DRAWN_BATCHES, DRAWN_EDGES = 6, 50, 3_000_000
+"""Batches drawn to see their sizes, and the edges after which six must do."""
 MAX_GENERATED_EDGES = 60_000_000
 """Above this a generated graph would take minutes and gigabytes to plan for: its counts are used instead."""
 
@@ -120,43 +121,59 @@ def cache_folder() -> Path:
 
 
 def drawer(stored: StoredGraph, facts: GraphFacts) -> Draw:
-    """Draws batches of training nodes from the graph itself; sorts its edges once, and remembers what it drew."""
-    state: dict[str, Any] = {}
-    drawn: dict[tuple[int, tuple[int, ...]], tuple[DrawnHops, ...]] = {}
+    """Draws batches of the graph itself; sorts its edges once, and remembers what it drew."""
+    opened: list[DrawnGraph] = []
+    drawn: dict[Drawable, tuple[DrawnHops, ...]] = {}
 
-    def draw(batch_size: int, fanouts: tuple[int, ...]) -> tuple[DrawnHops, ...]:
-        if "kernel" not in state:
-            state["kernel"], state["seeds"] = _kernel(stored, facts)
-        key = (batch_size, fanouts)
-        if key not in drawn:
-            drawn[key] = _draw(state["kernel"], state["seeds"], batch_size, fanouts)
-        return drawn[key]
+    def draw(batches: Drawable) -> tuple[DrawnHops, ...]:
+        if not opened:
+            opened.append(_drawn_graph(stored, facts))
+        if batches not in drawn:
+            drawn[batches] = _draw(batches, opened[0])
+        return drawn[batches]
 
     return draw
 
 
-def _kernel(stored: StoredGraph, facts: GraphFacts) -> tuple[Any, Any]:
+def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
     import numpy as np
 
-    from techniques.sampling.kernels import NeighborKernel, build_csc
+    from techniques.sampling.drawn import DrawnGraph
+    from techniques.sampling.kernels import build_csc
 
     edge_index: Any = stored.read("edge_index")
+    if facts.task is Task.LINK:
+        # What is hidden for validation and test is not there to be sampled.
+        keep = np.random.default_rng(0).random(edge_index.shape[1]) < facts.message_share
+        edge_index = np.ascontiguousarray(edge_index[:, keep])
     colptr, row, _ = build_csc(edge_index, facts.num_nodes)
-    if "train_mask" not in stored.headers:
-        return NeighborKernel(colptr, row, facts.num_nodes), np.arange(facts.num_nodes)
-    train = stored.read("train_mask")
-    # Some collections store ten splits side by side: the first one counts.
-    seeds = np.flatnonzero(train if train.ndim == 1 else train[:, 0])
-    return NeighborKernel(colptr, row, facts.num_nodes), seeds
+    return DrawnGraph(colptr, row, *_train_nodes(stored, facts))
 
 
-def _draw(kernel: Any, seeds: Any, batch_size: int, fanouts: tuple[int, ...]) -> tuple[DrawnHops, ...]:
+def _train_nodes(stored: StoredGraph, facts: GraphFacts) -> tuple[Any, Any]:
+    """Training nodes and their class positions; a seeded share of the labelled nodes where no split is stored."""
     import numpy as np
 
-    rng = np.random.default_rng(DRAW_SEED)
-    found = []
-    for index in range(DRAWN_BATCHES):
-        chosen = rng.choice(seeds, size=min(batch_size, seeds.size), replace=False).astype(np.int64)
-        hops = kernel.sample(chosen, fanouts, DRAW_SEED + index)
-        found.append(DrawnHops(tuple(hops.num_sampled_nodes), tuple(hops.num_sampled_edges)))
+    labels: Any = np.asarray(stored.read("y")) if "y" in stored.headers else None
+    single = labels is not None and labels.ndim == 1 and labels.size == facts.num_nodes
+    if "train_mask" in stored.headers:
+        mask = stored.read("train_mask")
+        # Some collections store ten splits side by side: the first one counts.
+        chosen = (mask if mask.ndim == 1 else mask[:, 0]).astype(bool)
+        train = np.flatnonzero(chosen & (np.nan_to_num(labels, nan=-1) >= 0) if single else chosen)
+    else:
+        every = np.flatnonzero(np.nan_to_num(labels, nan=-1) >= 0) if single else np.arange(facts.num_nodes)
+        train = np.sort(np.random.default_rng(0).permutation(every)[: facts.num_train])
+    if not single or not train.size:
+        return train if train.size else np.arange(facts.num_nodes), None
+    return train, np.unique(labels[train], return_inverse=True)[1]
+
+
+def _draw(batches: Drawable, graph: DrawnGraph) -> tuple[DrawnHops, ...]:
+    """Fifty batches, or fewer large ones, but never less than six."""
+    found: list[DrawnHops] = []
+    edges = 0
+    while len(found) < FEWEST_BATCHES or (len(found) < DRAWN_BATCHES and edges < DRAWN_EDGES):
+        found.append(batches.draw(graph, len(found)))
+        edges += sum(found[-1].edges)
     return tuple(found)

@@ -10,20 +10,22 @@ from techniques.architecture.costs import (
     ADAM_BYTES_PER_PARAMETER,
     LayerCost,
     LayerSize,
+    Readout,
     StepCost,
     shape_sizes,
     step_cost,
 )
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
-from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.hardware.allocator import heap_left, heap_slack, resident
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
+from techniques.recipe import weighs_edges
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 CHUNK_BYTES = 64 * 2**20
 """Messages that evaluation holds at once where neighbours are gathered edge by edge."""
@@ -79,7 +81,9 @@ class BuiltIn(ABC):
         plan = self.network_plan(facts, spec)
         speed = rates(facts, spec)
         sampled = spec.options[Slot.SAMPLING] != "full_batch"
-        return (TrainStep(self, plan, speed, sampled), EvaluateAllNodes(self, plan, speed))
+        ego = plan.readout is Readout.EGO
+        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, plan, speed)
+        return (TrainStep(self, plan, speed, sampled), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Widths and order of operations."""
@@ -90,8 +94,10 @@ class BuiltIn(ABC):
                 raise OptionError(f"{name} must be at least 1, got {value}", f"Write --set {name}=2 or more")
         if hidden % heads:
             raise OptionError(f"hidden must be a multiple of heads, got {hidden} and {heads}", "Write --set heads=4")
-        graph = facts.graph
-        widths = (graph.features.width, *([hidden] * (layers - 1)), max(graph.labels.num_classes, 2))
+        graph, readout = facts.graph, _readout(facts, spec)
+        classes = max(graph.labels.num_classes, 2)
+        out = classes if readout is Readout.NODES else hidden
+        widths = (graph.features.width, *([hidden] * (layers - 1)), out)
         sparse = spec.options[Slot.REPRESENTATION_FEATURES] == "csr"
         wide = widths[0] > WIDE_INPUT * widths[1]
         return NetworkPlan(
@@ -100,43 +106,61 @@ class BuiltIn(ABC):
             transform_first=self.can_transform_first and (sparse or wide),
             sparse_input=sparse,
             dropout=spec.training.dropout,
+            readout=readout,
+            num_classes=classes,
         )
 
     def build_network(self, plan: NetworkPlan) -> nn.Module:
         """The live network."""
+        from torch import nn
+
         from techniques.architecture.network import Network
 
         last = len(plan.widths) - 2
+        ego = plan.readout is Readout.EGO
         convs = [
             self.conv(
                 plan.widths[index],
                 plan.widths[index + 1],
-                last=index == last,
+                last=index == last and not ego,
                 transform_first=plan.transform_first and index == 0,
                 heads=plan.heads,
             )
             for index in range(last + 1)
         ]
-        return Network(convs, plan.dropout)
+        readout = nn.Linear(2 * plan.widths[-1], plan.num_classes) if ego else None
+        return Network(convs, plan.dropout, readout)
 
     def recipe(self, spec: JobSpec) -> str:
-        settings = spec.settings
+        settings, name = spec.settings, self.pyg_layers()
+        ego, links = (spec.options[Slot.SAMPLING] == sampling for sampling in ("shadow_k_hop", "link_neighbor"))
+        out = "" if ego or links else ", num_classes"
+        more = f", heads={settings['heads']}" if "heads" in settings else ""
+        if weighs_edges(spec):  # the weights are in the adjacency already
+            more = {"GraphSAGE": ', aggr="sum"', "GCN": ", normalize=False"}.get(name, "")
+        widths = f"data.num_features, {settings['hidden']}, {settings['layers']}{out}"
         return (
-            f"from torch_geometric.nn import {self.pyg_layers()}\n"
-            f"model = {self.pyg_layers()}(data.num_features, {settings['hidden']}, {settings['layers']}, num_classes,\n"
-            f"    dropout={spec.training.dropout})"
+            f"from torch_geometric.nn import {name}\n"
+            f"torch.manual_seed({spec.training.seed})\n"
+            f"model = {name}({widths}, dropout={spec.training.dropout}{more})"
+            + (f"\nmodel.readout = torch.nn.Linear({2 * setting_int(settings, 'hidden')}, num_classes)" if ego else "")
         )
 
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """Everything that fixes the network's shape; ``widths`` are F_in, hidden, ..., classes."""
+    """Everything that fixes the network's shape.
+
+    ``widths`` are F_in, hidden, ..., and what the last convolution says: classes, or hidden before a readout.
+    """
 
     widths: tuple[int, ...]
     heads: int
     transform_first: bool
     sparse_input: bool
     dropout: float
+    readout: Readout = Readout.NODES
+    num_classes: int = 2
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
@@ -150,7 +174,14 @@ class NetworkPlan:
             self.heads,
             sparse_nonzeros=per_node * shape.input_nodes if self.sparse_input else None,
             dropout=self.dropout > 0,
+            readout=self.readout,
         )
+
+
+def _readout(facts: Facts, spec: JobSpec) -> Readout:
+    if facts.task is Task.LINK:
+        return Readout.PAIRS
+    return Readout.EGO if spec.options[Slot.SAMPLING] == "shadow_k_hop" else Readout.NODES
 
 
 @dataclass(frozen=True)
@@ -186,7 +217,8 @@ class TrainStep:
 
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
         sizes = self.plan.sizes(so_far, shape)
-        return step_cost([(size, self.architecture.layer_cost(size)) for size in sizes], shape.seeds)
+        layers = [(size, self.architecture.layer_cost(size)) for size in sizes]
+        return step_cost(layers, shape.seeds, self.plan.readout, self.plan.num_classes)
 
     def build(self, job: Job) -> Job:
         import torch
@@ -262,11 +294,53 @@ class EvaluateAllNodes:
         features = job.need("features")
         degrees = structure.degrees().to(device)
 
-        def predict():  # type: ignore[no-untyped-def]
+        def predict(nodes: Tensor | None = None) -> Tensor:
             set_true_degrees(model, degrees)
             try:
-                return model.inference(features.whole(), structure, device)
+                every = model.inference(features.whole(), structure, device)
             finally:
                 set_true_degrees(model, None)
+            return every if nodes is None else every[nodes.to(device)]
+
+        return replace(job, predict=predict)
+
+
+@dataclass(frozen=True)
+class EvaluateEgoGraphs:
+    """Logits of nodes from their ego graphs, batch by batch as in training: a ShaDow network knows nothing else.
+
+    The ego graphs are drawn anew from one fixed seed, so that a model is judged alike every time.
+    """
+
+    speed: Rates
+    stage: Stage = Stage.EVALUATE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph, train = so_far.facts.graph, so_far.phases[Phase.TRAIN].seconds
+        best = Range.exact(FLOAT_BYTES * so_far.parameters)
+        so_far = so_far.hold(Phase.EVALUATE, self.speed.place, "best weights", best)
+        for place in Place:
+            trained = so_far.phases[Phase.TRAIN]
+            peak = trained.host_peak_bytes if place is Place.HOST else trained.device_peak_bytes
+            held = so_far.held_bytes(place)
+            # Forward passes only: at most what a training step needs, often half of it.
+            half = 0.5 * max(peak.expected - held.expected, 0.0)
+            so_far = so_far.spike(Phase.EVALUATE, place, Range(0.0, half, max(peak.high - held.high, half)))
+        share = graph.num_nodes / max(graph.num_train, 1) / 3
+        return so_far.spend(Phase.EVALUATE, train * share)
+
+    def build(self, job: Job) -> Job:
+        import torch
+
+        model, ego_batches, transfer = job.need("model"), job.need("ego_batches"), job.need("transfer")
+        everyone = torch.arange(job.facts.graph.num_nodes)
+
+        @torch.no_grad()
+        def predict(nodes: Tensor | None = None) -> Tensor:
+            was_training = model.training
+            model.eval()
+            parts = [model.logits(transfer(batch)) for batch in ego_batches(everyone if nodes is None else nodes)]
+            model.train(was_training)
+            return torch.cat(parts)
 
         return replace(job, predict=predict)

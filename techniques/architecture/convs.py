@@ -45,6 +45,8 @@ class GCN(GCNConv):  # type: ignore[misc]
 
 def _inverse_roots(block: Block) -> Tensor:
     """(degree + 1)^-1/2 of every source; a source that is no target has no edge of its own in the block."""
+    if block.degrees is not None:
+        return (block.degrees + 1.0).rsqrt_()
     degrees = F.pad(block.in_degrees(), (0, block.num_sources - block.num_targets))
     return degrees.add_(1.0).rsqrt_()
 

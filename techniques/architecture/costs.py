@@ -8,11 +8,23 @@ The peak is the largest sum of what is kept and what the layer at hand needs for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from techniques.forecast import StepShape
 
 ADAM_BYTES_PER_PARAMETER = 16
 """float32 weight, gradient and two moments (stas00/ml-engineering, training/performance)."""
+
+
+class Readout(StrEnum):
+    """What becomes of the last convolution's output."""
+
+    NODES = "nodes"
+    """Its rows are the logits."""
+    PAIRS = "pairs"
+    """The dot product of two rows is the logit of a link."""
+    EGO = "ego"
+    """The root's row beside the mean of its ego graph's rows goes through a linear layer (ShaDow)."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +105,26 @@ class StepCost:
     parameters: int
 
 
-def step_cost(layers: list[tuple[LayerSize, LayerCost]], seeds: float = 0.0) -> StepCost:
-    """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add."""
-    live = _largest_live(layers, seeds)
+def step_cost(
+    layers: list[tuple[LayerSize, LayerCost]],
+    seeds: float = 0.0,
+    readout: Readout = Readout.NODES,
+    num_classes: int = 0,
+) -> StepCost:
+    """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add.
+
+    ``seeds`` is the number of rows, or pairs, that carry a loss; ``num_classes`` the width of an ego readout.
+    """
+    live = _largest_live(layers, seeds, readout)
+    pooled = 2 * layers[-1][0].columns_out if readout is Readout.EGO else 0
     return StepCost(
         activation_bytes=4 * live,
-        workspace_bytes=4 * (_largest_live(layers, seeds, SORT_FLOATS) - live),
+        workspace_bytes=4 * (_largest_live(layers, seeds, readout, SORT_FLOATS) - live),
         blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
-        gemm_flops=2 * sum(2 * cost.gemm + cost.input_gemm for _, cost in layers),
+        gemm_flops=2 * (sum(2 * cost.gemm + cost.input_gemm for _, cost in layers) + 3 * seeds * pooled * num_classes),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
         moved_bytes=4 * sum(3 * cost.moved for _, cost in layers),
-        parameters=sum(cost.parameters for _, cost in layers),
+        parameters=sum(cost.parameters for _, cost in layers) + (pooled + 1) * num_classes * (pooled > 0),
     )
 
 
@@ -136,26 +157,40 @@ SORT_FLOATS = 10
 """Floats per edge while torch's scatter sorts its index: keys and positions, twice (excess of measured full batches)."""
 
 
-def _largest_live(layers: list[tuple[LayerSize, LayerCost]], seeds: float, sort_floats: float = 0.0) -> float:
+def _largest_live(
+    layers: list[tuple[LayerSize, LayerCost]], seeds: float, readout: Readout, sort_floats: float = 0.0
+) -> float:
     """Floats alive at the worst moment of forward, loss and backward."""
     live = peak = 0.0
     for size, cost in layers:
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.forward + sorting)
         live += cost.output + cost.saved
-    last, cost = layers[-1]
-    # Logits of the seeds are held by the loop, their log-softmax by the loss; two gradients follow. Where the loss
-    # is taken on some rows only, the logits of all targets are gone by then, and their gradient comes after.
-    chosen = seeds * last.columns_out
-    live += chosen - cost.output
-    peak = max(peak, live + 3 * chosen, live + chosen + cost.output)
+    live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
+    peak = max(peak, at_loss)
     for index, (_, cost) in reversed(list(enumerate(layers))):
-        if index < len(layers) - 1:
+        if index < len(layers) - 1 or readout is Readout.EGO:
             peak = max(peak, live + 2 * cost.output)
             live -= cost.output
         peak = max(peak, live - cost.saved + cost.backward)
         live -= cost.saved
     return peak
+
+
+def _loss_live(live: float, last: LayerSize, cost: LayerCost, seeds: float, readout: Readout) -> tuple[float, float]:
+    """Floats alive while the last layer is walked back, and the most around the loss."""
+    chosen = seeds * last.columns_out
+    if readout is Readout.EGO:
+        # Roots and means side by side; then the output's gradient from either, and their sum.
+        return live, live + 4 * chosen + 3 * cost.output
+    live -= cost.output
+    if readout is Readout.PAIRS:
+        # Both ends of every pair and their product; then the ends' gradients, spread over the output twice.
+        return live, live + max(cost.output + 3 * chosen, 4 * chosen + 2 * cost.output)
+    # Logits of the seeds are held by the loop, their log-softmax by the loss; two gradients follow. Where the loss
+    # is taken on some rows only, the logits of all targets are gone by then, and their gradient comes after.
+    live += chosen
+    return live, live + max(3 * chosen, chosen + cost.output)
 
 
 def aggregation_moved(size: LayerSize, columns: float) -> float:
@@ -171,9 +206,10 @@ def shape_sizes(
     heads: int = 1,
     sparse_nonzeros: float | None = None,
     dropout: bool = True,
+    readout: Readout = Readout.NODES,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
-    last = len(shape.layers) - 1
+    last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
     return [
         LayerSize(
             sources=layer.num_sources,

@@ -14,7 +14,7 @@ from techniques.architecture.costs import (
     sparse_backward,
     sparse_forward,
 )
-from techniques.base import Knob, Verdict, refuse
+from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_int
 
@@ -85,6 +85,15 @@ class Gat(BuiltIn):
 
     def pyg_layers(self) -> str:
         return "GAT"
+
+    def recipe(self, spec: JobSpec) -> str:
+        lines = [super().recipe(spec)]
+        if spec.options[Slot.SAMPLING] != "shadow_k_hop":
+            width = spec.settings["hidden"] if setting_int(spec.settings, "layers") > 1 else "data.num_features"
+            out = spec.settings["hidden"] if spec.options[Slot.SAMPLING] == "link_neighbor" else "num_classes"
+            lines.insert(0, "from torch_geometric.nn import GATConv")
+            lines.append(f"model.convs[-1] = GATConv({width}, {out})  # one head in the last layer")
+        return "\n".join([*lines, "for conv in model.convs:", "    conv.dropout = 0.0  # of attention weights"])
 
 
 GAT = Gat()

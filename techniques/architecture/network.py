@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
-from techniques.representation.block import Block, on_device
+from techniques.representation.block import Block, on_device, scatter_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,24 +25,34 @@ FUSED_EDGES_PER_CHUNK = 4_000_000
 class Batch:
     """One training step's input.
 
-    Shapes: ``x`` [S, F] dense, or sparse CSR; ``blocks`` one per layer, input side first; ``y`` [B] class ids or
-    [B, C] float for multi-label; the loss is taken on rows ``loss_rows`` [B] of the output (all rows if ``None``).
+    Shapes: ``x`` [S, F] dense, or sparse CSR; ``blocks`` one per layer, input side first; ``y`` [B] class ids,
+    [B, C] float for multi-label, or [B] float for links; the loss is taken on rows ``loss_rows`` [B] of the output
+    (all rows if ``None``), each counted ``loss_weight`` [B] times where that is given.
+    ``ego`` [T] is the ego graph that each row of the output belongs to (ShaDow); ``pairs`` [2, B] are the rows of the
+    output whose link is predicted.
     """
 
     x: Tensor
     blocks: tuple[Block, ...]
     y: Tensor
     loss_rows: Tensor | None = None
+    loss_weight: Tensor | None = None
+    ego: Tensor | None = None
+    pairs: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device; itself if it is there already."""
         if self.x.device == device:
             return self
+        moved: dict[int, Block] = {}  # layers may share one block: move it once
+        for block in self.blocks:
+            moved.setdefault(id(block), on_device(block, device))
+        others = {name: getattr(self, name) for name in ("loss_rows", "loss_weight", "ego", "pairs")}
         return Batch(
             x=self.x.to(device, non_blocking=True),
-            blocks=tuple(on_device(block, device) for block in self.blocks),
+            blocks=tuple(moved[id(block)] for block in self.blocks),
             y=self.y.to(device, non_blocking=True),
-            loss_rows=None if self.loss_rows is None else self.loss_rows.to(device, non_blocking=True),
+            **{name: part if part is None else part.to(device, non_blocking=True) for name, part in others.items()},
         )
 
 
@@ -95,31 +105,48 @@ class Network(nn.Module):
     """Convolutions with ReLU and dropout between them.
 
     Args:
-        convs: at least one convolution; the last one's width is the number of classes.
+        convs: at least one convolution; the last one's width is the number of classes, of the embedding where links are
+            predicted, or ``hidden`` where ``readout`` follows.
         dropout: probability of dropping a hidden value, at least 0 and below 1.
+        readout: maps [B, 2 hidden] to [B, C]: the root of an ego graph beside the mean of its nodes (ShaDow).
     """
 
-    def __init__(self, convs: Sequence[nn.Module], dropout: float) -> None:
+    def __init__(self, convs: Sequence[nn.Module], dropout: float, readout: nn.Module | None = None) -> None:
         super().__init__()
         self.convs = nn.ModuleList(convs)
         self.dropout = dropout
+        self.readout = readout
 
     def forward(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
-        """Logits of the last block's targets, [T, C]."""
-        last = len(self.convs) - 1
+        """What the last convolution says of the last block's targets: logits [T, C] or embeddings [T, hidden]."""
+        last = len(self.convs) - (1 if self.readout is None else 0)
         for index, (conv, block) in enumerate(zip(self.convs, blocks, strict=True)):
             x = conv(x, block)
             if index < last:
                 x = relu_dropout(x, self.dropout) if self.training else x.relu_()
         return x
 
+    def logits(self, batch: Batch) -> Tensor:
+        """What the loss is taken on: [B, C] for nodes, [B] for links (dot product of the two ends)."""
+        out: Tensor = self(batch.x, batch.blocks)
+        if batch.pairs is not None:
+            return (out[batch.pairs[0]] * out[batch.pairs[1]]).sum(1)
+        if self.readout is not None:
+            assert batch.ego is not None and batch.loss_rows is not None, "a readout needs ego graphs"
+            roots = batch.loss_rows
+            sizes = torch.bincount(batch.ego, minlength=roots.numel()).unsqueeze(1)
+            mean = scatter_sum(out, batch.ego, roots.numel()) / sizes
+            return self.readout(torch.cat([out[roots], mean], dim=1))  # type: ignore[no-any-return]
+        return out if batch.loss_rows is None else out[batch.loss_rows]
+
     @torch.no_grad()
     def inference(self, x: Tensor, structure: Structure, device: torch.device) -> Tensor:
-        """Logits of every node, [N, C], exact: each layer is finished for all nodes before the next begins.
+        """What ``forward`` says of every node, [N, C], exact: each layer is finished for all nodes before the next begins.
 
         Needs memory for two layers' outputs and one chunk of edges, whatever the depth (layer-wise inference as in
         PyG's ``BasicGNN.inference``). ``x`` [N, F] dense or sparse CSR stays where it is; chunks move to ``device``.
         """
+        assert self.readout is None, "ego graphs are evaluated one by one"
         was_training = self.training
         self.eval()
         last = len(self.convs) - 1

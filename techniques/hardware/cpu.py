@@ -64,7 +64,7 @@ class Cpu:
         return (UseThreads(threads), StayOnHost())
 
     def recipe(self, spec: JobSpec) -> str:
-        return f"torch.set_num_threads({spec.settings['threads']})"
+        return f'torch.set_num_threads({spec.settings["threads"]})\ndevice = torch.device("cpu")'
 
 
 CPU = Cpu()

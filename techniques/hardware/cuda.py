@@ -82,7 +82,7 @@ class Cuda:
         return (UseDevice(), MoveBatches(once=spec.options[Slot.SAMPLING] == "full_batch"))
 
     def recipe(self, spec: JobSpec) -> str:
-        return 'model, data = model.to("cuda"), data.to("cuda")'
+        return 'device = torch.device("cuda")'
 
 
 CUDA = Cuda()

@@ -54,7 +54,8 @@ class FeaturesMapped:
         return (MapFeatures(),)
 
     def recipe(self, spec: JobSpec) -> str:
-        return 'data.x = torch.from_numpy(np.load("x.npy", mmap_mode="r"))'
+        # Copy on write: torch warns about arrays that cannot be written, though nobody writes here.
+        return 'import numpy as np\ndata.x = torch.from_numpy(np.load("x.npy", mmap_mode="c"))'
 
 
 FEATURES_MAPPED = FeaturesMapped()

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
-from techniques.facts import Facts
+from techniques.facts import Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
 
 LABEL_BYTES_PER_NODE = 8 + 3
 """int64 class ids and three boolean masks."""
+LINK_BYTES_PER_EDGE = {False: 16, True: 12}
+"""int32 message edges, training edges and held-out pairs; an undirected edge is stored twice and split once."""
+LINK_SCRATCH_BYTES_PER_EDGE = 13
+LINK_SECONDS_PER_EDGE = 200e-9
+"""Splitting sorts a key per edge (measured at 60 M edges)."""
 POINTER_BYTES = 8
 SOURCE_BYTES = 4
 """The structure keeps one int32 source per edge up to 2**31 nodes."""
@@ -27,6 +32,8 @@ class ReadGraph:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
+        if so_far.facts.task is Task.LINK:
+            return self._links(so_far)
         label_bytes = LABEL_BYTES_PER_NODE * graph.num_nodes
         if graph.labels.multi_label:
             label_bytes += 4 * graph.num_nodes * graph.labels.num_classes
@@ -35,7 +42,20 @@ class ReadGraph:
         seconds = (graph.structure_stored_bytes + graph.features.stored_bytes) / DISK_BYTES_PER_SECOND
         return so_far.spend(Phase.LOAD, Range(seconds / 10, seconds, seconds * 4))
 
+    def _links(self, so_far: Forecast) -> Forecast:
+        """Split the edges; what is hidden is not there for messages to pass along."""
+        graph = so_far.facts.graph
+        split = Range.within(LINK_BYTES_PER_EDGE[graph.undirected] * graph.num_edges, 0.3)
+        so_far = so_far.hold(Phase.LOAD, Place.HOST, "links", split)
+        so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within(LINK_SCRATCH_BYTES_PER_EDGE * graph.num_edges, 0.3))
+        so_far = so_far.spend(Phase.LOAD, Range.factor(LINK_SECONDS_PER_EDGE * graph.num_edges, 4))
+        return replace(so_far, facts=so_far.facts.model_copy(update={"graph": graph.with_edge_share(graph.message_share)}))
+
     def build(self, job: Job) -> Job:
+        if job.facts.task is Task.LINK:
+            from techniques.remote.links import read_links
+
+            return replace(job, links=read_links(job.stored, job.facts.graph.undirected))
         from techniques.remote.labels import read_labels, read_splits
 
         labels = read_labels(job.stored)
@@ -65,7 +85,7 @@ class SortEdges:
         from techniques.sampling.structure import Structure
 
         graph = job.facts.graph
-        edge_index = job.stored.read("edge_index")
+        edge_index = job.stored.read("edge_index") if job.links is None else job.links.message_edges
         structure = Structure.build(edge_index, graph.num_nodes, graph.undirected, self.drop_self_loops)  # type: ignore[arg-type]
         return replace(job, structure=structure)
 
@@ -89,7 +109,14 @@ class StructureInMemory:
         return (ReadGraph(), SortEdges(drop_self_loops=adds_loops))
 
     def recipe(self, spec: JobSpec) -> str:
-        return 'data = torch.load("graph.pt", weights_only=False)  # your PyG Data object'
+        holds = "x, y, edge_index and train_mask"
+        if spec.options[Slot.SAMPLING] == "link_neighbor":
+            holds = "x, edge_index (what messages may use) and train_edge_index [2, M] (positives)"
+        text = f'# A torch_geometric.data.Data with {holds}\ndata = torch.load("graph.pt", weights_only=False)'
+        if spec.options[Slot.ARCHITECTURE] not in ("gcn", "gat"):
+            return text
+        loops = "data.edge_index = remove_self_loops(data.edge_index)[0]  # the layers add loops of their own"
+        return f"from torch_geometric.utils import remove_self_loops\n{text}\n{loops}"
 
 
 @dataclass(frozen=True)

@@ -11,27 +11,33 @@ from torch import Tensor
 class Csr(NamedTuple):
     """Rows are targets. int32 halves the memory, and MKL's sparse product needs no conversion.
 
-    Shapes: ``ptr`` [T + 1], ``source`` [m], ``ones`` [m] float32; ``transposed_ptr`` [S + 1] and
-    ``transposed_target`` [m] the same edges by source, for the backward pass (``None`` where only inference is meant).
+    Shapes: ``ptr`` [T + 1], ``source`` [m], ``values`` [m] float32; ``transposed_ptr`` [S + 1] and
+    ``transposed_target`` [m] the same edges by source, for the backward pass (``None`` where only inference is meant);
+    ``transposed_values`` [m] their values in that order, ``None`` where all values are alike.
     """
 
     ptr: Tensor
     source: Tensor
-    ones: Tensor
+    values: Tensor
     transposed_ptr: Tensor | None
     transposed_target: Tensor | None
+    transposed_values: Tensor | None = None
 
 
 class Block(NamedTuple):
     """Edges from ``num_sources`` nodes to the first ``num_targets`` of them.
 
-    Exactly one of ``edge_index`` [2, m] (row 0 source, row 1 target, int64) and ``csr`` is given.
+    Exactly one of ``edge_index`` [2, m] (row 0 source, row 1 target, int64) and ``csr`` is given. A weight per edge
+    stands in ``weight`` [m] beside ``edge_index``, in ``csr.values`` otherwise. ``degrees`` [S] float32 are given where
+    sums stand for those over the whole graph and so must be divided by the degrees there.
     """
 
     num_sources: int
     num_targets: int
     edge_index: Tensor | None = None
     csr: Csr | None = None
+    weight: Tensor | None = None
+    degrees: Tensor | None = None
 
     @property
     def num_edges(self) -> int:
@@ -42,6 +48,8 @@ class Block(NamedTuple):
 
     def in_degrees(self) -> Tensor:
         """Edges per target, [T] float32."""
+        if self.degrees is not None:
+            return self.degrees[: self.num_targets].clone()
         if self.csr is not None:
             return self.csr.ptr.diff().to(torch.float32)
         assert self.edge_index is not None
@@ -51,20 +59,23 @@ class Block(NamedTuple):
 
 def on_device(block: Block, device: torch.device) -> Block:
     """The block with its tensors on ``device``."""
-    if block.edge_index is not None:
-        return block._replace(edge_index=block.edge_index.to(device, non_blocking=True))
-    assert block.csr is not None
-    moved = (None if part is None else part.to(device, non_blocking=True) for part in block.csr)
-    return block._replace(csr=Csr(*moved))  # type: ignore[arg-type]
+    parts = {name: getattr(block, name) for name in ("edge_index", "weight", "degrees")}
+    moved = {name: part.to(device, non_blocking=True) for name, part in parts.items() if part is not None}
+    if block.csr is not None:
+        moved["csr"] = Csr(*(None if part is None else part.to(device, non_blocking=True) for part in block.csr))  # type: ignore[arg-type]
+    return block._replace(**moved)
 
 
 def neighbor_sum(block: Block, h: Tensor) -> Tensor:
-    """Sum of the sources' rows for every target: [S, F] -> [T, F], differentiable in ``h``."""
+    """Weighted sum of the sources' rows for every target: [S, F] -> [T, F], differentiable in ``h``."""
     if block.csr is not None:
         return _FusedSum.apply(h, block)  # type: ignore[no-any-return,no-untyped-call]
     assert block.edge_index is not None
     source, target = block.edge_index
-    return scatter_sum(h.index_select(0, source), target, block.num_targets)
+    messages = h.index_select(0, source)
+    if block.weight is not None:
+        messages = messages * block.weight.unsqueeze(1)
+    return scatter_sum(messages, target, block.num_targets)
 
 
 def scatter_sum(messages: Tensor, target: Tensor, num_targets: int) -> Tensor:
@@ -77,7 +88,7 @@ def scatter_sum(messages: Tensor, target: Tensor, num_targets: int) -> Tensor:
 
 
 def neighbor_mean(block: Block, h: Tensor) -> Tensor:
-    """Mean of the sources' rows for every target, 0 for targets without sources: [S, F] -> [T, F]."""
+    """Sum over degree for every target, 0 for targets without sources: [S, F] -> [T, F]."""
     return neighbor_sum(block, h) / block.in_degrees().clamp_(min=1.0).unsqueeze(1)
 
 
@@ -95,10 +106,10 @@ def gcn_sum(block: Block, h: Tensor, inverse_root: Tensor, first_target: int = 0
     return out * inverse_root[targets].unsqueeze(1)
 
 
-def _product(ptr: Tensor, index: Tensor, ones: Tensor, num_columns: int, h: Tensor) -> Tensor:
+def _product(ptr: Tensor, index: Tensor, values: Tensor, num_columns: int, h: Tensor) -> Tensor:
     """Written straight into the result: ``matrix @ h`` makes a second one of zeros first (twice the memory)."""
     shape = (ptr.numel() - 1, num_columns)
-    matrix = torch.sparse_csr_tensor(ptr, index, ones, size=shape, check_invariants=False)
+    matrix = torch.sparse_csr_tensor(ptr, index, values, size=shape, check_invariants=False)
     out = h.new_empty(shape[0], h.size(1))
     return torch.addmm(out, matrix, h, beta=0, out=out)
 
@@ -110,7 +121,7 @@ class _FusedSum(torch.autograd.Function):
     def forward(ctx: torch.autograd.function.FunctionCtx, h: Tensor, block: Block) -> Tensor:
         assert block.csr is not None
         ctx.block = block  # type: ignore[attr-defined]
-        return _product(block.csr.ptr, block.csr.source, block.csr.ones, block.num_sources, h)
+        return _product(block.csr.ptr, block.csr.source, block.csr.values, block.num_sources, h)
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
@@ -129,7 +140,7 @@ class _FusedGcn(torch.autograd.Function):
         ctx.block, ctx.inverse_root, ctx.first = block, inverse_root, first_target  # type: ignore[attr-defined]
         targets = slice(first_target, first_target + block.num_targets)
         scaled = h * inverse_root.unsqueeze(1)
-        out = _product(block.csr.ptr, block.csr.source, block.csr.ones, block.num_sources, scaled)
+        out = _product(block.csr.ptr, block.csr.source, block.csr.values, block.num_sources, scaled)
         return out.add_(scaled[targets]).mul_(inverse_root[targets].unsqueeze(1))
 
     @staticmethod
@@ -151,4 +162,5 @@ def _transposed_product(block: Block, grad: Tensor) -> Tensor:
     assert csr is not None and csr.transposed_ptr is not None and csr.transposed_target is not None, (
         "a block without its transposed copy is for inference only"
     )
-    return _product(csr.transposed_ptr, csr.transposed_target, csr.ones, block.num_targets, grad.contiguous())
+    values = csr.values if csr.transposed_values is None else csr.transposed_values
+    return _product(csr.transposed_ptr, csr.transposed_target, values, block.num_targets, grad.contiguous())

@@ -45,7 +45,7 @@ class Coo:
         return (UseBlocks(fused=False, edge_bytes=2 * INDEX_BYTES, row_bytes=0.0),)
 
     def recipe(self, spec: JobSpec) -> str:
-        return "adjacency = data.edge_index"
+        return ""
 
 
 COO = Coo()

@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec
+from techniques.recipe import trims, weighs_edges
 from techniques.representation.coo import UseBlocks
 
 INDEX_BYTES = 4
 """int32 sources and row pointers."""
 VALUE_BYTES = 4
 """One float32 per edge, shared by the matrix and its transpose."""
+
+RECIPE = '''\
+from torch_geometric.utils import sort_edge_index, to_torch_csr_tensor
+torch.sparse.check_sparse_tensor_invariants.disable()  # the default, but PyTorch warns where it is not written
+
+
+def adjacency(batch):
+    """Rows are targets: neighbours are summed by one fused product. Parallel edges stay apart."""
+    edge_index = sort_edge_index(batch.edge_index, sort_by_row=False).flip(0)
+    return to_torch_csr_tensor(edge_index, size=(batch.num_nodes, batch.num_nodes), is_coalesced=True)'''
 
 
 @dataclass(frozen=True)
@@ -41,10 +52,9 @@ class CsrAdjacency:
         return (UseBlocks(fused=True, edge_bytes=edge_bytes, row_bytes=INDEX_BYTES * rows),)
 
     def recipe(self, spec: JobSpec) -> str:
-        return (
-            "from torch_geometric.utils import to_torch_csr_tensor\n"
-            "adjacency = to_torch_csr_tensor(data.edge_index.flip(0), size=(data.num_nodes, data.num_nodes))"
-        )
+        if trims(spec):
+            return "# PyG trims layers of edge_index only, so no sparse matrix is made of a batch."
+        return "" if weighs_edges(spec) else RECIPE
 
 
 def shares_transpose(facts: Facts, spec: JobSpec) -> bool:

@@ -60,7 +60,11 @@ class FeaturesCsr:
         return (FillSparse(),)
 
     def recipe(self, spec: JobSpec) -> str:
-        return "data.x = data.x.to_sparse_csr()"
+        if spec.options[Slot.SAMPLING] != "full_batch":
+            return "data.x = data.x.to_dense().float()  # PyG's loaders cut dense rows only"
+        if spec.options[Slot.ARCHITECTURE] in ("sage", "gin"):
+            return "data.x = data.x.to_dense().float()  # PyG's layer sums rows before it multiplies"
+        return "data.x = data.x.to_dense().float().to_sparse_csr()"
 
 
 FEATURES_CSR = FeaturesCsr()

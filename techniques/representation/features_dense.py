@@ -55,7 +55,7 @@ class FeaturesDense:
         return (FillDense(),) if spec.options[Slot.REMOTE_FEATURES] == "memory" else ()
 
     def recipe(self, spec: JobSpec) -> str:
-        return ""
+        return "" if spec.options[Slot.REMOTE_FEATURES] == "memmap" else "data.x = data.x.to_dense().float()"
 
 
 FEATURES_DENSE = FeaturesDense()

@@ -8,6 +8,8 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
+from techniques.recipe import inputs, masked_loss
+from techniques.sampling.batches import needs_node_labels
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class FullBatch:
     text: str = "all nodes at once: exact and simple, needs the whole graph's activations"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        if refused := needs_node_labels(facts):
+            return refused
         if facts.goal.grow > 1 and facts.graph.num_nodes * facts.goal.grow > 1e7:
             rule = "a full batch grows with the graph"
             grown = f"{facts.graph.num_nodes * facts.goal.grow:,.0f} nodes"
@@ -69,7 +73,9 @@ class FullBatch:
         return (WholeGraph(setting_int(spec.settings, "layers")),)
 
     def recipe(self, spec: JobSpec) -> str:
-        return "out = model(data.x, adjacency)\nloss = F.cross_entropy(out[data.train_mask], data.y[data.train_mask])"
+        if spec.options[Slot.REPRESENTATION] == "csr":
+            return f"loader = [data.to(device)]\nedges = adjacency(data)\n\n\n{masked_loss('batch.x, edges')}"
+        return f"loader = [data.to(device)]\n\n\n{masked_loss(inputs(spec))}"
 
 
 FULL_BATCH = FullBatch()

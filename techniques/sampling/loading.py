@@ -1,49 +1,72 @@
-"""Sampled batches: our kernel, PyG's ``NodeLoader`` around it, blocks in the chosen representation."""
+"""Batches of sampled neighbourhoods: our kernel, PyG's ``NodeLoader`` around it, blocks in the chosen representation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.loader import NodeLoader
+from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling
 
 from techniques.architecture.network import Batch
-from techniques.representation.block import Block, Csr
-from techniques.sampling.kernels import transpose_csr
+from techniques.sampling.blocks import hop_blocks
+from techniques.sampling.epochs import Epochs
+from techniques.sampling.link_sampler import LinkNeighborSampler
 from techniques.sampling.neighbor_sampler import NeighborSampler
-from techniques.sampling.prefetch import Prefetcher
 
 if TYPE_CHECKING:
     from techniques.job import Job
     from techniques.remote.rows import RowStore
-    from techniques.sampling.neighbor import SampledBatches
+    from techniques.sampling.link_neighbor import LinkBatches
+    from techniques.sampling.neighbor import NeighborBatches
+    from techniques.sampling.structure import Structure
 
-Chunk = tuple[Tensor, int]
-"""Places in the loader's input nodes, and the random seed of their batch."""
 
-
-def sampled_batches(job: Job, part: SampledBatches) -> Job:
+def neighbor_batches(job: Job, part: NeighborBatches) -> Job:
     """Fill ``job.batches``: each call starts a new epoch."""
-    structure, features = job.need("structure"), job.need("features")
+    structure, features, seed_order = job.need("structure"), job.need("features"), job.need("seed_order")
     data = Data(num_nodes=structure.num_nodes, edge_index=torch.empty((2, 0), dtype=torch.int64))
     data.y = job.need("labels")
     train = job.masks["train"].nonzero().flatten()
     sampler = neighbor_sampler(structure, part.fanouts)
     blocks = BlockMaker(structure.fused, part.trim)
-    loader = NodeLoader(
-        data, sampler, input_nodes=train, transform=lambda one: blocks.batch(one, features), batch_size=part.batch_size
+    loader = NodeLoader(data, sampler, input_nodes=train, batch_size=part.batch_size)
+
+    def make(index: Tensor, seed: int) -> Batch:
+        # A node that was drawn several times is sampled around once and counts several times.
+        index, times = torch.unique(index, return_counts=True) if part.balanced else (index, None)  # type: ignore[no-untyped-call]
+        inputs = loader.input_data[index]
+        ours = isinstance(sampler, NeighborSampler)
+        out = sampler.sample_from_nodes(inputs, seed=seed) if ours else sampler.sample_from_nodes(inputs)
+        return blocks.batch(loader.filter_fn(out), features, times)
+
+    epochs = Epochs(lambda: list(seed_order().split(part.batch_size)), make, part.prefetch)
+    return replace(job, batches=epochs.epoch, wait_seconds=lambda: epochs.wait_seconds)
+
+
+def link_batches(job: Job, part: LinkBatches) -> Job:
+    """Fill ``job.batches`` with training edges and as many random pairs as asked for."""
+    structure, features, seed_order = job.need("structure"), job.need("features"), job.need("seed_order")
+    source, target = torch.from_numpy(job.need("links").train).long()
+    sampler = LinkNeighborSampler(
+        structure.colptr, structure.row, None, structure.num_nodes, part.fanouts, return_edge_id=False
     )
-    source = _Epochs(loader, job.need("seed_order"), part)
-    return replace(job, batches=source.epoch, wait_seconds=lambda: source.wait_seconds)
+    negatives = NegativeSampling("binary", amount=part.negatives)
+    blocks = BlockMaker(structure.fused, part.trim)
+
+    def make(index: Tensor, seed: int) -> Batch:
+        inputs = EdgeSamplerInput(index, source[index], target[index])
+        return blocks.links(sampler.sample_from_edges(inputs, negatives, seed=seed), features)
+
+    epochs = Epochs(lambda: list(seed_order().split(part.batch_size)), make, part.prefetch)
+    return replace(job, batches=epochs.epoch, wait_seconds=lambda: epochs.wait_seconds)
 
 
-def neighbor_sampler(structure: Any, fanouts: tuple[int, ...]) -> Any:
+def neighbor_sampler(structure: Structure, fanouts: tuple[int, ...]) -> Any:
     """Our sampler, or PyG's own where pyg-lib is installed."""
     import torch_geometric.typing
 
@@ -52,87 +75,42 @@ def neighbor_sampler(structure: Any, fanouts: tuple[int, ...]) -> Any:
     return NeighborSampler(structure.colptr, structure.row, None, structure.num_nodes, fanouts, return_edge_id=False)
 
 
-def _native_sampler(structure: Any, fanouts: tuple[int, ...]) -> Any:
+def _native_sampler(structure: Structure, fanouts: tuple[int, ...]) -> Any:
     from torch_geometric.sampler import NeighborSampler as NativeSampler
 
     block = structure.rows(0, structure.num_nodes)
     edge_index = block.edge_index
     if edge_index is None:
+        assert block.csr is not None
         edge_index = torch.stack([block.csr.source.long(), torch.repeat_interleave(block.csr.ptr.diff())])
     data = Data(num_nodes=structure.num_nodes, edge_index=edge_index)
     return NativeSampler(data, num_neighbors=list(fanouts), is_sorted=True)
 
 
-class _Epochs:
-    """Hands out one epoch after another and adds up how long the trainer waited."""
-
-    def __init__(self, loader: NodeLoader, seed_order: Any, part: SampledBatches) -> None:
-        self.loader, self.seed_order, self.part = loader, seed_order, part
-        self.wait_seconds = 0.0
-
-    def epoch(self) -> Iterator[Batch]:
-        threads = 1 if self.part.prefetch else 0
-        batches = Prefetcher(self._make, self._chunks(), depth=max(self.part.prefetch, 1), threads=threads)
-        yield from batches
-        self.wait_seconds += batches.wait_seconds
-
-    def _chunks(self) -> Iterable[Chunk]:
-        """Drawn before the epoch starts, so that the thread shares no random generator with dropout."""
-        chunks = self.seed_order().split(self.part.batch_size)
-        seeds = torch.randint(2**62, (len(chunks),)).tolist()
-        return list(zip(chunks, seeds, strict=True))
-
-    def _make(self, chunk: Chunk) -> Batch:
-        index, seed = chunk
-        sampler, inputs = self.loader.node_sampler, self.loader.input_data[index]
-        if isinstance(sampler, NeighborSampler):
-            out = sampler.sample_from_nodes(inputs, seed=seed)
-        else:
-            out = sampler.sample_from_nodes(inputs)
-        batch: Batch = self.loader.filter_fn(out)
-        return batch
-
-
 class BlockMaker:
-    """Turns a sampled ``Data`` into blocks, one per layer; trimmed layers leave out what later layers do not need.
-
-    Trimming does what PyG's ``trim_to_layer`` does, and drops the targets of the last hop as well.
-    """
+    """Turns what PyG's samplers and loaders hand out into a network's input."""
 
     def __init__(self, fused: bool, trim: bool) -> None:
         self.fused, self.trim = fused, trim
 
-    def batch(self, data: Data, features: RowStore) -> Batch:
-        """The network's input; its output rows are the seeds."""
-        nodes = list(accumulate(data.num_sampled_nodes))
-        edges = list(accumulate(data.num_sampled_edges))
+    def batch(self, data: Data, features: RowStore, times: Tensor | None = None) -> Batch:
+        """The loss is taken on the seeds, each counted ``times`` [B] times."""
         seeds = int(data.batch_size)
-        x = features.rows(data.n_id.numpy())
-        blocks = tuple(self._blocks(data.edge_index, nodes, edges))
-        loss_rows = None if self.trim else torch.arange(seeds)
-        return Batch(x=x, blocks=blocks, y=data.y[:seeds], loss_rows=loss_rows)
+        return Batch(
+            x=features.rows(data.n_id.numpy()),
+            blocks=self._blocks(data.edge_index, data.num_sampled_nodes, data.num_sampled_edges),
+            y=data.y[:seeds],
+            loss_rows=None if self.trim else torch.arange(seeds),
+            loss_weight=None if times is None else times.float(),
+        )
 
-    def _blocks(self, edge_index: Tensor, nodes: list[int], edges: list[int]) -> Iterator[Block]:
-        hops = len(edges)
-        for layer in range(hops):
-            depth = hops - layer if self.trim else hops
-            sources, count = nodes[depth], edges[depth - 1]
-            targets = nodes[depth - 1] if self.trim else sources
-            kept = edge_index[:, :count]
-            yield _fused_block(kept, sources, targets) if self.fused else Block(sources, targets, edge_index=kept)
+    def links(self, out: Any, features: RowStore) -> Batch:
+        """The loss is taken on pairs of seeds."""
+        _, pairs, label, _ = out.metadata
+        edge_index = torch.stack([out.row, out.col])
+        blocks = self._blocks(edge_index, out.num_sampled_nodes, out.num_sampled_edges)
+        return Batch(x=features.rows(out.node.numpy()), blocks=blocks, y=label, pairs=pairs)
 
-
-def _fused_block(edge_index: Tensor, sources: int, targets: int) -> Block:
-    """CSR of edges that are grouped by target in ascending order, with its transpose."""
-    ptr = np.zeros(targets + 1, dtype=np.int64)
-    np.cumsum(np.bincount(edge_index[1].numpy(), minlength=targets), out=ptr[1:])
-    index = edge_index[0].numpy().astype(np.int32)
-    back_ptr, back_index = transpose_csr(ptr, index, sources)
-    csr = Csr(
-        ptr=torch.from_numpy(ptr.astype(np.int32)),
-        source=torch.from_numpy(index),
-        ones=torch.ones(index.size),
-        transposed_ptr=torch.from_numpy(back_ptr.astype(np.int32)),
-        transposed_target=torch.from_numpy(back_index),
-    )
-    return Block(sources, targets, csr=csr)
+    def _blocks(self, edge_index: Tensor, new_nodes: list[int], new_edges: list[int]) -> tuple[Any, ...]:
+        nodes, edges = list(accumulate(new_nodes)), list(accumulate(new_edges))
+        return tuple(hop_blocks(edge_index, nodes, edges, fused=self.fused, trim=self.trim))

@@ -42,7 +42,7 @@ def applied(found: Plan, pins: Pins) -> Plan:
 
 
 SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
-    "small machine": (LARGE, {"host": 2 * 10**9}, Pins()),
+    "small machine": (LARGE, {"host": 12 * 10**8}, Pins()),
     "tiny machine": (LARGE, {"host": 5 * 10**8}, Pins()),
     "pinned full batch": (LARGE, {"host": 12 * 10**9}, Pins({Slot.SAMPLING: "full_batch"})),
     "pinned batch": (
@@ -57,7 +57,7 @@ SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
     ),
     "small device": (LARGE, {"device": 5 * 10**8}, Pins({Slot.HARDWARE: "cuda"})),
     "stated limit": (LARGE, {"host": 10**12, "host_memory_bytes": 10**9}, Pins()),
-    "stated device limit": (LARGE, {"device": 10**11, "device_memory_bytes": 10**9}, Pins({Slot.HARDWARE: "cuda"})),
+    "stated device limit": (LARGE, {"device": 10**11, "device_memory_bytes": 6 * 10**8}, Pins({Slot.HARDWARE: "cuda"})),
 }
 
 

@@ -66,6 +66,19 @@ def test_a_plan_is_written_and_read_back(capsys: Any, tmp_path: Path, graph_file
     assert Plan.load(out).to_json() == json.loads(captured.out)
 
 
+def test_a_recipe_is_the_script_of_the_best_candidate(capsys: Any, tmp_path: Path) -> None:
+    from techniques.recipe import recipe
+
+    out = tmp_path / "plan.json"
+    assert run("plan", *COUNTS, *ON, "--recipe", "--out", str(out)) == 0
+    text, best = capsys.readouterr().out, Plan.load(out).best
+    assert best is not None
+    assert text == f"# {best.name}\n" + recipe(best.spec, Plan.load(out).facts)
+    assert run("plan", *COUNTS, *ON, "--host-memory", "1kB", "--recipe") == EXIT_NOTHING_FITS
+    assert "DOES NOT FIT" in capsys.readouterr().out, "nothing fits: there is no recipe, but a reason"
+    assert "--recipe" in refused("plan", *COUNTS, *ON, "--recipe", "--json").problem
+
+
 def test_nothing_fits_is_an_exit_code_and_an_answer(capsys: Any) -> None:
     assert run("plan", *COUNTS, *ON, "--host-memory", "1kB", "--json") == EXIT_NOTHING_FITS == 3
     document = json.loads(capsys.readouterr().out)

@@ -38,6 +38,7 @@ def test_every_combination_is_a_spec_or_a_refusal(make_facts: Any) -> None:
     expected = 1
     for slot in (Slot.HARDWARE, Slot.ARCHITECTURE, Slot.SAMPLING, Slot.REPRESENTATION):
         expected *= len(options(slot))
+    expected -= expected // len(options(Slot.SAMPLING))  # link_neighbor is for another task
     assert len(specs) + len(refusals) == expected
     assert len({spec_name(spec) for spec in specs}) == len(specs), "names tell candidates apart"
     facts = make_facts(device=GPU)
@@ -121,7 +122,11 @@ def test_the_model_facts_choose_the_architecture(make_facts: Any) -> None:
 
 
 def test_context_sets_the_depth(make_facts: Any) -> None:
-    assert {spec.settings["layers"] for spec in split(make_facts(context_hops=4))[0]} == {4}
+    specs, _ = split(make_facts(context_hops=4))
+    deep = [spec for spec in specs if spec.options[Slot.SAMPLING] != "shadow_k_hop"]
+    egos = [spec for spec in specs if spec.options[Slot.SAMPLING] == "shadow_k_hop"]
+    assert {spec.settings["layers"] for spec in deep} == {4}
+    assert {(spec.settings["depth"], spec.settings["layers"]) for spec in egos} == {(4, 3)}, "reach apart from depth"
 
 
 def test_the_baseline_is_pygs_example(make_facts: Any) -> None:

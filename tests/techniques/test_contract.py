@@ -14,12 +14,12 @@ from hypothesis import Phase as Phases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.inspect.estimate import from_counts
+from planner.inspect.estimate import for_links, from_counts
 from planner.proposal import Pins, check, make_spec
 from techniques import OPTIONS, option, options
 from techniques.base import Option, Slot, Technique, Verdict
 from techniques.errors import OptionError
-from techniques.facts import Facts, HardwareFacts
+from techniques.facts import Facts, HardwareFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import MOST_HEAP_BYTES
 from techniques.job import JobSpec, compose, forecast
@@ -54,6 +54,8 @@ def with_option(facts: Facts, one: Option, **settings: Any) -> JobSpec:
         helpful[Slot.SAMPLING] = "neighbor"
     if one.name == "gat":
         helpful[Slot.REPRESENTATION] = "coo"
+    if facts.task is Task.LINK:
+        helpful[Slot.SAMPLING] = "link_neighbor"
     return make_spec(facts, Pins({**helpful, one.slot: one.name}, settings), {})
 
 
@@ -131,6 +133,7 @@ GRAPHS = {
     "small": from_counts(1000, 5000, 32, 3, directed=False),
     "large": from_counts(3_000_000, 60_000_000, 100, 47, directed=True),
     "featureless": from_counts(1000, 5000, 0, 3, directed=False),
+    "links": for_links(from_counts(1000, 5000, 32, directed=False)),
 }
 
 
@@ -158,9 +161,9 @@ def test_is_usable_somewhere(one: Option, make_facts: Any) -> None:
     sparse = GRAPHS["small"].model_copy(
         update={"features": GRAPHS["small"].features.model_copy(update={"nonzeros": 100})}
     )
-    facts = make_facts(sparse, device=2**34)
     assert any(
         check(facts, make_spec(facts, Pins(chosen), {})).usable
+        for facts in (make_facts(sparse, device=2**34), make_facts(GRAPHS["links"], device=2**34))
         for chosen in COMBINATIONS
         if chosen[one.slot] == one.name
     )
@@ -314,6 +317,8 @@ TRAINABLE = {
     "no-features": {"features": "none"},
     "float16-directed": {"features": "float16", "undirected": False},
     "multi-label": {"labels": "multi"},
+    "links": {"labels": "none", "undirected": False},
+    "undirected-links": {"labels": "none"},
 }
 
 
@@ -347,7 +352,8 @@ def test_every_usable_combination_trains_and_predicts(
         loss, finished = train_epoch(job)
         assert math.isfinite(loss) and finished, spec.options
         logits = job.need("predict")()
-        assert logits.shape == (facts.graph.num_nodes, facts.graph.labels.num_classes)
+        columns = HIDDEN if facts.task is Task.LINK else facts.graph.labels.num_classes
+        assert logits.shape == (facts.graph.num_nodes, columns)
         assert torch.isfinite(logits).all()
         parameters = sum(parameter.numel() for parameter in job.model.parameters())
         assert parameters == forecast(spec, facts).parameters, "the forecast counts the parameters of the live model"

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, addmm_flop, mm_flop
 
-from tuner.metrics import EpochShapes, accuracy, flops, macro_f1, micro_f1, thop_macs
+from tuner.metrics import EpochShapes, flops, thop_macs
+from tuner.quality import accuracy, macro_f1, micro_f1
 from tuner.training import train_epoch
 
 JOBS = [

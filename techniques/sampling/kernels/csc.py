@@ -55,6 +55,8 @@ def build_csc(
 def transpose_csr(ptr: IntArray, idx: IntArray, num_cols: int) -> tuple[NDArray[np.int64], IntArray]:
     """Transpose a compressed sparse matrix of ``m`` rows and ``num_cols`` columns without values.
 
+    With values: :func:`transpose_weighted_csr`.
+
     Args:
         ptr: ``[m + 1]``, int32 or int64.
         idx: ``[nnz]``, the columns of row ``i`` at ``ptr[i]:ptr[i + 1]``; int32 or int64.
@@ -77,6 +79,22 @@ def transpose_csr(ptr: IntArray, idx: IntArray, num_cols: int) -> tuple[NDArray[
     tidx = np.empty(len(idx), dtype=idx.dtype)
     _place_rows(read_only(ptr), read_only(idx), ends, tidx)
     return ends[:-1], tidx
+
+
+def transpose_weighted_csr(
+    ptr: IntArray, idx: IntArray, values: NDArray[np.float32], num_cols: int
+) -> tuple[NDArray[np.int64], IntArray, NDArray[np.float32]]:
+    """The same for a matrix with ``values`` float32 ``[nnz]``, which come along in the new order.
+
+    Raises:
+        ValueError: as :func:`transpose_csr`, or another number of values than of columns.
+    """
+    if values.shape != idx.shape:
+        raise ValueError(f"values must be one per entry of idx, got {list(values.shape)} and {list(idx.shape)}")
+    tptr, tidx = transpose_csr(ptr, idx, num_cols)
+    moved = np.empty(len(idx), dtype=np.float32)
+    _place_values(read_only(idx), read_only(values), tptr[:-1].copy(), moved)
+    return tptr, tidx, moved
 
 
 def _require_ids(name: str, array: NDArray[Any]) -> None:
@@ -121,3 +139,13 @@ def _place_rows(ptr: IntArray, idx: IntArray, ends: NDArray[np.int64], tidx: Int
             at = ends[idx[edge] + 1]
             ends[idx[edge] + 1] = at + 1
             tidx[at] = i
+
+
+@kernel
+def _place_values(
+    idx: IntArray, values: NDArray[np.float32], begin: NDArray[np.int64], moved: NDArray[np.float32]
+) -> None:
+    for edge in range(len(idx)):
+        at = begin[idx[edge]]
+        begin[idx[edge]] = at + 1
+        moved[at] = values[edge]

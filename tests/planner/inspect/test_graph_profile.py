@@ -163,7 +163,7 @@ def test_types_are_counted_by_name(make_graph: MakeGraph) -> None:
 
 def test_no_labels_means_link_prediction(make_graph: MakeGraph) -> None:
     facts = profile(make_graph(3, TRIANGLE))
-    assert (facts.task, facts.labels.num_classes, facts.labels.train) == (Task.LINK, 0, None)
+    assert (facts.task, facts.labels.num_classes, facts.labels.labelled) == (Task.LINK, 0, None)
     assert "no labels: the task is link prediction" in facts.notes
 
 

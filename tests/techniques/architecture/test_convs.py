@@ -173,7 +173,7 @@ def block_of(edge_index: np.ndarray[Any, Any], num_nodes: int, undirected: bool,
     block = structure.whole()
     if block.csr is None:
         return block
-    return block._replace(csr=block.csr._replace(ones=block.csr.ones.double()))
+    return block._replace(csr=block.csr._replace(values=block.csr.values.double()))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,0 +1,74 @@
+"""Which sampler the source's rules point to, given the facts: what ranks first before any cost is compared."""
+
+from __future__ import annotations
+
+from techniques.base import Reason, Slot
+from techniques.facts import Facts, GraphFacts, Origin, SizeClass, Task
+from techniques.job import JobSpec
+from techniques.sampling.seeds import IMBALANCED, draws_balanced, is_imbalanced
+
+WIDE_CONTEXT_HOPS = 3
+"""From so many hops on the context is wide: sampled neighbourhoods of as many layers multiply."""
+WIDE_CONTEXT_DEGREE = 16.0
+"""Ego graphs stay small and relevant up to this mean degree."""
+ROAD_DEGREE, ROAD_LARGEST_DEGREE = 5.0, 20
+"""Mean and largest degree of road networks and the like: few neighbours everywhere, no hubs."""
+SAFE = ("full_batch", "neighbor", "link_neighbor")
+"""What published comparisons call safe: exact, or never far behind (Bajaj et al., VLDB 2025, section 5). The others win on
+some graphs and lose on others, so they stand behind as alternatives to measure."""
+
+
+def is_road_like(graph: GraphFacts) -> bool:
+    """Few neighbours everywhere; where only the mean is known, graphs that are large as well."""
+    if graph.mean_degree > ROAD_DEGREE or graph.task is not Task.NODE:
+        return False
+    if graph.origin is Origin.MEASURED:
+        return graph.degrees.max <= ROAD_LARGEST_DEGREE and graph.size_class is not SizeClass.SMALL
+    return graph.size_class is SizeClass.LARGE
+
+
+def wants_wide_context(facts: Facts) -> bool:
+    """The user asks for many hops, and degrees are low enough for ego graphs of that depth."""
+    hops = facts.goal.context_hops
+    return hops is not None and hops >= WIDE_CONTEXT_HOPS and facts.graph.mean_degree <= WIDE_CONTEXT_DEGREE
+
+
+def wants_ego_graphs(facts: Facts) -> bool:
+    return wants_wide_context(facts) or is_road_like(facts.graph)
+
+
+def preference(facts: Facts, spec: JobSpec) -> int:
+    """Rules that a spec's sampler goes against: fewer is better."""
+    sampling = spec.options[Slot.SAMPLING]
+    against = int(sampling != "shadow_k_hop") if wants_ego_graphs(facts) else int(sampling not in SAFE)
+    if is_imbalanced(facts.graph) and facts.task is Task.NODE:
+        against += int(not draws_balanced(spec))
+    return against
+
+
+def sampler_reasons(facts: Facts, spec: JobSpec) -> list[Reason]:
+    """Why this sampler, fact by fact."""
+    graph, sampling, found = facts.graph, spec.options[Slot.SAMPLING], []
+    if sampling == "link_neighbor":
+        found.append(_reason("task", "link", "link-level tasks use LinkNeighborLoader", "edges are the seeds"))
+    if sampling == "shadow_k_hop" and wants_wide_context(facts):
+        rule = f"at least {WIDE_CONTEXT_HOPS} hops wanted at a mean degree up to {WIDE_CONTEXT_DEGREE:g}"
+        text = "an ego graph per root reaches that far, whatever the number of layers; tune its depth k"
+        found.append(_reason("context", str(facts.goal.context_hops), rule, text, "source, technique 4 and case E"))
+    if sampling == "shadow_k_hop" and is_road_like(graph):
+        rule = f"up to {ROAD_DEGREE:g}, as in road networks"
+        text = "few neighbours: ego graphs reach far and stay small"
+        found.append(_reason("mean degree", f"{graph.mean_degree:.1f}", rule, text, "source, technique 4 and case E"))
+    if sampling == "neighbor" and not is_road_like(graph):
+        rule = f"above {ROAD_DEGREE:g}, or with hubs: a few neighbours stand for many"
+        text = "local neighbourhoods, sampled anew for every batch"
+        found.append(_reason("mean degree", f"{graph.mean_degree:.1f}", rule, text))
+    if draws_balanced(spec) and is_imbalanced(graph):
+        rule = f"largest class over smallest at least {IMBALANCED:g}"
+        text = "rare classes are drawn more often (PyG ImbalancedSampler)"
+        found.append(_reason("imbalance", f"{graph.labels.imbalance:.1f}", rule, text))
+    return found
+
+
+def _reason(fact: str, value: str, rule: str, text: str, source: str = "source, technique 4") -> Reason:
+    return Reason(fact=fact, value=value, rule=rule, source=source, text=text)

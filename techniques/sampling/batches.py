@@ -1,0 +1,165 @@
+"""What all sampled batches have in common: their shapes, what they weigh, and how long the trainer waits for them."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from techniques.base import Knob, Settings, Slot, Stage, Verdict, refuse
+from techniques.errors import OptionError
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
+from techniques.forecast import DrawnHops, Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.job import Job, JobSpec, setting_int
+from techniques.sampling.shapes import HopSizes, drawn_sizes
+
+if TYPE_CHECKING:
+    from techniques.sampling.drawn import DrawnGraph
+
+COPY_BYTES_PER_SECOND = 2e9
+"""Feature rows gathered into a fresh batch, one thread."""
+SAMPLED_EDGE_BYTES = 40
+"""Local ids of both ends, twice, and positions while a batch is being made."""
+COUNTS_ERROR = 0.25
+"""Batch sizes from the degree histogram alone are this uncertain."""
+DRAWN_ERROR = 0.03
+
+
+@dataclass(frozen=True)
+class SampledBatches(ABC):
+    """Batches made ahead of time by a background thread.
+
+    Equal parts draw equal batches: the planner draws them once and remembers.
+    """
+
+    layers: int
+    prefetch: int
+    sparse_features: bool
+    stage: ClassVar[Stage] = Stage.BATCH
+
+    @abstractmethod
+    def counted(self, graph: GraphFacts) -> HopSizes:
+        """Expected sizes from the graph's facts alone."""
+
+    @abstractmethod
+    def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:
+        """Sizes of one batch drawn from the graph itself; ``index`` seeds it."""
+
+    @abstractmethod
+    def steps(self, graph: GraphFacts) -> tuple[int, float]:
+        """Steps of an epoch, and how many full-sized steps they amount to."""
+
+    @abstractmethod
+    def scratch_bytes(self, graph: GraphFacts) -> float:
+        """What each sampling thread keeps between batches."""
+
+    @abstractmethod
+    def build(self, job: Job) -> Job:
+        """Fill ``job.batches``."""
+
+    drawable: ClassVar[bool] = True
+    seconds_per_edge: ClassVar[float] = 40e-9
+    """Choosing, gathering and relabelling an edge, one thread (benchmark: tests/benchmarks/sampling.py)."""
+
+    def held_bytes(self, graph: GraphFacts) -> float:
+        """What sampling keeps beside the structure for the whole run."""
+        return 0.0
+
+    def prepare_seconds(self, graph: GraphFacts) -> Range:
+        """What it takes before the first epoch."""
+        return Range.exact(0.0)
+
+    def seeds(self, graph: GraphFacts, nodes: float) -> float:
+        """Rows (or pairs) that carry the loss in a batch of so many nodes."""
+        return nodes * graph.num_train / max(graph.num_nodes, 1)
+
+    def edges_looked_at(self, graph: GraphFacts, shape: StepShape) -> float:
+        """Edges that making a batch of this shape reads."""
+        return shape.input_edges
+
+    def shape(self, graph: GraphFacts, nodes: list[float], edges: list[float]) -> StepShape:
+        """One step: by default the same nodes and edges in every layer."""
+        layer = LayerShape.homogeneous(sum(nodes), sum(nodes), sum(edges))
+        return StepShape((layer,) * self.layers, self.seeds(graph, sum(nodes)))
+
+    def block_copies(self) -> int:
+        """Layers whose edges are arrays of their own where neighbours are summed by a fused product."""
+        return 1
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph = so_far.facts.graph
+        if so_far.draw is None or not self.drawable:
+            sizes, error = self.counted(graph), COUNTS_ERROR
+        else:
+            sizes, error = drawn_sizes(list(so_far.draw(self))), DRAWN_ERROR
+        mean = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)
+        largest = self.shape(graph, sizes.high_nodes, sizes.high_edges)
+        steps, full_steps = self.steps(graph)
+        so_far = replace(
+            so_far, shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
+        )
+        threads = 2 if self.prefetch else 1
+        scratch = self.held_bytes(graph) + threads * self.scratch_bytes(graph)
+        so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(scratch, 0.1))
+        so_far = so_far.spend(Phase.PREPARE, self.prepare_seconds(graph))
+        batch_bytes = self._batch_bytes(so_far, mean)
+        alive = 1 + min(self.prefetch, steps - 1)
+        so_far = so_far.hold(Phase.TRAIN, Place.HOST, "batches", Range.within(batch_bytes * alive, error + 0.05))
+        if alive > 1:
+            making = Range.within(SAMPLED_EDGE_BYTES * mean.input_edges, error + 0.5)
+            so_far = so_far.hold(Phase.TRAIN, Place.HOST, "sampling", making)
+        return so_far.spend(Phase.TRAIN, self._wait_seconds(so_far, mean, batch_bytes) * full_steps)
+
+    def _batch_bytes(self, so_far: Forecast, shape: StepShape) -> float:
+        graph = so_far.facts.graph
+        per_node = FLOAT_BYTES * graph.features.width
+        if self.sparse_features:
+            per_node = math.ceil(8 * graph.features.nonzeros / graph.num_nodes) + 4
+        labels = FLOAT_BYTES * graph.labels.num_classes if graph.labels.multi_label else INDEX_BYTES
+        return shape.input_nodes * (per_node + labels) + self._block_bytes(so_far, shape)
+
+    def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
+        """COO layers are views of one ``edge_index``."""
+        layers = shape.layers[: self.block_copies()] if so_far.fused else shape.layers[:1]
+        return sum(so_far.edge_bytes * layer.num_edges + so_far.row_bytes * layer.num_sources for layer in layers)
+
+    def _wait_seconds(self, so_far: Forecast, shape: StepShape, batch_bytes: float) -> Range:
+        looking = self.seconds_per_edge * self.edges_looked_at(so_far.facts.graph, shape)
+        seconds = looking + batch_bytes / COPY_BYTES_PER_SECOND
+        hidden = self.prefetch > 0 and so_far.facts.hardware.cores > 1
+        return Range.factor(seconds * (0.3 if hidden else 1.0), 3)
+
+
+def whole_epochs(num_items: int, batch_size: int) -> tuple[int, float]:
+    """Steps of an epoch over so many seeds, and the full batches that they amount to."""
+    return math.ceil(num_items / batch_size), num_items / min(batch_size, num_items)
+
+
+def prefetch_knob() -> Knob:
+    """How far ahead batches are made."""
+    return Knob(name="prefetch", text="batches made ahead by a thread", default=2, low=0, high=16, tuned=False)
+
+
+def has_sparse_features(spec: JobSpec) -> bool:
+    return spec.options[Slot.REPRESENTATION_FEATURES] == "csr"
+
+
+def at_least_one(settings: Settings, name: str) -> int:
+    """A setting that counts something.
+
+    Raises:
+        OptionError: below 1.
+    """
+    value = setting_int(settings, name)
+    if value < 1:
+        raise OptionError(f"{name} must be at least 1, got {value}", f"Write --set {name}=1 or more")
+    return value
+
+
+def needs_node_labels(facts: Facts) -> Verdict | None:
+    """The refusal of samplers whose loss is one of nodes, where links are predicted."""
+    if facts.task is not Task.LINK:
+        return None
+    text = "its batches carry node labels; link_neighbor draws edges and non-edges"
+    return refuse("task", "link", "link-level tasks use LinkNeighborLoader", "source, technique 4", text)

@@ -1,0 +1,126 @@
+"""Cluster-GCN (Chiang et al., KDD 2019): METIS parts as batches, so that most neighbours are in the same batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from techniques.base import USABLE, Knob, Part, Slot, Verdict
+from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
+from techniques.forecast import DrawnHops, Forecast, Phase, Place, Range, StepShape
+from techniques.job import Job, JobSpec, setting_int
+from techniques.recipe import inputs, masked_loss
+from techniques.sampling.batches import (
+    SampledBatches,
+    at_least_one,
+    has_sparse_features,
+    needs_node_labels,
+    prefetch_knob,
+)
+from techniques.sampling.graph_saint import SCAN_SECONDS_PER_EDGE
+from techniques.sampling.random_node import num_parts_knob
+from techniques.sampling.shapes import HopSizes
+
+if TYPE_CHECKING:
+    from techniques.sampling.drawn import DrawnGraph
+
+NODES_PER_BATCH = 8192
+PARTS_PER_BATCH = 8
+KEPT_EDGES = (0.4, 0.7, 1.0)
+"""Share of its edges that a node keeps inside its own part: low, expected, high. METIS says how many when it has cut."""
+METIS_SECONDS_PER_EDGE = 0.4e-6
+METIS_BYTES_PER_EDGE = 48
+
+
+@dataclass(frozen=True)
+class ClusterBatches(SampledBatches):
+    """``parts_per_batch`` of ``num_parts`` METIS parts, with the edges between them."""
+
+    num_parts: int
+    parts_per_batch: int
+    drawable: ClassVar[bool] = False
+
+    def counted(self, graph: GraphFacts) -> HopSizes:
+        """Nodes are even by construction; of the edges, those inside a part and a fair share of the others."""
+        share = min(1.0, self.parts_per_batch / min(self.num_parts, graph.num_nodes))
+        nodes = graph.num_nodes * share
+        _, expected, most = (graph.num_edges * share * (kept + (1 - kept) * share) for kept in KEPT_EDGES)
+        return HopSizes([nodes], [expected], [min(1.05 * nodes, graph.num_nodes)], [most])
+
+    def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:
+        raise NotImplementedError("parts are known once METIS has cut them")
+
+    def steps(self, graph: GraphFacts) -> tuple[int, float]:
+        steps = math.ceil(min(self.num_parts, graph.num_nodes) / self.parts_per_batch)
+        return steps, min(self.num_parts, graph.num_nodes) / self.parts_per_batch
+
+    def scratch_bytes(self, graph: GraphFacts) -> float:
+        """A position for every node."""
+        return FLOAT_BYTES * graph.num_nodes
+
+    def held_bytes(self, graph: GraphFacts) -> float:
+        """The nodes of every part."""
+        return 8 * graph.num_nodes
+
+    def prepare_seconds(self, graph: GraphFacts) -> Range:
+        return Range.factor(METIS_SECONDS_PER_EDGE * graph.num_edges, 3)
+
+    def edges_looked_at(self, graph: GraphFacts, shape: StepShape) -> float:
+        """All edges of the parts' nodes; those that lead out are dropped."""
+        return shape.input_edges + shape.input_nodes * graph.mean_degree * SCAN_SECONDS_PER_EDGE / self.seconds_per_edge
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        metis = Range.within(METIS_BYTES_PER_EDGE * so_far.facts.graph.num_edges, 0.5)
+        return super().forecast(so_far.spike(Phase.PREPARE, Place.HOST, metis))
+
+    def build(self, job: Job) -> Job:
+        from techniques.sampling.subgraphs import cluster_batches
+
+        return cluster_batches(job, self)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Keeps neighbours together and needs no edge weights; the cut edges of a part are lost in every step."""
+
+    slot: Slot = Slot.SAMPLING
+    name: str = "cluster"
+    text: str = "METIS parts: neighbours stay together, batches of even size; partitioning takes time once"
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        refused = needs_node_labels(facts)
+        at_least_one(spec.settings, "parts_per_batch")
+        return refused or USABLE
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        parts = max(2 * PARTS_PER_BATCH, math.ceil(PARTS_PER_BATCH * facts.graph.num_nodes / NODES_PER_BATCH))
+        joined = "parts joined in one step"
+        return (
+            num_parts_knob(facts.graph, parts),
+            Knob(name="parts_per_batch", text=joined, default=PARTS_PER_BATCH, choices=(4, 8, 16)),
+            prefetch_knob(),
+        )
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        batches = ClusterBatches(
+            layers=setting_int(spec.settings, "layers"),
+            prefetch=setting_int(spec.settings, "prefetch"),
+            sparse_features=has_sparse_features(spec),
+            num_parts=at_least_one(spec.settings, "num_parts"),
+            parts_per_batch=at_least_one(spec.settings, "parts_per_batch"),
+        )
+        return (batches,)
+
+    def recipe(self, spec: JobSpec) -> str:
+        return f"""\
+from techniques.sampling.loader import ClusterData, ClusterLoader
+# torch_geometric.loader has the same two where pyg-lib or torch-sparse is installed.
+parts = ClusterData(data, num_parts={spec.settings["num_parts"]})
+loader = ClusterLoader(parts, batch_size={spec.settings["parts_per_batch"]}, shuffle=True)
+
+
+{masked_loss(inputs(spec))}"""
+
+
+CLUSTER = Cluster()

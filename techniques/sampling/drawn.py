@@ -1,0 +1,72 @@
+"""A graph at hand from which a planner draws batches: sorted once, its kernels made when first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from techniques.sampling.kernels import NeighborKernel, ShadowKernel, SubgraphKernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from techniques.sampling.kernels.machine_code import IntArray
+
+DRAW_SEED = 12345
+
+
+@dataclass
+class DrawnGraph:
+    """In-edges of every node, and where batches start.
+
+    Shapes: ``colptr`` [N + 1] int64; ``row`` [E]; ``train`` node ids; ``train_classes`` their class positions, ``None``
+    where a node has several labels or none.
+    """
+
+    colptr: NDArray[np.int64]
+    row: IntArray
+    train: NDArray[np.int64]
+    train_classes: NDArray[np.int64] | None = None
+
+    @property
+    def num_nodes(self) -> int:
+        return int(self.colptr.size - 1)
+
+    @cached_property
+    def neighbor(self) -> NeighborKernel:
+        return NeighborKernel(self.colptr, self.row, self.num_nodes)
+
+    @cached_property
+    def subgraph(self) -> SubgraphKernel:
+        return SubgraphKernel(self.colptr, self.row, self.num_nodes)
+
+    @cached_property
+    def shadow(self) -> ShadowKernel:
+        return ShadowKernel(self.colptr, self.row, self.num_nodes)
+
+    def seeds(self, batch_size: int, balanced: bool, index: int) -> NDArray[np.int64]:
+        """Distinct seeds of one batch; ``balanced`` draws every class alike, with replacement."""
+        rng = np.random.default_rng((DRAW_SEED, index))
+        size = min(batch_size, self.train.size)
+        if not balanced or self.train_classes is None:
+            return self.train[rng.choice(self.train.size, size=size, replace=False)]
+        drawn = np.searchsorted(self._ladder, rng.random(size) * self._ladder[-1])
+        chosen: NDArray[np.int64] = self.train[np.unique(np.minimum(drawn, self.train.size - 1))]
+        return chosen
+
+    @cached_property
+    def _ladder(self) -> NDArray[np.float64]:
+        assert self.train_classes is not None
+        weight: NDArray[np.float64] = (1.0 / np.bincount(self.train_classes))[self.train_classes]
+        return np.cumsum(weight)
+
+    def pairs(self, count: int, negatives: int, index: int) -> NDArray[np.int64]:
+        """Distinct ends of ``count`` random edges and of as many random pairs as ``negatives``."""
+        rng = np.random.default_rng((DRAW_SEED, index))
+        position = rng.integers(0, self.row.size, count)
+        target = np.searchsorted(self.colptr, position, side="right") - 1
+        others = rng.integers(0, self.num_nodes, 2 * negatives)
+        return np.unique(np.concatenate([self.row[position].astype(np.int64), target, others]))

@@ -1,0 +1,141 @@
+"""ShaDow (Zeng et al., NeurIPS 2021): each root is classified from a small ego graph of its own, however deep the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
+from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
+from techniques.forecast import DrawnHops
+from techniques.job import Job, JobSpec, setting_int
+from techniques.recipe import inputs
+from techniques.sampling.batches import (
+    SampledBatches,
+    at_least_one,
+    has_sparse_features,
+    needs_node_labels,
+    prefetch_knob,
+    whole_epochs,
+)
+from techniques.sampling.neighbor import batch_size_knob
+from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob
+from techniques.sampling.shapes import HopSizes
+from techniques.sampling.subgraph_shapes import shadow_sizes
+
+if TYPE_CHECKING:
+    from techniques.sampling.drawn import DrawnGraph
+
+DEPTHS = (2, 3, 4, 6, 8)
+NEIGHBORS = 5
+
+
+@dataclass(frozen=True)
+class EgoBatches(SampledBatches):
+    """``batch_size`` roots, each with ``num_neighbors`` neighbours per node, ``depth`` hops deep."""
+
+    batch_size: int
+    depth: int
+    num_neighbors: int
+    balanced: bool
+
+    def counted(self, graph: GraphFacts) -> HopSizes:
+        roots = distinct_seeds(graph, self.batch_size, self.balanced)
+        return shadow_sizes(graph, roots, self.depth, self.num_neighbors)
+
+    def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:
+        roots = graph.seeds(self.batch_size, self.balanced, index)
+        found = graph.shadow.sample(roots, self.depth, self.num_neighbors, index)
+        return DrawnHops((found.node.size,), (found.col_source.size,))
+
+    def seeds(self, graph: GraphFacts, nodes: float) -> float:
+        return distinct_seeds(graph, self.batch_size, self.balanced)
+
+    def steps(self, graph: GraphFacts) -> tuple[int, float]:
+        return whole_epochs(graph.num_train, self.batch_size)
+
+    def scratch_bytes(self, graph: GraphFacts) -> float:
+        """A mark for every neighbour of the largest hub."""
+        return FLOAT_BYTES * graph.degrees.max
+
+    def build(self, job: Job) -> Job:
+        from techniques.sampling.ego_graphs import ego_batches
+
+        return ego_batches(job, self)
+
+
+@dataclass(frozen=True)
+class ShadowKHop:
+    """Wide neighbourhoods at bounded cost where degrees are low, as in road networks; nodes that roots share are
+    computed once per root (source, technique 4, and case E)."""
+
+    slot: Slot = Slot.SAMPLING
+    name: str = "shadow_k_hop"
+    text: str = "an ego graph per root: wide context on graphs of low degree, depth apart from reach"
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        if refused := needs_node_labels(facts):
+            return refused
+        depth, wanted = at_least_one(spec.settings, "depth"), facts.goal.context_hops
+        if wanted is not None and wanted > depth:
+            text = f"ego graphs reach {depth} hops, {wanted} are wanted"
+            return refuse("context", wanted, "reach of the ego graph", "source, technique 4", text)
+        return USABLE
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        wanted = facts.goal.context_hops or 0
+        depths = tuple(depth for depth in DEPTHS if depth >= wanted) or (wanted,)
+        return (
+            batch_size_knob(),
+            Knob(name="depth", text="hops that an ego graph reaches (k)", default=max(wanted, 2), choices=depths),
+            Knob(
+                name="num_neighbors",
+                text="neighbours per node and hop of an ego graph",
+                default=NEIGHBORS,
+                choices=(3, 5, 10),
+            ),
+            seed_order_knob(facts),
+            prefetch_knob(),
+        )
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        settings = spec.settings
+        batches = EgoBatches(
+            layers=setting_int(settings, "layers"),
+            prefetch=setting_int(settings, "prefetch"),
+            sparse_features=has_sparse_features(spec),
+            batch_size=at_least_one(settings, "batch_size"),
+            depth=at_least_one(settings, "depth"),
+            num_neighbors=at_least_one(settings, "num_neighbors"),
+            balanced=draws_balanced(spec),
+        )
+        return (OrderedSeeds(batches.balanced), batches)
+
+    def recipe(self, spec: JobSpec) -> str:
+        imported, order = "", "shuffle=True"
+        if draws_balanced(spec):
+            imported = "from torch_geometric.loader import ImbalancedSampler"
+            order = "sampler=ImbalancedSampler(data, input_nodes=data.train_mask)"
+        return f"""\
+{imported}
+from techniques.sampling.loader import ShaDowKHopSampler
+from torch_geometric.nn import global_mean_pool
+# torch_geometric.loader has the same ShaDowKHopSampler where torch-sparse is installed.
+loader = ShaDowKHopSampler(
+    data,
+    depth={spec.settings["depth"]},
+    num_neighbors={spec.settings["num_neighbors"]},
+    node_idx=data.train_mask,
+    batch_size={spec.settings["batch_size"]},
+    {order},
+)
+
+
+def loss_of(batch):
+    hidden = model.dropout(model({inputs(spec)}).relu())
+    graphs = global_mean_pool(hidden, batch.batch)
+    out = model.readout(torch.cat([hidden[batch.root_n_id], graphs], dim=1))
+    return criterion(out, batch.y), len(out)"""
+
+
+SHADOW_K_HOP = ShadowKHop()

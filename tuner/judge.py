@@ -1,0 +1,106 @@
+"""How well a model does on a split: one metric that training is judged by, and all that apply for the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from techniques.facts import Facts, Task
+from tuner.quality import link_quality, node_quality
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from techniques.job import Job
+
+DOMINATED = 0.75
+"""A class that holds this share of the labels makes accuracy useless: always guessing it scores as much."""
+RANKED_AGAINST = 100
+"""Random targets that each held-out edge is ranked against for MRR, and the edges that are ranked."""
+RANKED_EDGES = 5_000
+PAIRS_PER_CHUNK = 100_000
+
+
+def metric_of(facts: Facts) -> str:
+    """The metric that training is judged by.
+
+    AUROC for links (Hamilton et al.; PyG's link examples) and for two classes of which one dominates (Platonov et al.,
+    ICLR 2023); macro-F1 where one of several classes dominates; micro-F1 for several labels a node; else accuracy.
+    """
+    labels = facts.graph.labels
+    if facts.task is Task.LINK:
+        return "auroc"
+    if labels.multi_label:
+        return "micro_f1"
+    if labels.majority_share is not None and labels.majority_share >= DOMINATED:
+        return "auroc" if labels.num_classes == 2 else "macro_f1"
+    return "accuracy"
+
+
+class Judge(Protocol):
+    """Judges the model of a job as it is now."""
+
+    @property
+    def metric(self) -> str:
+        """What training is judged by: a key of ``NAMES``."""
+
+    def scores(self, split: str) -> dict[str, float]:
+        """Every metric that applies to ``val`` or ``test``; empty where the split is."""
+
+
+def judge(job: Job) -> Judge:
+    """The judge of a job's task."""
+    return LinkJudge(job) if job.links is not None else NodeJudge(job)
+
+
+class NodeJudge:
+    """Looks at the logits of the split's nodes."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.metric = metric_of(job.facts)
+        self._nodes = {split: job.masks[split].nonzero().flatten() for split in ("val", "test")}
+
+    def scores(self, split: str) -> dict[str, float]:
+        nodes = self._nodes[split]
+        if not nodes.numel():
+            return {}
+        return node_quality(self._job.need("predict")(nodes).cpu(), self._job.need("labels")[nodes])
+
+
+class LinkJudge:
+    """Embeds every node once, then scores the held-out edges, their non-edges, and random targets to rank against."""
+
+    def __init__(self, job: Job) -> None:
+        from techniques.remote.links import corrupt
+
+        self._job, self.metric = job, metric_of(job.facts)
+        links = job.need("links")
+        self._pairs = {"val": (links.val, links.val_negative), "test": (links.test, links.test_negative)}
+        self._ranked = {
+            split: corrupt(positive[:, :RANKED_EDGES], job.facts.graph.num_nodes, RANKED_AGAINST, seed=0)
+            for split, (positive, _) in self._pairs.items()
+        }
+
+    def scores(self, split: str) -> dict[str, float]:
+        positive, negative = self._pairs[split]
+        if not positive.shape[1]:
+            return {}
+        embedding = self._job.need("predict")()
+        hits, misses = pair_scores(embedding, positive), pair_scores(embedding, negative)
+        targets = torch.from_numpy(self._ranked[split])
+        sources = torch.from_numpy(positive[0, : targets.size(0)]).unsqueeze(1).expand_as(targets)
+        against = pair_scores(embedding, torch.stack([sources.flatten(), targets.flatten()])).view(targets.shape)
+        return link_quality(hits, misses, against)
+
+
+def pair_scores(embedding: Tensor, pairs: Tensor | NDArray[Any]) -> Tensor:
+    """Dot products of the two ends, [B] on the host; ``pairs`` [2, B]."""
+    ends = torch.as_tensor(pairs).long()
+    found = []
+    for start in range(0, ends.size(1), PAIRS_PER_CHUNK):
+        source, target = ends[:, start : start + PAIRS_PER_CHUNK].to(embedding.device)
+        found.append((embedding[source] * embedding[target]).sum(1).cpu())
+    return torch.cat(found) if found else torch.empty(0)
