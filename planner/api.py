@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.costing import Costed, candidate, cost, fits, fitted
-from planner.explain import nearest, refused_by_option, refused_for_memory
+from planner.explain import nearest, refused_by_option, refused_for_memory, too_large_whole
 from planner.inspect.model import inspect_model
 from planner.proposal import (
     BASELINE_NAME,
@@ -94,7 +94,7 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
         costed = fitted(facts, proposed, pins, draw)
         (usable if fits(facts, costed.figures) else short).append(costed)
     ranked = varied(order(facts, usable))
-    found = tuple(_candidate(facts, one) for one in ranked)
+    found = tuple(_candidate(facts, one, short) for one in ranked)
     rejected = [refused_for_memory(facts, one) for one in short] + rejected
     baseline = _baseline(facts, draw)
     return Plan(
@@ -109,14 +109,15 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
     )
 
 
-def _candidate(facts: Facts, costed: Costed) -> Candidate:
+def _candidate(facts: Facts, costed: Costed, short: list[Costed]) -> Candidate:
     warned = check(facts, costed.spec).warnings + _task_warnings(facts)
     deadline, seconds = facts.goal.deadline_seconds, costed.figures.seconds_to_converge
     if deadline is not None and seconds > deadline:
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
     if samples_for_nothing(costed):
         warned += ("one batch holds all training nodes: sampling drops neighbours without saving a step",)
-    made = candidate(facts, costed, reasons(facts, costed) + judgements(facts))
+    why = reasons(facts, costed) + too_large_whole(facts, costed, short) + judgements(facts)
+    made = candidate(facts, costed, why)
     return made.model_copy(update={"warnings": warned})
 
 

@@ -6,7 +6,7 @@ from planner.costing import Costed, cost, device_shortage, fits, host_shortage
 from planner.proposal import Pins, Refusal, check, make_spec, spec_name
 from planner.quantities import format_bytes
 from planner.records import Nearest, Rejected
-from techniques.base import SettingValue
+from techniques.base import Reason, SettingValue, Slot
 from techniques.facts import Facts
 from techniques.forecast import Draw
 
@@ -25,6 +25,25 @@ def refused_for_memory(facts: Facts, costed: Costed) -> Rejected:
     return Rejected(
         name=spec_name(costed.spec), options=costed.spec.options, reason=text, needs_bytes=needs, has_bytes=has
     )
+
+
+def too_large_whole(facts: Facts, costed: Costed, short: list[Costed]) -> tuple[Reason, ...]:
+    """Why a candidate samples: the same network on the whole graph does not fit."""
+    key = {**costed.spec.options, Slot.SAMPLING: "full_batch"}
+    same = (Slot.SAMPLING, Slot.ARCHITECTURE, Slot.REPRESENTATION, Slot.HARDWARE)
+    for one in short:
+        if all(one.spec.options[slot] == key[slot] for slot in same) and one.spec != costed.spec:
+            needs, has, where = worst_shortage(facts, one)
+            return (
+                Reason(
+                    fact="full batch",
+                    value=f"needs {format_bytes(needs)}",
+                    rule=f"under the {format_bytes(has)} of the {where}",
+                    source="cost model; source, technique 4",
+                    text="the whole graph does not fit, batches do",
+                ),
+            )
+    return ()
 
 
 def worst_shortage(facts: Facts, costed: Costed) -> tuple[int, int, str]:

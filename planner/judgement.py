@@ -11,8 +11,8 @@ WIDE_CONTEXT_HOPS = 3
 """From so many hops on the context is wide: sampled neighbourhoods of as many layers multiply."""
 WIDE_CONTEXT_DEGREE = 16.0
 """Ego graphs stay small and relevant up to this mean degree."""
-ROAD_DEGREE, ROAD_LARGEST_DEGREE = 5.0, 20
-"""Mean and largest degree of road networks and the like: few neighbours everywhere, no hubs."""
+ROAD_DEGREE, ROAD_LARGEST_DEGREE, ROAD_NODES = 5.0, 16, 1_000
+"""Mean and largest degree of road networks and the like: few neighbours everywhere, no hubs; and not a handful of nodes."""
 SAFE = ("full_batch", "neighbor", "link_neighbor")
 """What published comparisons call safe: exact, or never far behind (Bajaj et al., VLDB 2025, section 5). The others win on
 some graphs and lose on others, so they stand behind as alternatives to measure."""
@@ -23,7 +23,7 @@ def is_road_like(graph: GraphFacts) -> bool:
     if graph.mean_degree > ROAD_DEGREE or graph.task is not Task.NODE:
         return False
     if graph.origin is Origin.MEASURED:
-        return graph.degrees.max <= ROAD_LARGEST_DEGREE and graph.size_class is not SizeClass.SMALL
+        return graph.degrees.max <= ROAD_LARGEST_DEGREE and graph.num_nodes >= ROAD_NODES
     return graph.size_class is SizeClass.LARGE
 
 

@@ -164,8 +164,12 @@ class GraphFacts(Record):
         """The same graph with a random share of its edges."""
         if share >= 1.0:
             return self
-        totals = tuple(int(share * total) for total in self.degrees.totals)
-        degrees = self.degrees.model_copy(update={"mean": share * self.degrees.mean, "totals": totals})
+        before = self.degrees
+        scaled: dict[str, object] = {"mean": share * before.mean}
+        scaled["totals"] = tuple(int(share * total) for total in before.totals)
+        if before.block_edges is not None:
+            scaled["block_edges"] = tuple(tuple(int(share * count) for count in row) for row in before.block_edges)
+        degrees = before.model_copy(update=scaled)
         return self.model_copy(update={"num_edges": int(share * self.num_edges), "degrees": degrees})
 
     @property

@@ -10,6 +10,7 @@ from itertools import pairwise
 from techniques.base import Slot
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
+from techniques.sampling.seeds import draws_balanced
 
 BEFORE_FEATURES = (Slot.PARALLEL, Slot.HARDWARE, Slot.REMOTE, Slot.COARSENING, Slot.REMOTE_FEATURES)
 BEFORE_OPTIMIZER = (Slot.REPRESENTATION_FEATURES, Slot.REPRESENTATION, Slot.ARCHITECTURE)
@@ -109,6 +110,14 @@ def inputs(spec: JobSpec) -> str:
         )
     sparse = weighs_edges(spec) or spec.options[Slot.REPRESENTATION] == "csr"
     return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index"
+
+
+def seed_order(spec: JobSpec) -> tuple[str, str]:
+    """An import line, and the argument of a loader that orders its seed nodes."""
+    if not draws_balanced(spec):
+        return "", "shuffle=True"
+    imported = "from torch_geometric.loader import ImbalancedSampler"
+    return imported, "sampler=ImbalancedSampler(data, input_nodes=data.train_mask)"
 
 
 def masked_loss(arguments: str) -> str:

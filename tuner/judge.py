@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
+from techniques.architecture.costs import PAIRS_PER_CHUNK
 from techniques.facts import Facts, Task
 from tuner.quality import link_quality, node_quality
 
@@ -20,7 +21,6 @@ DOMINATED = 0.75
 RANKED_AGAINST = 100
 """Random targets that each held-out edge is ranked against for MRR, and the edges that are ranked."""
 RANKED_EDGES = 5_000
-PAIRS_PER_CHUNK = 100_000
 
 
 def metric_of(facts: Facts) -> str:

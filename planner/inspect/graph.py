@@ -10,8 +10,10 @@ from planner.inspect.estimate import from_counts, from_dataset
 from planner.inspect.features import read_features
 from planner.inspect.fingerprint import fingerprint
 from planner.inspect.labels import read_labels
+from planner.inspect.mixing import with_mixing
 from planner.inspect.sizes import size_class
 from planner.inspect.structure import Structure, scan
+from planner.inspect.train_nodes import train_nodes
 from techniques.errors import OptionError
 from techniques.facts import EDGE, NODE, GraphFacts, Task
 
@@ -47,6 +49,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     features, feature_notes = read_features(stored, num_nodes)
     labels, label_notes = read_labels(stored, edge_index, num_nodes, chosen)
     edge_features = _edge_features(stored)
+    train = train_nodes(stored, num_nodes)[0] if chosen is Task.NODE else None
     return GraphFacts(
         name=stored.name,
         source=stored.path if source is None else source,
@@ -59,7 +62,9 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         density=sizes.density(num_nodes, num_edges - structure.self_loops),
         isolated=structure.isolated,
         self_loops=structure.self_loops,
-        degrees=measured_degrees(structure.in_degrees),
+        degrees=with_mixing(
+            measured_degrees(structure.in_degrees), edge_index, structure.in_degrees, structure.undirected, train
+        ),
         features=features,
         labels=labels,
         num_graphs=_num_graphs(stored),

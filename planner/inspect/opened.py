@@ -138,6 +138,7 @@ def drawer(stored: StoredGraph, facts: GraphFacts) -> Draw:
 def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
     import numpy as np
 
+    from planner.inspect.train_nodes import train_nodes
     from techniques.sampling.drawn import DrawnGraph
     from techniques.sampling.kernels import build_csc
 
@@ -147,26 +148,11 @@ def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
         keep = np.random.default_rng(0).random(edge_index.shape[1]) < facts.message_share
         edge_index = np.ascontiguousarray(edge_index[:, keep])
     colptr, row, _ = build_csc(edge_index, facts.num_nodes)
-    return DrawnGraph(colptr, row, *_train_nodes(stored, facts))
-
-
-def _train_nodes(stored: StoredGraph, facts: GraphFacts) -> tuple[Any, Any]:
-    """Training nodes and their class positions; a seeded share of the labelled nodes where no split is stored."""
-    import numpy as np
-
-    labels: Any = np.asarray(stored.read("y")) if "y" in stored.headers else None
-    single = labels is not None and labels.ndim == 1 and labels.size == facts.num_nodes
-    if "train_mask" in stored.headers:
-        mask = stored.read("train_mask")
-        # Some collections store ten splits side by side: the first one counts.
-        chosen = (mask if mask.ndim == 1 else mask[:, 0]).astype(bool)
-        train = np.flatnonzero(chosen & (np.nan_to_num(labels, nan=-1) >= 0) if single else chosen)
-    else:
-        every = np.flatnonzero(np.nan_to_num(labels, nan=-1) >= 0) if single else np.arange(facts.num_nodes)
-        train = np.sort(np.random.default_rng(0).permutation(every)[: facts.num_train])
-    if not single or not train.size:
-        return train if train.size else np.arange(facts.num_nodes), None
-    return train, np.unique(labels[train], return_inverse=True)[1]
+    train, classes = train_nodes(stored, facts.num_nodes)
+    if facts.labels.split_is_seeded and facts.task is Task.NODE:
+        kept = np.sort(np.random.default_rng(0).permutation(train.size)[: facts.num_train])
+        train, classes = train[kept], None if classes is None else classes[kept]
+    return DrawnGraph(colptr, row, train, classes)
 
 
 def _draw(batches: Drawable, graph: DrawnGraph) -> tuple[DrawnHops, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from techniques.architecture.costs import (
     ADAM_BYTES_PER_PARAMETER,
+    PAIRS_PER_CHUNK,
     LayerCost,
     LayerSize,
     Readout,
@@ -252,6 +253,10 @@ class EvaluateAllNodes:
             peak = peak.maximum(self._resident(so_far, size))
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         so_far = so_far.spike(Phase.EVALUATE, place, peak)
+        if self.plan.readout is Readout.PAIRS:
+            # Both ends of a chunk of pairs and their product, beside the embeddings.
+            scored = FLOAT_BYTES * self.plan.widths[-1] * (graph.num_nodes + 3 * PAIRS_PER_CHUNK)
+            so_far = so_far.spike(Phase.EVALUATE, place, Range.within(scored, 0.3))
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
 
     def _resident(self, so_far: Forecast, size: LayerSize) -> Range:

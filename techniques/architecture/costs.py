@@ -16,6 +16,10 @@ ADAM_BYTES_PER_PARAMETER = 16
 """float32 weight, gradient and two moments (stas00/ml-engineering, training/performance)."""
 
 
+PAIRS_PER_CHUNK = 16_384
+"""Pairs whose two ends are held at once when links are scored."""
+
+
 class Readout(StrEnum):
     """What becomes of the last convolution's output."""
 

@@ -21,8 +21,8 @@ COPY_BYTES_PER_SECOND = 2e9
 """Feature rows gathered into a fresh batch, one thread."""
 SAMPLED_EDGE_BYTES = 40
 """Local ids of both ends, twice, and positions while a batch is being made."""
-COUNTS_ERROR = 0.25
-"""Batch sizes from the degree histogram alone are this uncertain."""
+COUNTS_ERROR, MIXING_ERROR = 0.25, 0.15
+"""Batch sizes from the degree histogram alone are this uncertain; and where it is known which degrees meet."""
 DRAWN_ERROR = 0.03
 
 
@@ -90,7 +90,8 @@ class SampledBatches(ABC):
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
         if so_far.draw is None or not self.drawable:
-            sizes, error = self.counted(graph), COUNTS_ERROR
+            sizes = self.counted(graph)
+            error = COUNTS_ERROR if graph.degrees.block_nodes is None else MIXING_ERROR
         else:
             sizes, error = drawn_sizes(list(so_far.draw(self))), DRAWN_ERROR
         mean = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)

@@ -29,7 +29,7 @@ NODES_PER_BATCH = 8192
 PARTS_PER_BATCH = 8
 KEPT_EDGES = (0.4, 0.7, 1.0)
 """Share of its edges that a node keeps inside its own part: low, expected, high. METIS says how many when it has cut."""
-METIS_SECONDS_PER_EDGE = 0.4e-6
+METIS_SECONDS_PER_EDGE = 2e-6
 METIS_BYTES_PER_EDGE = 48
 
 

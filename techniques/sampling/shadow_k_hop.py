@@ -9,7 +9,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import inputs
+from techniques.recipe import inputs, seed_order
 from techniques.sampling.batches import (
     SampledBatches,
     at_least_one,
@@ -112,10 +112,7 @@ class ShadowKHop:
         return (OrderedSeeds(batches.balanced), batches)
 
     def recipe(self, spec: JobSpec) -> str:
-        imported, order = "", "shuffle=True"
-        if draws_balanced(spec):
-            imported = "from torch_geometric.loader import ImbalancedSampler"
-            order = "sampler=ImbalancedSampler(data, input_nodes=data.train_mask)"
+        imported, order = seed_order(spec)
         return f"""\
 {imported}
 from techniques.sampling.loader import ShaDowKHopSampler

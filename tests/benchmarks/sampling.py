@@ -1,10 +1,11 @@
 """Speed of the neighbour-sampling kernel: nanoseconds per sampled edge, beside pyg-lib's sampler and a random gather.
 
-    python tests/benchmarks/sampling.py [--nodes 800000] [--edges 40000000] [--batches 20] [--rounds 9]
+    python tests/benchmarks/sampling.py [--nodes 800000] [--edges 40000000] [--batches 40] [--rounds 9]
 
 A made-up graph with hubs, and the same batches of seeds for everyone, one thread each. Every round times every contender
 once, one after the other, so that whatever else runs on the machine slows all of them alike; the figures are medians
-over rounds, and a ratio is the median of the rounds' ratios.
+over rounds, and a ratio is the median of the rounds' ratios. Malloc is warm here: in a young process it hands memory
+back to the system after every large batch, and the page faults of the next one can double the time of three hops.
 
 * ``full``: what PyG asks a sampler for: int64 local ids of both ends of each edge, and each edge's position.
 * ``full64``: the same on a CSC with int64 row, which pyg-lib needs (ours takes int32, the default here, or int64).
@@ -16,6 +17,7 @@ over rounds, and a ratio is the median of the rounds' ratios.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -146,7 +148,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=800_000)
     parser.add_argument("--edges", type=int, default=40_000_000)
     parser.add_argument("--batch-size", type=int, default=1024)
-    parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
 
@@ -172,6 +174,7 @@ def main() -> None:
     seeds = np.random.default_rng(2).permutation(options.nodes)[: options.batches * options.batch_size]
     batches = seeds.reshape(options.batches, options.batch_size)
     names = [*COLUMNS, "pyg/full", "pyg/full64", "pyg/CSR", "full/gather", "2 threads"]
+    print(f"load average {os.getloadavg()[0]:.2f}")
     print(f"{'ns per edge':>12}" + "".join(f"{name:>14}" for name in names))
     for fanouts in FANOUTS:
         print(row_of_figures(samplers, batches, fanouts, options.rounds, gather))

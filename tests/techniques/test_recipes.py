@@ -244,6 +244,7 @@ def test_a_script_runs_as_pasted(
     assert math.isfinite(float(capsys.readouterr().out))
     drops = [one.p for one in names["model"].modules() if isinstance(one, torch.nn.Dropout)]
     assert drops == [spec.training.dropout]
+    assert not any(getattr(conv, "dropout", 0.0) for conv in names["model"].convs), "attention weights are not dropped"
     steps = sum(1 for _ in names["loader"])
     assert (steps == 1) == (chosen[0] == "full_batch")
 

@@ -133,6 +133,7 @@ class ShadowKernel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _local=threading.local())
+        self._colptr, self._row = read_only(self._colptr), read_only(self._row)  # pickled arrays come back writable
 
 
 def _cut(out: EgoOutput, node_ptr: NDArray[np.int64], with_edge: bool, local_dtype: np.dtype[Any]) -> EgoGraphs:

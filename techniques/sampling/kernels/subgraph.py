@@ -129,6 +129,7 @@ class SubgraphKernel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _local=threading.local())
+        self._colptr, self._row = read_only(self._colptr), read_only(self._row)  # pickled arrays come back writable
 
 
 class _Scratch:

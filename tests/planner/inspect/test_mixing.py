@@ -51,7 +51,7 @@ def measured(edge_index: Any, nodes: int, undirected: bool, train: Any = None) -
 )
 def test_closed_shares_of_known_graphs(edge_index: Any, triangles: float, squares: float) -> None:
     found = closed_shares(edge_index, np.bincount(edge_index[1]))
-    assert found == pytest.approx((triangles, squares), abs=0.05)
+    assert found == pytest.approx((triangles, squares), abs=0.06)
 
 
 def test_blocks_count_every_node_and_edge_once() -> None:
