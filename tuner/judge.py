@@ -9,7 +9,7 @@ from torch import Tensor
 
 from techniques.architecture.costs import PAIRS_PER_CHUNK
 from techniques.facts import Facts, Task
-from tuner.quality import link_quality, node_quality
+from tuner.quality import best_margin, link_quality, node_quality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +49,12 @@ class Judge(Protocol):
     def scores(self, split: str) -> dict[str, float]:
         """Every metric that applies to ``val`` or ``test``; empty where the split is."""
 
+    def settle(self) -> None:
+        """Fix what predictions of the finished model need, by looking at validation data."""
+
+    def predictions(self) -> dict[str, Tensor]:
+        """What is kept of the finished model's answers for the whole graph."""
+
 
 def judge(job: Job) -> Judge:
     """The judge of a job's task."""
@@ -56,7 +62,13 @@ def judge(job: Job) -> Judge:
 
 
 class NodeJudge:
-    """Looks at the logits of the split's nodes."""
+    """Looks at the logits of the split's nodes.
+
+    Where two classes are judged by their ranking, nothing says at which margin the one ends and the other begins: the
+    best margin of the validation nodes is kept for predictions.
+    """
+
+    margin = 0.0
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -67,7 +79,22 @@ class NodeJudge:
         nodes = self._nodes[split]
         if not nodes.numel():
             return {}
-        return node_quality(self._job.need("predict")(nodes).cpu(), self._job.need("labels")[nodes])
+        return node_quality(self._shifted(self._job.need("predict")(nodes).cpu()), self._job.need("labels")[nodes])
+
+    def settle(self) -> None:
+        nodes, labels = self._nodes["val"], self._job.need("labels")
+        if self.metric == "auroc" and nodes.numel():
+            self.margin = best_margin(self._job.need("predict")(nodes).cpu(), labels[nodes])
+
+    def predictions(self) -> dict[str, Tensor]:
+        """Logits and classes, or labels, of every node."""
+        logits = self._job.need("predict")().cpu()
+        several = self._job.need("labels").dim() == 2
+        predicted = (logits > 0).to(torch.uint8) if several else self._shifted(logits).argmax(1)
+        return {"logits": logits, "predictions": predicted}
+
+    def _shifted(self, logits: Tensor) -> Tensor:
+        return logits - logits.new_tensor([0.0, self.margin]) if self.margin else logits
 
 
 class LinkJudge:
@@ -94,6 +121,13 @@ class LinkJudge:
         sources = torch.from_numpy(positive[0, : targets.size(0)]).unsqueeze(1).expand_as(targets)
         against = pair_scores(embedding, torch.stack([sources.flatten(), targets.flatten()])).view(targets.shape)
         return link_quality(hits, misses, against)
+
+    def settle(self) -> None:
+        """Links are ranked: no threshold."""
+
+    def predictions(self) -> dict[str, Tensor]:
+        """The embedding of every node; dot products are the logits."""
+        return {"embeddings": self._job.need("predict")().cpu()}
 
 
 def pair_scores(embedding: Tensor, pairs: Tensor | NDArray[Any]) -> Tensor:

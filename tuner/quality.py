@@ -113,13 +113,41 @@ def average_precision(scores: Tensor, wanted: Tensor) -> float:
 def macro_ranking(logits: Tensor, y: Tensor) -> Quality:
     """Means over the classes, each against the rest by softmax, or over the labels; those not defined do not count.
 
+    Of two classes the rarer one is what is looked for: only its ranking counts.
+
     Args:
         logits: [B, C]; y: class ids [B], or 0/1 labels [B, C].
     """
+    if y.dim() == 1 and logits.size(1) == 2:
+        rare = int(2 * int((y == 1).sum()) <= len(y))
+        return ranking_quality(logits[:, rare] - logits[:, 1 - rare], y == rare)
     single = [one for one in _one_by_one(logits.detach(), y) if not math.isnan(one.auroc)]
     if not single:
         return UNDEFINED
     return Quality(*(sum(values) / len(single) for values in zip(*single, strict=True)))
+
+
+def best_margin(logits: Tensor, y: Tensor) -> float:
+    """How far the second logit must be above the first to be predicted for the best macro-F1 of both classes.
+
+    Args:
+        logits: [B, 2]; y: class ids [B].
+
+    Returns:
+        The middle between two neighbouring margins of the rows; 0 where only one class occurs.
+    """
+    margin, order = (logits[:, 1] - logits[:, 0]).double().sort(descending=True)
+    wanted = (y[order] == 1).double()
+    total, count = wanted.sum(), len(y)
+    if not 0 < total < count:
+        return 0.0
+    taken = torch.arange(1, count, device=y.device)  # rows predicted to be of the second class
+    hits = wanted.cumsum(0)[:-1]
+    second = 2 * hits / (taken + total)
+    first = 2 * (count - taken - total + hits) / (2 * count - taken - total)
+    score = torch.where(margin[:-1] > margin[1:], first + second, -1.0)
+    best = int(score.argmax())
+    return float((margin[best] + margin[best + 1]) / 2) if score[best] >= 0 else 0.0
 
 
 def ranking_quality(scores: Tensor, wanted: Tensor) -> Quality:

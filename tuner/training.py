@@ -233,7 +233,8 @@ class _Loop:
             "spec": self.job.spec.model_dump_json(),
         }
         write_atomically(folder / "model.pt", state)
-        write_atomically(folder / "predictions.pt", self._predictions())
+        self.judge.settle()
+        write_atomically(folder / "predictions.pt", self.judge.predictions())
         scores = self.judge.scores("test")
         return measured.model_copy(
             update={
@@ -242,14 +243,6 @@ class _Loop:
                 "test_macro_f1": scores.get("macro_f1"),
             }
         )
-
-    def _predictions(self) -> dict[str, Tensor]:
-        """Logits and classes of every node; for links the nodes' embeddings, whose dot products are the logits."""
-        out = self.job.need("predict")().cpu()
-        if self.job.links is not None:
-            return {"embeddings": out}
-        several = self.job.need("labels").dim() == 2
-        return {"logits": out, "predictions": (out > 0).to(torch.uint8) if several else out.argmax(1)}
 
     def _save_checkpoint(self) -> None:
         state: dict[str, Any] = {

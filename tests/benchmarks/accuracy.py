@@ -41,7 +41,7 @@ REPRESENTATIONS = ("coo", "csr")
 LIMITS = (0.6, 0.8, 0.95, 1.05, 1.25, 2.0)
 MEGABYTE = 1e6
 SMALL, LARGE = 100 * MEGABYTE, 500 * MEGABYTE
-EPOCHS = {"full_batch": 2, "neighbor": 1}
+EPOCHS = {"full_batch": 2}
 """Every tensor of training is there from the second step on."""
 SECONDS = 60.0
 WIDTHS, NARROW = (256, 512), 128
@@ -51,6 +51,13 @@ SAMPLED: tuple[dict[str, SettingValue], ...] = (
     {"layers": 2, "fanouts": (25, 10), "batch_size": 1024},
     {"layers": 3, "fanouts": (15, 10, 5), "batch_size": 512},
 )
+SUBGRAPHS: dict[str, dict[str, SettingValue]] = {
+    "cluster": {"layers": 3, "parts_per_batch": 8},
+    "graph_saint": {"layers": 3, "batch_size": 4096},
+    "random_node": {"layers": 3},
+    "shadow_k_hop": {"layers": 3, "batch_size": 1024, "depth": 2, "num_neighbors": 10},
+}
+"""Samplers that train on subgraphs, one architecture each in turn; left out on small local graphs."""
 KEY = ("graph", "architecture", "sampling", "representation", "settings")
 FIELDS = (
     *KEY,
@@ -99,6 +106,20 @@ def grid(kind: str, first: int) -> Iterator[tuple[dict[Slot, str], dict[str, Set
                 Slot.HARDWARE: "cpu",
             }
             yield options, settings
+    if kind != "small":
+        yield from _subgraph_candidates(first)
+
+
+def _subgraph_candidates(first: int) -> Iterator[tuple[dict[Slot, str], dict[str, SettingValue]]]:
+    for turn, (sampling, settings) in enumerate(SUBGRAPHS.items(), start=first):
+        architecture = ARCHITECTURES[turn % len(ARCHITECTURES)]
+        options = {
+            Slot.ARCHITECTURE: architecture,
+            Slot.SAMPLING: sampling,
+            Slot.REPRESENTATION: _one_in_turn(architecture, turn)[0],
+            Slot.HARDWARE: "cpu",
+        }
+        yield options, {"hidden": WIDTHS[turn % 2], **settings}
 
 
 def _one_in_turn(architecture: str, turn: int) -> tuple[str, ...]:
@@ -118,8 +139,9 @@ def graphs(folders: list[Path], like: list[str]) -> Iterator[tuple[str, str, Cal
 class Benchmark:
     """Measures what the file does not hold yet; the forecasts of all rows are made afresh."""
 
-    def __init__(self, out: Path, limit: int | None) -> None:
+    def __init__(self, out: Path, limit: int | None, samplers: tuple[str, ...] = ()) -> None:
         self.out, self.left = out, limit if limit is not None else sys.maxsize
+        self.samplers = samplers
         self.rows = {tuple(row[field] for field in KEY): row for row in _read(out)}
         self.hardware = inspect_machine()
         self.asked: list[Row] = []
@@ -129,7 +151,10 @@ class Benchmark:
         """Every graph, every candidate."""
         with Runner() as runner, tempfile.TemporaryDirectory() as scratch:
             for turn, (name, kind, fetch) in enumerate(graphs(folders, like)):
-                self._graph(runner, name, fetch, list(grid(kind, turn)), Path(scratch))
+                chosen = [
+                    one for one in grid(kind, turn) if one[0][Slot.SAMPLING] in self.samplers or not self.samplers
+                ]
+                self._graph(runner, name, fetch, chosen, Path(scratch))
         temporary = self.out.with_suffix(".part")
         with temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, FIELDS)
@@ -210,7 +235,9 @@ def _key(name: str, options: dict[Slot, str], settings: dict[str, SettingValue])
 def _measured(runner: Runner, spec: JobSpec, facts: Facts, folder: str | None) -> Row:
     assert folder is not None
     with tempfile.TemporaryDirectory() as trial:
-        limits = Limits(host_bytes=facts.host_limit_bytes, seconds=SECONDS, epochs=EPOCHS[spec.options[Slot.SAMPLING]])
+        limits = Limits(
+            host_bytes=facts.host_limit_bytes, seconds=SECONDS, epochs=EPOCHS.get(spec.options[Slot.SAMPLING], 1)
+        )
         measured = runner.measure(
             WorkRequest(spec=spec, facts=facts, graph=folder, folder=trial, limits=limits, check_values=False)
         )
@@ -271,7 +298,11 @@ def report(rows: list[Row]) -> str:
         *_errors("measured >= 100 MB", judged),
         *_errors("measured < 100 MB", [row for row in complete if row["measured"] < SMALL]),
         *(line for name in ARCHITECTURES for line in _errors(name, _where(judged, "architecture", name))),
-        *(line for name in ("full_batch", "neighbor") for line in _errors(name, _where(judged, "sampling", name))),
+        *(
+            line
+            for name in ("full_batch", "neighbor", *SUBGRAPHS)
+            for line in _errors(name, _where(judged, "sampling", name))
+        ),
         *(line for name in ("coo", "csr") for line in _errors(name, _where(judged, "representation", name))),
         "",
         *_decisions(complete),
@@ -344,9 +375,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("accuracy.csv"))
     parser.add_argument("--like", nargs="*", default=list(LIKE_GRAPHS), metavar="NAME@SCALE")
     parser.add_argument("--limit", type=int, help="measure at most so many candidates")
+    parser.add_argument("--sampling", nargs="*", default=[], help="only these samplers")
     options = parser.parse_args()
     started = time.perf_counter()
-    benchmark = Benchmark(options.out, options.limit)
+    benchmark = Benchmark(options.out, options.limit, tuple(options.sampling))
     benchmark.run(options.folders, options.like)
     print(report(benchmark.asked))
     print(f"\n{time.perf_counter() - started:.0f} s; rows in {options.out}; baseline {BASELINE_HOST_BYTES}")

@@ -90,9 +90,7 @@ def main() -> None:
         torch.manual_seed(training.seed)
         width, classes = data.num_features, int(data.y.max()) + 1
         model = GraphSAGE(width, HIDDEN, len(fanouts), classes, dropout=training.dropout)
-        optimizer = torch.optim.Adam(
-            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
-        )
+        optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
         loader = pyg_loader(data, fanouts, options.batch_size)
         print(f"{'epoch':>5} {'PyG loop s':>11} {'ours s':>8} {'ratio':>6} {'PyG acc':>8} {'our acc':>8}")
         ratios = []

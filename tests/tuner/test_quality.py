@@ -115,7 +115,7 @@ def test_node_quality_by_hand() -> None:
     y = torch.tensor([0, 1, 1, 1])
     found = node_quality(logits, y)
     assert found == pytest.approx({"accuracy": 0.75, "macro_f1": (2 / 3 + 4 / 5) / 2, "auroc": 2 / 3,
-                                   "average_precision": (1 / 2 + (1 + 1 + 3 / 4) / 3) / 2})  # fmt: skip
+                                   "average_precision": 1 / 2})  # fmt: skip
     assert found["accuracy"] == accuracy(logits, y) == quality(logits, y)
     assert found["macro_f1"] == macro_f1(logits, y)
 
@@ -173,3 +173,32 @@ def test_link_quality_by_hand() -> None:
     assert link_quality(positive, negative, corrupted) == pytest.approx({**expected, "mrr": 1.0})
     assert link_quality(positive, negative, torch.tensor([[5.0]]))["mrr"] == 0.5, "only the first edge is ranked"
     assert link_quality(positive, negative.unsqueeze(1))["mrr"] == pytest.approx((1 + 1 / 2) / 2)
+
+
+def test_the_best_margin_is_found_by_trying_them_all() -> None:
+    from tuner.quality import best_margin
+
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        logits = torch.randint(-3, 4, (20, 2), generator=generator).float()
+        y = (torch.rand(20, generator=generator) < 0.2).long()
+        if not 0 < int(y.sum()) < 20:
+            continue
+        tried = [logits - torch.tensor([0.0, margin]) for margin in torch.arange(-6.5, 6.6, 1.0)]
+        both = [macro_f1(one, y) for one in tried if one.argmax(1).unique().numel() == 2]
+        found = logits - torch.tensor([0.0, best_margin(logits, y)])
+        assert found.argmax(1).unique().numel() == 2, "one class for all is no answer"
+        assert macro_f1(found, y) == pytest.approx(max(both))
+
+
+def test_one_class_has_no_margin() -> None:
+    from tuner.quality import best_margin
+
+    assert best_margin(torch.randn(5, 2), torch.zeros(5, dtype=torch.long)) == 0.0
+    assert best_margin(torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])) == 0.0, "no margin tells equal rows apart"
+
+
+def test_of_two_classes_the_rarer_one_is_looked_for() -> None:
+    logits, y = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0], [0.0, 0.5]]), torch.tensor([0, 1, 1, 1])
+    found = node_quality(logits, y)
+    assert found["average_precision"] == average_precision(logits[:, 0] - logits[:, 1], y == 0)

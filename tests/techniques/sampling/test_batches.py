@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from techniques.architecture.network import Batch
-from techniques.forecast import Forecast, Place
+from techniques.forecast import Forecast, LayerShape, Place, StepShape
 from techniques.job import Job, compose, forecast
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.batches import SampledBatches
@@ -156,7 +155,9 @@ def test_the_largest_shape_is_no_smaller_and_holds_nearly_all_batches(case: Case
 @every_case
 def test_an_epoch_has_as_many_steps_as_forecast(case: Case, made: Any) -> None:
     one = made(case)
-    assert len(one.batches(1)) == one.forecast.steps_per_epoch == pytest.approx(one.forecast.full_steps_per_epoch, abs=1)
+    assert (
+        len(one.batches(1)) == one.forecast.steps_per_epoch == pytest.approx(one.forecast.full_steps_per_epoch, abs=1)
+    )
 
 
 def tensors(batch: Batch) -> list[Tensor]:
@@ -177,16 +178,66 @@ def held_bytes(batch: Batch) -> int:
 
 @every_case
 def test_a_batch_weighs_what_is_forecast(case: Case, made: Any) -> None:
+    """Of a batch of the forecast shape; METIS parts are weighed at the size that they have."""
     one = made(case)
-    real = float(np.mean([held_bytes(batch) for batch in one.batches(20)]))
+    batches = one.batches(20)
     shape = one.forecast.shape
     if case.sampling == "cluster":
-        layer = one.batches(1)[0].blocks[0]
-        from techniques.forecast import LayerShape, StepShape
-
-        shape = StepShape((LayerShape.homogeneous(layer.num_sources, layer.num_targets, layer.num_edges),) * 2, 0.0)
-    found = one.part._batch_bytes(one.forecast, shape)
-    print("BYTES", case, round(found), round(real), round(found / real, 3))
-    assert found == pytest.approx(real, rel=0.10)
+        nodes, _, edges = np.mean([sizes(batch)[:3] for batch in batches], axis=0)
+        layers = (LayerShape.homogeneous(nodes, nodes, edges),) * len(shape.layers)
+        shape = StepShape(layers, one.part.seeds(one.forecast.facts.graph, nodes))
+    real = float(np.mean([held_bytes(batch) for batch in batches]))
+    assert one.part._batch_bytes(one.forecast, shape) == pytest.approx(real, rel=0.10)
 
 
+@pytest.mark.parametrize("case", [Case(name, "csr", settings) for name, settings in (*SUBGRAPHS[:-2], *HOPS)], ids=str)
+def test_scratch_is_what_the_kernel_says_that_it_keeps(case: Case, made: Any) -> None:
+    """And the order of the nodes, or the nodes of every part, where an epoch is a split of them."""
+    one = made(case)
+    structure = one.job.structure
+    kind = NeighborKernel if case.sampling == "neighbor" else SubgraphKernel
+    kept = kind(structure.colptr, structure.row, NODES).scratch_bytes
+    kept += 8 * NODES if case.sampling == "random_node" else 0
+    assert one.part.scratch_bytes(one.job.facts.graph) == pytest.approx(kept, rel=0.1)
+
+
+def test_scratch_of_ego_graphs_holds_a_mark_for_every_neighbour_of_a_hub(made: Any) -> None:
+    one = made(Case(*SUBGRAPHS[-2][:1], "csr", SUBGRAPHS[-2][1]))
+    structure = one.job.structure
+    assert (
+        one.part.scratch_bytes(one.job.facts.graph) >= ShadowKernel(structure.colptr, structure.row, NODES).max_degree
+    )
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_memory_holds_every_batch_that_is_alive(prefetch: int, profiled: Any, spec_for: Any, make_facts: Any) -> None:
+    """The one that is trained on and those made ahead; a second thread keeps scratch of its own."""
+    case = Case("neighbor", "csr", {"batch_size": 100, "fanouts": (5, 3), "seed_order": "uniform"})
+    facts = profiled(random_graph(case))
+    chosen = {"sampling": "neighbor", "representation": "csr", "architecture": "sage"}
+    found = {}
+    for ahead in (0, prefetch):
+        spec = spec_for(facts, chosen, hidden=8, layers=2, threads=1, prefetch=ahead, **case.settings)
+        parts = compose(spec, facts)
+        walked = Forecast(facts=facts)
+        for part in parts:
+            walked = part.forecast(walked)
+            if isinstance(part, SampledBatches):
+                found[ahead] = walked.held
+                break
+    for label, times in (("batches", 1 + prefetch), ("sampler", 2 if prefetch else 1)):
+        key = (Place.HOST, label)
+        assert found[prefetch][key].expected == pytest.approx(times * found[0][key].expected)
+
+
+def test_an_epoch_never_makes_more_batches_ahead_than_it_has(profiled: Any, spec_for: Any) -> None:
+    case = Case("random_node", "csr", {"num_parts": 2})
+    facts = profiled(random_graph(case))
+    held = []
+    for ahead in (1, 16):
+        spec = spec_for(facts, {"sampling": "random_node"}, hidden=8, layers=2, prefetch=ahead, num_parts=2)
+        walked = Forecast(facts=facts)
+        for part in compose(spec, facts):
+            if isinstance(part, SampledBatches):
+                held.append(part.forecast(walked).held[Place.HOST, "batches"])
+    assert held[0] == held[1]
