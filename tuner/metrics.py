@@ -62,6 +62,7 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
         sparse_nonzeros=shapes.nonzeros if plan.sparse_input else None,
         dropout=plan.dropout > 0,
         readout=plan.readout,
+        weighted=plan.weighted,
     )
     layers = [(size, architecture.layer_cost(size)) for size in sizes]
     cost = step_cost(layers, shapes.rows, plan.readout, plan.num_classes)

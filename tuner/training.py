@@ -69,10 +69,10 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
     for batch in job.moved_batches():
         if late:
             return total / max(count, 1), False
-        if shapes is not None:
-            shapes.add(batch)
         if not batch.y.size(0):
             continue  # a subgraph without training nodes teaches nothing
+        if shapes is not None:
+            shapes.add(batch)
         loss = loss_of(model.logits(batch), batch.y, batch.loss_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -109,6 +109,7 @@ class BuiltIn(ABC):
             dropout=spec.training.dropout,
             readout=readout,
             num_classes=classes,
+            weighted=bool(spec.options[Slot.SAMPLING] == "graph_saint" and spec.settings["sample_coverage"]),
         )
 
     def build_network(self, plan: NetworkPlan) -> nn.Module:
@@ -162,6 +163,8 @@ class NetworkPlan:
     dropout: float
     readout: Readout = Readout.NODES
     num_classes: int = 2
+    weighted: bool = False
+    """Whether every edge of a block has a weight (GraphSAINT's normalisation)."""
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
@@ -176,6 +179,7 @@ class NetworkPlan:
             sparse_nonzeros=per_node * shape.input_nodes if self.sparse_input else None,
             dropout=self.dropout > 0,
             readout=self.readout,
+            weighted=self.weighted,
         )
 
 

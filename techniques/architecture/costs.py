@@ -49,6 +49,16 @@ class LayerSize:
     sparse_nonzeros: float | None = None
     """Non-zeros of a sparse input; ``None`` for a dense one."""
     dropout: bool = True
+    weighted: bool = False
+    """Messages are multiplied with a weight per edge."""
+
+    def messages(self, columns: int) -> float:
+        """Floats alive while rows are gathered edge by edge and, where they are, weighted; 0 for a fused product."""
+        if self.fused:
+            return 0.0
+        # Rows before and after their weights are alive together, but not beside their sums.
+        rows = max(self.edges, 2 * self.edges - self.targets) if self.weighted else self.edges
+        return rows * columns
 
 
 @dataclass(frozen=True)
@@ -185,16 +195,14 @@ def _loss_live(live: float, last: LayerSize, cost: LayerCost, seeds: float, read
     """Floats alive while the last layer is walked back, and the most around the loss."""
     chosen = seeds * last.columns_out
     if readout is Readout.EGO:
-        # Roots and means side by side; then the output's gradient from either, and their sum.
-        return live, live + 4 * chosen + 3 * cost.output
+        # Roots and means side by side; then the output's gradient from either, added in place.
+        return live, live + 4 * chosen + 2 * cost.output
     live -= cost.output
     if readout is Readout.PAIRS:
-        # Both ends of every pair and their product; then the ends' gradients, spread over the output twice.
-        return live, live + max(cost.output + 3 * chosen, 4 * chosen + 2 * cost.output)
-    # Logits of the seeds are held by the loop, their log-softmax by the loss; two gradients follow. Where the loss
-    # is taken on some rows only, the logits of all targets are gone by then, and their gradient comes after.
-    live += chosen
-    return live, live + max(3 * chosen, chosen + cost.output)
+        # Both ends of every pair and their product; then the ends' gradients, spread over the output one by one.
+        return live, live + max(cost.output + 3 * chosen, 4 * chosen, chosen + 2 * cost.output)
+    # The loss keeps log-softmax of the seeds' logits; two gradients follow.
+    return live, live + max(3 * chosen, 2 * chosen + cost.output)
 
 
 def aggregation_moved(size: LayerSize, columns: float) -> float:
@@ -211,6 +219,7 @@ def shape_sizes(
     sparse_nonzeros: float | None = None,
     dropout: bool = True,
     readout: Readout = Readout.NODES,
+    weighted: bool = False,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
     last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
@@ -228,6 +237,7 @@ def shape_sizes(
             heads=heads if index < last else 1,
             sparse_nonzeros=sparse_nonzeros if index == 0 else None,
             dropout=dropout,
+            weighted=weighted,
         )
         for index, layer in enumerate(shape.layers)
     ]

@@ -31,7 +31,7 @@ class Gcn(BuiltIn):
     def layer_cost(self, size: LayerSize) -> LayerCost:
         """Transform, then sum ``columns_out`` wide rows."""
         source, target = size.sources * size.columns_out, size.targets * size.columns_out
-        messages = 0.0 if size.fused else size.edges * size.columns_out
+        messages = size.messages(size.columns_out)
         input_gradient = 0.0 if size.first else size.sources * size.columns_in
         dense = 0.0 if size.sparse_nonzeros is not None else size.sources * size.columns_in * size.columns_out
         sparse = (size.sparse_nonzeros or 0.0) * size.columns_out

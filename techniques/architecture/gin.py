@@ -33,7 +33,7 @@ class Gin(BuiltIn):
         columns = size.columns_out if size.transform_first else size.columns_in
         source, summed = size.sources * columns, size.targets * columns
         target = size.targets * size.columns_out
-        messages = 0.0 if size.fused else size.edges * columns
+        messages = size.messages(columns)
         nodes = size.sources if size.transform_first else size.targets
         first_product = nodes * size.columns_in * size.columns_out if size.sparse_nonzeros is None else 0.0
         second_product = size.targets * size.columns_out * size.columns_out

@@ -43,7 +43,7 @@ class Sage(BuiltIn):
 def _aggregate_first(size: LayerSize) -> LayerCost:
     target_in, source_in = size.targets * size.columns_in, size.sources * size.columns_in
     target = size.targets * size.columns_out
-    messages = 0.0 if size.fused else size.edges * size.columns_in
+    messages = size.messages(size.columns_in)
     product = size.targets * size.columns_in * size.columns_out
     # The mean is saved for the weight's gradient. Backward: both weights' input gradients, the root's spread over all
     # sources; then one row per edge, summed by source beside the root's.
@@ -70,7 +70,7 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
 
 def _transform_first(size: LayerSize) -> LayerCost:
     source, target = size.sources * size.columns_out, size.targets * size.columns_out
-    messages = 0.0 if size.fused else size.edges * size.columns_out
+    messages = size.messages(size.columns_out)
     dense = 0.0 if size.sparse_nonzeros is not None else 2 * size.sources * size.columns_in * size.columns_out
     sparse = 2 * (size.sparse_nonzeros or 0.0) * size.columns_out
     input_gradient = 0.0 if size.first else size.sources * size.columns_in

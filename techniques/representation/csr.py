@@ -58,7 +58,8 @@ class CsrAdjacency:
 
 
 def shares_transpose(facts: Facts, spec: JobSpec) -> bool:
-    """A whole undirected graph is its own transpose and uses the structure's sources; a sampled block never does."""
+    """A whole undirected graph is its own transpose and uses the structure's sources; sampled neighbourhoods never do, and
+    induced subgraphs have sources of their own (``techniques/sampling/batches.py``)."""
     return facts.graph.undirected and spec.options[Slot.SAMPLING] == "full_batch"
 
 

@@ -51,8 +51,8 @@ class SampledBatches(ABC):
         """Steps of an epoch, and how many full-sized steps they amount to."""
 
     @abstractmethod
-    def scratch_bytes(self, graph: GraphFacts) -> float:
-        """What each sampling thread keeps between batches."""
+    def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
+        """What each sampling thread keeps between batches of this shape."""
 
     @abstractmethod
     def build(self, job: Job) -> Job:
@@ -101,7 +101,7 @@ class SampledBatches(ABC):
             so_far, shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
         )
         threads = 2 if self.prefetch else 1
-        scratch = self.held_bytes(graph) + threads * self.scratch_bytes(graph)
+        scratch = self.held_bytes(graph) + threads * self.scratch_bytes(graph, largest)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(scratch, 0.1))
         so_far = so_far.spend(Phase.PREPARE, self.prepare_seconds(graph))
         batch_bytes = self._batch_bytes(so_far, mean)
@@ -118,7 +118,11 @@ class SampledBatches(ABC):
         if self.sparse_features:
             per_node = math.ceil(8 * graph.features.nonzeros / graph.num_nodes) + 4
         labels = FLOAT_BYTES * graph.labels.num_classes if graph.labels.multi_label else INDEX_BYTES
-        return shape.input_nodes * (per_node + labels) + self._block_bytes(so_far, shape)
+        return shape.input_nodes * per_node + self._label_bytes(shape, labels) + self._block_bytes(so_far, shape)
+
+    def _label_bytes(self, shape: StepShape, label: float) -> float:
+        """Labels of all nodes of a neighbourhood, as PyG's loaders hand them out."""
+        return shape.input_nodes * label
 
     def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
         """COO layers are views of one ``edge_index``."""
@@ -132,9 +136,38 @@ class SampledBatches(ABC):
         return Range.factor(seconds * (0.3 if hidden else 1.0), 3)
 
 
+@dataclass(frozen=True)
+class SubgraphBatches(SampledBatches):
+    """Batches whose layers share one block of an induced subgraph."""
+
+    def _label_bytes(self, shape: StepShape, label: float) -> float:
+        """Labels and places of the rows that carry the loss."""
+        return shape.seeds * (label + INDEX_BYTES)
+
+    def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
+        """The matrix of an undirected graph is its own transpose, unless its edges have weights."""
+        layer, plain = shape.layers[0], super()._block_bytes(so_far, shape)
+        if self.weighted:
+            # One more value per edge, and a degree per node; COO has no value yet.
+            return plain + FLOAT_BYTES * (layer.num_edges + layer.num_sources + shape.seeds)
+        if so_far.fused and so_far.facts.graph.undirected:
+            return plain - FLOAT_BYTES * (layer.num_edges + layer.num_sources)
+        return plain
+
+    @property
+    def weighted(self) -> bool:
+        """Whether edges and losses are weighted."""
+        return False
+
+
 def whole_epochs(num_items: int, batch_size: int) -> tuple[int, float]:
     """Steps of an epoch over so many seeds, and the full batches that they amount to."""
     return math.ceil(num_items / batch_size), num_items / min(batch_size, num_items)
+
+
+def subgraph_scratch_bytes(graph: GraphFacts, shape: StepShape) -> float:
+    """A position and some bits of a filter for every node; room for the edges of a subgraph, half of it to spare."""
+    return 4.2 * graph.num_nodes + 1.5 * FLOAT_BYTES * shape.input_edges
 
 
 def prefetch_knob() -> Knob:

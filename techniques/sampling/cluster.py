@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
-from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
+from techniques.facts import Facts, GraphFacts
 from techniques.forecast import DrawnHops, Forecast, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, masked_loss
 from techniques.sampling.batches import (
-    SampledBatches,
+    SubgraphBatches,
     at_least_one,
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
+    subgraph_scratch_bytes,
 )
 from techniques.sampling.graph_saint import SCAN_SECONDS_PER_EDGE
 from techniques.sampling.random_node import num_parts_knob
@@ -34,7 +35,7 @@ METIS_BYTES_PER_EDGE = 48
 
 
 @dataclass(frozen=True)
-class ClusterBatches(SampledBatches):
+class ClusterBatches(SubgraphBatches):
     """``parts_per_batch`` of ``num_parts`` METIS parts, with the edges between them."""
 
     num_parts: int
@@ -55,9 +56,8 @@ class ClusterBatches(SampledBatches):
         steps = math.ceil(min(self.num_parts, graph.num_nodes) / self.parts_per_batch)
         return steps, min(self.num_parts, graph.num_nodes) / self.parts_per_batch
 
-    def scratch_bytes(self, graph: GraphFacts) -> float:
-        """A position for every node."""
-        return FLOAT_BYTES * graph.num_nodes
+    def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
+        return subgraph_scratch_bytes(graph, shape)
 
     def held_bytes(self, graph: GraphFacts) -> float:
         """The nodes of every part."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from techniques.sampling.shadow_k_hop import EgoBatches
 
 EVALUATION_SEED = 0
-"""A model is judged on the same ego graphs every time."""
+"""A node is judged by the same ego graph every time."""
 
 
 def ego_batches(job: Job, part: EgoBatches) -> Job:
@@ -31,8 +31,8 @@ def ego_batches(job: Job, part: EgoBatches) -> Job:
     train = job.masks["train"].nonzero().flatten()
     local = np.int32 if structure.fused else np.int64
 
-    def graphs(roots: Tensor, seed: int) -> Batch:
-        egos = kernel.sample(roots.numpy(), part.depth, part.num_neighbors, seed, local_dtype=local)
+    def graphs(roots: Tensor, seed: int, by_root: bool = False) -> Batch:
+        egos = kernel.sample(roots.numpy(), part.depth, part.num_neighbors, seed, by_root=by_root, local_dtype=local)
         block = subgraph_block(egos, fused=structure.fused, undirected=structure.undirected)
         ego = torch.repeat_interleave(torch.from_numpy(np.diff(egos.node_ptr)))
         x = features.rows(egos.node)
@@ -46,8 +46,8 @@ def ego_batches(job: Job, part: EgoBatches) -> Job:
         return batch if times is None else replace(batch, loss_weight=times.float())
 
     def evaluation(nodes: Tensor) -> Iterator[Batch]:
-        for number, roots in enumerate(torch.split(nodes, part.batch_size)):
-            yield graphs(roots, EVALUATION_SEED + number)
+        for roots in torch.split(nodes, part.batch_size):
+            yield graphs(roots, EVALUATION_SEED, by_root=True)
 
     epochs = Epochs(lambda: list(seed_order().split(part.batch_size)), make, part.prefetch)
     return replace(job, batches=epochs.epoch, ego_batches=evaluation, wait_seconds=lambda: epochs.wait_seconds)

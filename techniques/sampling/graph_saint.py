@@ -13,11 +13,12 @@ from techniques.forecast import DrawnHops, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, masked_loss, saint_adjacency, saint_loss, weighs_edges
 from techniques.sampling.batches import (
-    SampledBatches,
+    SubgraphBatches,
     at_least_one,
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
+    subgraph_scratch_bytes,
 )
 from techniques.sampling.neighbor import batch_size_knob
 from techniques.sampling.shapes import HopSizes
@@ -39,7 +40,7 @@ SAMPLER_CLASSES = {
 
 
 @dataclass(frozen=True)
-class SaintBatches(SampledBatches):
+class SaintBatches(SubgraphBatches):
     """``batch_size`` nodes, edges or walks a step, drawn as algorithm 1 of the paper says."""
 
     sampler: str
@@ -58,6 +59,10 @@ class SaintBatches(SampledBatches):
         draw = saint_nodes if self.sampler == NODE else saint_edges
         return draw(colptr, row, num_nodes, self.batch_size, seed)
 
+    @property
+    def weighted(self) -> bool:
+        return self.coverage > 0
+
     def counted(self, graph: GraphFacts) -> HopSizes:
         return saint_sizes(graph, self.sampler, self.batch_size, self.walk_length)
 
@@ -68,9 +73,8 @@ class SaintBatches(SampledBatches):
     def steps(self, graph: GraphFacts) -> tuple[int, float]:
         return self.num_steps, float(self.num_steps)
 
-    def scratch_bytes(self, graph: GraphFacts) -> float:
-        """A position for every node."""
-        return FLOAT_BYTES * graph.num_nodes
+    def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
+        return subgraph_scratch_bytes(graph, shape)
 
     def held_bytes(self, graph: GraphFacts) -> float:
         """A weight for every node and edge, and the counts that they come from."""

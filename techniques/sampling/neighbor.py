@@ -57,7 +57,7 @@ class NeighborBatches(SampledBatches):
     def steps(self, graph: GraphFacts) -> tuple[int, float]:
         return whole_epochs(graph.num_train, self.batch_size)
 
-    def scratch_bytes(self, graph: GraphFacts) -> float:
+    def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
         """A position for every node, and a mark for every neighbour of the largest hub."""
         return FLOAT_BYTES * graph.num_nodes + graph.degrees.max
 

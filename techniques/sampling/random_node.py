@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
-from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
+from techniques.facts import INDEX_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, StepShape
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, masked_loss
 from techniques.sampling.batches import (
-    SampledBatches,
+    SubgraphBatches,
     at_least_one,
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
+    subgraph_scratch_bytes,
 )
 from techniques.sampling.graph_saint import SCAN_SECONDS_PER_EDGE
 from techniques.sampling.shapes import HopSizes
@@ -30,7 +31,7 @@ FEWEST_EDGES_PER_NODE = 1.0
 
 
 @dataclass(frozen=True)
-class RandomNodeBatches(SampledBatches):
+class RandomNodeBatches(SubgraphBatches):
     """All nodes, split at random into ``num_parts``."""
 
     num_parts: int
@@ -53,9 +54,12 @@ class RandomNodeBatches(SampledBatches):
         parts = self.parts(graph.num_nodes)
         return parts, float(parts)
 
-    def scratch_bytes(self, graph: GraphFacts) -> float:
-        """A position for every node, and the order of the epoch."""
-        return (FLOAT_BYTES + 8) * graph.num_nodes
+    def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
+        return subgraph_scratch_bytes(graph, shape)
+
+    def held_bytes(self, graph: GraphFacts) -> float:
+        """The order of the epoch."""
+        return INDEX_BYTES * graph.num_nodes
 
     def edges_looked_at(self, graph: GraphFacts, shape: StepShape) -> float:
         """All edges of the part's nodes; those that lead out are dropped."""

@@ -21,7 +21,7 @@ def seed_order_knob(facts: Facts) -> Knob:
         name="seed_order",
         text="uniform, or imbalanced: rare classes drawn more often (PyG ImbalancedSampler)",
         default=BALANCED if is_imbalanced(facts.graph) else UNIFORM,
-        choices=(UNIFORM, BALANCED),
+        choices=(UNIFORM,) if facts.graph.labels.multi_label else (UNIFORM, BALANCED),
         tuned=is_imbalanced(facts.graph),
     )
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
-from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
-from techniques.forecast import DrawnHops
+from techniques.facts import INDEX_BYTES, Facts, GraphFacts
+from techniques.forecast import DrawnHops, Forecast, StepShape
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, seed_order
 from techniques.sampling.batches import (
-    SampledBatches,
+    SubgraphBatches,
     at_least_one,
     has_sparse_features,
     needs_node_labels,
@@ -31,7 +31,7 @@ NEIGHBORS = 5
 
 
 @dataclass(frozen=True)
-class EgoBatches(SampledBatches):
+class EgoBatches(SubgraphBatches):
     """``batch_size`` roots, each with ``num_neighbors`` neighbours per node, ``depth`` hops deep."""
 
     batch_size: int
@@ -54,9 +54,13 @@ class EgoBatches(SampledBatches):
     def steps(self, graph: GraphFacts) -> tuple[int, float]:
         return whole_epochs(graph.num_train, self.batch_size)
 
-    def scratch_bytes(self, graph: GraphFacts) -> float:
-        """A mark for every neighbour of the largest hub."""
-        return FLOAT_BYTES * graph.degrees.max
+    def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
+        """A mark for every neighbour of the largest hub; room for the nodes and edges of a batch, half of it to spare."""
+        return graph.degrees.max + 1.5 * (16 * shape.input_nodes + 4 * shape.input_edges)
+
+    def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
+        """Beside the block, the ego graph of every node."""
+        return super()._block_bytes(so_far, shape) + INDEX_BYTES * shape.input_nodes
 
     def build(self, job: Job) -> Job:
         from techniques.sampling.ego_graphs import ego_batches

@@ -41,7 +41,7 @@ REPRESENTATIONS = ("coo", "csr")
 LIMITS = (0.6, 0.8, 0.95, 1.05, 1.25, 2.0)
 MEGABYTE = 1e6
 SMALL, LARGE = 100 * MEGABYTE, 500 * MEGABYTE
-EPOCHS = {"full_batch": 2}
+EPOCHS = {"full_batch": 2, "cluster": 3, "graph_saint": 3, "random_node": 3}
 """Every tensor of training is there from the second step on."""
 SECONDS = 60.0
 WIDTHS, NARROW = (256, 512), 128

@@ -1,15 +1,17 @@
-"""Qualities against hand-made values, FLOPs against PyTorch's own counter."""
+"""FLOPs against PyTorch's own counter."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, addmm_flop, mm_flop
 
-from tuner.metrics import EpochShapes, flops, thop_macs
-from tuner.quality import accuracy, macro_f1, micro_f1
+from techniques.remote.source.arrays import ArrayGraph
+from tuner.metrics import EpochShapes, Flops, flops, thop_macs
 from tuner.training import train_epoch
 
 JOBS = [
@@ -17,64 +19,70 @@ JOBS = [
 ]
 
 
-def test_accuracy_by_hand() -> None:
-    logits = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0], [0.0, 5.0]])
-    assert accuracy(logits, torch.tensor([0, 1, 1, 1])) == 0.75
+SAMPLINGS = ("full_batch", "neighbor", "graph_saint", "cluster", "random_node", "shadow_k_hop", "link_neighbor")
 
 
-def test_macro_f1_by_hand() -> None:
-    """Predicted 0 0 1 1, wanted 0 1 1 1: F1 is 2/3 and 4/5; class 2 occurs nowhere and does not count."""
-    logits = torch.eye(3)[[0, 0, 1, 1]]
-    assert macro_f1(logits, torch.tensor([0, 1, 1, 1])) == pytest.approx((2 / 3 + 4 / 5) / 2)
+@pytest.fixture
+def job_of(tiny: Any, profiled: Any, spec_for: Any, make_job: Any) -> Callable[..., Any]:
+    """``job_of(architecture, representation, sampling="full_batch", few=False)``; ``few``: two training nodes of 60."""
+
+    def build(architecture: str, representation: str, sampling: str = "full_batch", few: bool = False) -> Any:
+        stored = tiny(features="dense", labels="none" if sampling == "link_neighbor" else "classes")
+        if few:
+            arrays = {name: stored.read(name) for name in stored.headers}
+            nodes = np.arange(60)
+            masks = {"train_mask": nodes < 2, "val_mask": (nodes >= 2) & (nodes < 30), "test_mask": nodes >= 30}
+            stored = ArrayGraph("few", {**arrays, **masks})
+        facts = profiled(stored)
+        chosen = {"architecture": architecture, "representation": representation, "sampling": sampling}
+        chosen["representation.features"] = "dense"
+        sizes = {"batch_size": 20, "num_parts": 10, "parts_per_batch": 2} if sampling != "full_batch" else {}
+        return make_job(facts, stored, spec_for(facts, chosen, hidden=8, layers=2, threads=1, **sizes))
+
+    return build
 
 
-def test_multi_label_f1_by_hand() -> None:
-    """Label a: 1 hit, 1 false alarm, 1 miss (F1 1/2); label b: 2 hits (F1 1); label c occurs nowhere."""
-    logits = torch.tensor([[1.0, 1.0, -1.0], [1.0, 1.0, -1.0], [-1.0, -1.0, -1.0]])
-    wanted = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-    assert micro_f1(logits, wanted) == pytest.approx(2 * 3 / (2 * 3 + 1 + 1))
-    assert macro_f1(logits, wanted) == pytest.approx((1 / 2 + 1) / 2)
-    nothing = torch.zeros(2, 3)
-    assert micro_f1(nothing, nothing) == 0.0
-    assert macro_f1(nothing, nothing) == 0.0
+def counted_epoch(job: Any) -> tuple[Flops, int]:
+    """One epoch by the ledger, and its dense products as torch counts them."""
+    shapes = EpochShapes(len(job.model.convs))
+    with _DenseProducts() as counter:
+        train_epoch(job, shapes=shapes)
+    return flops(job, shapes), counter.flops
 
 
-def _job(architecture: str, representation: str, tiny: Any, profiled: Any, spec_for: Any, make_job: Any) -> Any:
-    stored = tiny(features="dense")
-    facts = profiled(stored)
-    chosen = {
-        "architecture": architecture,
-        "representation": representation,
-        "sampling": "full_batch",
-        "representation.features": "dense",
-    }
-    return make_job(facts, stored, spec_for(facts, chosen, hidden=8, layers=2))
-
-
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("architecture, representation", JOBS)
 def test_flops_are_what_torch_counts_in_a_real_epoch(
-    architecture: str, representation: str, tiny: Any, profiled: Any, spec_for: Any, make_job: Any
+    architecture: str, representation: str, sampling: str, job_of: Any
 ) -> None:
-    job = _job(architecture, representation, tiny, profiled, spec_for, make_job)
-    shapes = EpochShapes(len(job.model.convs))
-    for batch in job.batches():
-        shapes.add(batch)
-    ours = flops(job, shapes)
-    with _DenseProducts() as counter:
-        train_epoch(job)
-    assert ours.gemm == counter.flops
+    ours, dense = counted_epoch(job_of(architecture, representation, sampling))
+    assert ours.gemm == dense > 0
     assert ours.aggregation > 0
 
 
+@pytest.mark.parametrize("sampling", ["graph_saint", "cluster", "random_node"])
+def test_a_step_that_is_skipped_costs_nothing(sampling: str, job_of: Any) -> None:
+    """A subgraph without training nodes is not trained on."""
+    job = job_of("sage", "csr", sampling, few=True)
+    torch.manual_seed(0)
+    assert any(batch.y.numel() == 0 for batch in job.batches())
+    torch.manual_seed(0)
+    ours, dense = counted_epoch(job)
+    assert ours.gemm == dense
+
+
+@pytest.mark.parametrize("sampling", ["full_batch", "graph_saint", "shadow_k_hop", "link_neighbor"])
 @pytest.mark.parametrize("architecture, representation", JOBS)
 def test_thop_taught_our_layers_counts_what_torch_counts(
-    architecture: str, representation: str, tiny: Any, profiled: Any, spec_for: Any, make_job: Any
+    architecture: str, representation: str, sampling: str, job_of: Any
 ) -> None:
     pytest.importorskip("thop")
-    job = _job(architecture, representation, tiny, profiled, spec_for, make_job)
+    job = job_of(architecture, representation, sampling)
+    torch.manual_seed(0)
     batch = next(iter(job.moved_batches()))
     with _DenseProducts() as counter, torch.no_grad():
-        job.model.eval()(batch.x, batch.blocks)
+        job.model.eval().logits(batch)
+    torch.manual_seed(0)
     assert thop_macs(job) == counter.flops / 2
     assert not any("total_ops" in name for name, _ in job.model.named_buffers()), "thop leaves buffers behind"
 
@@ -96,11 +104,11 @@ class _DenseProducts:
         aten = torch.ops.aten
         mapping = {aten.mm: _dense_only(mm_flop, slice(0, 2)), aten.addmm: _dense_only(addmm_flop, slice(1, 3))}
         self._counter = FlopCounterMode(display=False, custom_mapping=mapping)
-        self._counter.__enter__()
+        self._counter.__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._counter.__exit__(*error)
+        self._counter.__exit__(*error)  # type: ignore[no-untyped-call]
 
     @property
     def flops(self) -> int:

@@ -71,7 +71,7 @@ class EgoScratch:
 @kernel
 def sample_egos(
     colptr: NDArray[np.int64], row: IntArray, roots: IntArray, depth: int, num_neighbors: int, replace: bool,
-    seed: np.uint64, with_edge: bool, first: int, node_ptr: NDArray[np.int64], ego: Ego, out: EgoOutput,
+    seed: np.uint64, by_root: bool, with_edge: bool, first: int, node_ptr: NDArray[np.int64], ego: Ego, out: EgoOutput,
     needed: NDArray[np.int64],
 ) -> int:  # fmt: skip
     """Sample from root ``first`` on; return the first root that finds no room, all of whose traces are wiped.
@@ -80,7 +80,7 @@ def sample_egos(
     """
     needed[:] = 0
     for i in range(first, len(roots)):
-        at, state = node_ptr[i], _start(seed, i)
+        at, state = node_ptr[i], _start(seed, roots[i] if by_root else i)
         node = out.node[at:]
         size = _find_nodes(colptr, row, roots[i], depth, num_neighbors, replace, state, ego, node, needed)
         if needed[0] == 0:

@@ -76,6 +76,7 @@ class ShadowKernel:
         seed: int,
         *,
         replace: bool = False,
+        by_root: bool = False,
         with_edge: bool = False,
         local_dtype: DTypeLike = np.int64,
     ) -> EgoGraphs:
@@ -90,6 +91,8 @@ class ShadowKernel:
             num_neighbors: in-edges that each node chooses; -1 takes all.
             seed: equal seeds give equal results, on whatever thread; the choices of root ``i`` depend on ``seed`` and
                 ``i`` only.
+            by_root: let the choices depend on ``seed`` and the root's id instead of its place: a node then has the same
+                ego graph whatever batch it is in.
             replace: choose with replacement; otherwise a node with at most ``num_neighbors`` in-edges takes all.
             with_edge: also return each edge's position in ``row``.
             local_dtype: dtype of ``col_source``, int64 or int32.
@@ -104,7 +107,7 @@ class ShadowKernel:
         node_ptr, needed = np.zeros(len(roots) + 1, np.int64), np.zeros(3, np.int64)
         while True:
             first = sample_egos(
-                self._colptr, self._row, roots, depth, num_neighbors, replace, start, with_edge, first, node_ptr,
+                self._colptr, self._row, roots, depth, num_neighbors, replace, start, by_root, with_edge, first, node_ptr,
                 scratch.ego, scratch.out, needed,
             )  # fmt: skip
             if first == len(roots):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch_geometric.data import Data
-from torch_geometric.sampler import NodeSamplerInput
+from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamplerInput
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
-from techniques.architecture.costs import StepCost, shape_sizes, step_cost
+from techniques.architecture.costs import Readout, StepCost, shape_sizes, step_cost
 from techniques.architecture.gat import GAT
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
@@ -22,14 +22,28 @@ from techniques.architecture.network import Batch
 from techniques.architecture.sage import SAGE
 from techniques.forecast import LayerShape, StepShape
 from techniques.remote.rows import DenseRows, RowStore, SparseRows
+from techniques.sampling.blocks import subgraph_block
+from techniques.sampling.kernels import ShadowKernel, SubgraphKernel
+from techniques.sampling.link_sampler import LinkNeighborSampler
 from techniques.sampling.loading import BlockMaker
 from techniques.sampling.neighbor_sampler import NeighborSampler
 from techniques.sampling.structure import Structure
+from tuner.training import loss_of
 
 NODES, EDGES = 3000, 36_000
 TOLERANCE = 0.06
 """Small tensors (parameters, degrees, pointers) are left out of the ledger; the steps here are small."""
 SAMPLINGS = ("full", "whole blocks", "trimmed")
+SUBGRAPHS = ("subgraph", "weighted subgraph", "ego graphs")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Steps this small are slower on several threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,11 @@ class Case:
         return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}"
 
 
+def _orders(architecture: BuiltIn) -> tuple[bool, ...]:
+    """Whether the first layer transforms first."""
+    return (True,) if architecture in (GCN, GAT) else (False, True)
+
+
 def _cases() -> list[Case]:
     found = []
     for architecture in (GCN, SAGE, GIN, GAT):
@@ -59,6 +78,15 @@ def _cases() -> list[Case]:
                     only_first = sparse or architecture in (GCN, GAT)
                     for transform_first in (True,) if only_first else (False, True):
                         found.append(Case(architecture, fused, sampling, sparse, transform_first))
+    for architecture in (GCN, SAGE, GIN, GAT):
+        for fused in (False, True) if architecture is not GAT else (False,):
+            for sampling in (*SUBGRAPHS, "pairs", "trimmed pairs"):
+                found += [Case(architecture, fused, sampling, False, first) for first in _orders(architecture)]
+                found.append(Case(architecture, fused, sampling, True, True))
+            # Wide readouts and embeddings; one layer.
+            found.append(Case(architecture, fused, "ego graphs", False, True, widths=(16, 96, 40)))
+            found.append(Case(architecture, fused, "pairs", False, True, widths=(16, 96, 96)))
+            found.append(Case(architecture, fused, "weighted subgraph", False, True, widths=(64, 6), dropout=0.0))
     found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, SAGE, GIN)]
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
     return found
@@ -67,11 +95,22 @@ def _cases() -> list[Case]:
 @pytest.mark.parametrize("case", _cases(), ids=str)
 def test_the_ledger_counts_the_live_bytes_of_a_step(case: Case) -> None:
     torch.manual_seed(0)
-    plan = NetworkPlan(case.widths, _heads(case), case.transform_first, case.sparse, case.dropout)
+    plan = _plan(case)
     batch = _batch(case)
     counted = _counted(case, plan, batch)
     measured = _live_bytes(case.architecture.build_network(plan), batch)
     assert counted.activation_bytes + 4 * counted.parameters == pytest.approx(measured, rel=TOLERANCE)
+
+
+def _plan(case: Case) -> NetworkPlan:
+    """An ego readout replaces the last width by the classes."""
+    readout = (
+        Readout.EGO if case.sampling == "ego graphs" else Readout.PAIRS if "pairs" in case.sampling else Readout.NODES
+    )
+    widths = case.widths[:-1] if readout is Readout.EGO else case.widths
+    return NetworkPlan(
+        widths, _heads(case), case.transform_first, case.sparse, case.dropout, readout, num_classes=case.widths[-1]
+    )
 
 
 def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
@@ -85,8 +124,11 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
         plan.heads,
         sparse_nonzeros=batch.x.values().numel() if case.sparse else None,
         dropout=plan.dropout > 0,
+        readout=plan.readout,
+        weighted=case.sampling == "weighted subgraph",
     )
-    return step_cost([(size, case.architecture.layer_cost(size)) for size in sizes], shape.seeds)
+    layers_costed = [(size, case.architecture.layer_cost(size)) for size in sizes]
+    return step_cost(layers_costed, shape.seeds, plan.readout, plan.num_classes)
 
 
 def _heads(case: Case) -> int:
@@ -99,10 +141,8 @@ def _live_bytes(network: Any, batch: Batch) -> int:
     network.train()
 
     def step() -> None:
-        out = network(batch.x, batch.blocks)
-        if batch.loss_rows is not None:
-            out = out[batch.loss_rows]
-        F.cross_entropy(out, batch.y).backward()  # type: ignore[no-untyped-call]
+        loss = loss_of(network.logits(batch), batch.y, batch.loss_weight)
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -123,7 +163,11 @@ def _batch(case: Case) -> Batch:
     structure.fused = case.fused
     features = _features(rng, case)
     labels = torch.from_numpy(rng.integers(0, case.widths[-1], NODES))
-    layers = len(case.widths) - 1
+    layers = len(_plan(case).widths) - 1
+    if case.sampling in SUBGRAPHS:
+        return _subgraph(case, structure, features, labels, layers)
+    if "pairs" in case.sampling:
+        return _pairs(case, structure, features, layers)
     if case.sampling == "full":
         train = torch.arange(NODES // 2)
         return Batch(features.whole(), (structure.whole(),) * layers, labels[train], train)
@@ -139,6 +183,37 @@ def _batch(case: Case) -> Batch:
         batch_size=200,
     )
     return BlockMaker(case.fused, trim=case.sampling == "trimmed").batch(data, features)
+
+
+def _subgraph(case: Case, structure: Structure, features: RowStore, labels: torch.Tensor, layers: int) -> Batch:
+    """Half of the nodes, every other one for training, with or without weights; or 200 ego graphs."""
+    local = np.int32 if case.fused else np.int64
+    if case.sampling == "ego graphs":
+        egos = ShadowKernel(structure.colptr, structure.row, NODES).sample(np.arange(200), 2, 4, 1, local_dtype=local)
+        block = subgraph_block(egos, fused=case.fused, undirected=True)
+        ego = torch.repeat_interleave(torch.from_numpy(np.diff(egos.node_ptr)))
+        rows = torch.from_numpy(egos.root)
+        return Batch(features.rows(egos.node), (block,) * layers, labels[:200], loss_rows=rows, ego=ego)
+    kernel = SubgraphKernel(structure.colptr, structure.row, NODES)
+    graph = kernel.induced(np.arange(0, NODES, 2), local_dtype=local)
+    rows = torch.arange(0, NODES // 2, 2)
+    weight = degrees = times = None
+    if case.sampling == "weighted subgraph":
+        weight = np.linspace(0.5, 2.0, graph.col_source.size, dtype=np.float32)
+        degrees = structure.degrees().numpy()[graph.node]
+        times = torch.linspace(0.5, 2.0, rows.numel())
+    block = subgraph_block(graph, fused=case.fused, undirected=True, weight=weight, degrees=degrees)
+    return Batch(features.rows(graph.node), (block,) * layers, labels[rows], loss_rows=rows, loss_weight=times)
+
+
+def _pairs(case: Case, structure: Structure, features: RowStore, layers: int) -> Batch:
+    """150 edges and as many random pairs."""
+    fanouts = (6, 4, 3)[:layers]
+    sampler = LinkNeighborSampler(structure.colptr, structure.row, None, NODES, fanouts, return_edge_id=False)
+    source, target = torch.from_numpy(np.random.default_rng(1).integers(0, NODES, (2, 150)))
+    negatives = NegativeSampling("binary", amount=1)
+    drawn = sampler.sample_from_edges(EdgeSamplerInput(None, source, target), negatives, seed=1)
+    return BlockMaker(case.fused, trim=case.sampling == "trimmed pairs").links(drawn, features)
 
 
 def _features(rng: np.random.Generator, case: Case) -> RowStore:

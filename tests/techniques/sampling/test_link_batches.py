@@ -85,7 +85,7 @@ def test_an_epoch_has_every_training_edge_once(representation: str, undirected: 
 def test_so_many_random_pairs_stand_beside_each_edge(negatives: int, job_of: Any) -> None:
     for batch in epoch(job_of(negatives=negatives)):
         edges = int((batch.y == 1).sum())
-        assert batch.y.dtype is torch.float32
+        assert batch.y.dtype is torch.float32 and batch.pairs is not None
         assert batch.y.tolist() == [1.0] * edges + [0.0] * (negatives * edges)
         assert batch.pairs.shape == (2, (1 + negatives) * edges)
 
@@ -107,6 +107,7 @@ def test_pairs_point_at_rows_of_the_output(representation: str, job_of: Any) -> 
     """A pair's logit is the dot product of its two ends' rows."""
     job = job_of(representation)
     batch, model = epoch(job)[0], job.need("model").eval()
+    assert batch.pairs is not None
     out = model(batch.x, batch.blocks).detach()
     assert int(batch.pairs.max()) < batch.blocks[-1].num_targets
     expected = [float(out[source] @ out[target]) for source, target in batch.pairs.T.tolist()]

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from planner.inspect.estimate import from_counts
+from planner.proposal import Pins, check, check_pins
+from techniques.base import Slot
+from techniques.errors import OptionError
 from techniques.facts import GraphFacts
 from techniques.job import Job, compose
 from techniques.remote.source.arrays import ArrayGraph
@@ -250,3 +253,16 @@ def test_nodes_of_several_labels_are_never_imbalanced(make_facts: Any) -> None:
     knob = seed_order_knob(make_facts(graph))
     assert not is_imbalanced(graph)
     assert (knob.default, knob.tuned) == (UNIFORM, False)
+
+
+@pytest.mark.parametrize("sampling", ["neighbor", "shadow_k_hop"])
+def test_nodes_of_several_labels_cannot_be_drawn_by_class(
+    sampling: str, tiny: Any, profiled: Any, spec_for: Any
+) -> None:
+    """Refused before anything is built, as a pinned setting or by the sampler."""
+    facts = profiled(tiny(labels="multi"))
+    try:
+        check_pins(facts, Pins({Slot.SAMPLING: sampling}, {"seed_order": BALANCED}))
+    except OptionError:
+        return
+    assert not check(facts, spec_for(facts, {"sampling": sampling}, seed_order=BALANCED)).usable
