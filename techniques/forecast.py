@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -191,27 +191,36 @@ class Forecast:
     def hold(self, phase: Phase, place: Place, label: str, amount: Range) -> Forecast:
         """Allocate ``amount`` bytes that stay until ``drop(label)``."""
         held = {**self.held, (place, label): amount}
-        return replace(self, held=held).spike(phase, place, ZERO)
+        return self._with(held=held).spike(phase, place, ZERO)
 
     def drop(self, place: Place, label: str) -> Forecast:
         """Free what ``label`` held."""
-        return replace(self, held={key: value for key, value in self.held.items() if key != (place, label)})
+        return self._with(held={key: value for key, value in self.held.items() if key != (place, label)})
 
     def spike(self, phase: Phase, place: Place, amount: Range) -> Forecast:
         """Need ``amount`` bytes on top of what is held, for a moment."""
-        needs = {each: self.held_bytes(each) + (amount if each is place else ZERO) for each in Place}
         before = self.phases[phase]
-        after = replace(
-            before,
-            host_peak_bytes=before.host_peak_bytes.maximum(needs[Place.HOST]),
-            device_peak_bytes=before.device_peak_bytes.maximum(needs[Place.DEVICE]),
+        host, device = self.held_bytes(Place.HOST), self.held_bytes(Place.DEVICE)
+        if place is Place.HOST:
+            host = host + amount
+        else:
+            device = device + amount
+        after = PhaseForecast(
+            before.host_peak_bytes.maximum(host), before.device_peak_bytes.maximum(device), before.seconds
         )
-        return replace(self, phases={**self.phases, phase: after})
+        return self._with(phases={**self.phases, phase: after})
 
     def spend(self, phase: Phase, seconds: Range) -> Forecast:
         """Take ``seconds`` more in a phase."""
         before = self.phases[phase]
-        return replace(self, phases={**self.phases, phase: replace(before, seconds=before.seconds + seconds)})
+        after = PhaseForecast(before.host_peak_bytes, before.device_peak_bytes, before.seconds + seconds)
+        return self._with(phases={**self.phases, phase: after})
+
+    def _with(self, **changed: object) -> Forecast:
+        """``dataclasses.replace`` without its checks: a plan makes thousands of forecasts."""
+        made = object.__new__(Forecast)
+        made.__dict__.update(self.__dict__, **changed)
+        return made
 
     def peak_bytes(self, place: Place) -> Range:
         """Largest peak of all phases."""

@@ -35,6 +35,8 @@ FUSED_CHUNK_EDGES = 4_000_000
 HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
+VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
+"""Samplers whose batches differ in size from step to step; induced subgraphs hardly do."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
@@ -81,10 +83,10 @@ class BuiltIn(ABC):
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         plan = self.network_plan(facts, spec)
         speed = rates(facts, spec)
-        sampled = spec.options[Slot.SAMPLING] != "full_batch"
+        varies = spec.options[Slot.SAMPLING] in VARYING_SHAPES
         ego = plan.readout is Readout.EGO
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, plan, speed)
-        return (TrainStep(self, plan, speed, sampled), evaluate)
+        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, replace(plan, weighted=False), speed)
+        return (TrainStep(self, plan, speed, varies), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Widths and order of operations."""
@@ -196,7 +198,7 @@ class TrainStep:
     architecture: BuiltIn
     plan: NetworkPlan
     speed: Rates
-    sampled: bool
+    shapes_vary: bool
     stage: Stage = Stage.STEP
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -206,10 +208,10 @@ class TrainStep:
         parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
-        activations = resident(live, largest.blocks, place, self.sampled)
+        activations = resident(live, largest.blocks, place, self.shapes_vary)
         so_far = so_far.spike(Phase.TRAIN, place, activations)
         if place is Place.HOST:
-            heap = heap_left(largest.activation_bytes, largest.blocks, self.sampled)
+            heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
         seconds = mean.gemm_flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
@@ -15,6 +15,7 @@ from techniques.recipe import inputs, masked_loss, saint_adjacency, saint_loss, 
 from techniques.sampling.batches import (
     SubgraphBatches,
     at_least_one,
+    counted_once,
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
@@ -151,7 +152,6 @@ class GraphSaint:
                 f"saint_sampler must be {NODE}, {EDGE} or {WALK}, got {sampler!r}", f"Write --set saint_sampler={WALK}"
             )
         length = at_least_one(settings, "walk_length")
-        nodes = sum(saint_sizes(facts.graph, sampler, size, length).mean_nodes)
         batches = SaintBatches(
             layers=setting_int(settings, "layers"),
             prefetch=setting_int(settings, "prefetch"),
@@ -160,8 +160,10 @@ class GraphSaint:
             batch_size=size,
             walk_length=length,
             coverage=setting_int(settings, "sample_coverage"),
-            num_steps=math.ceil(facts.graph.num_nodes / max(nodes, 1.0)),
+            num_steps=0,
         )
+        nodes = sum(counted_once(batches, facts.graph).mean_nodes)
+        batches = replace(batches, num_steps=math.ceil(facts.graph.num_nodes / max(nodes, 1.0)))
         return (batches,)
 
     def recipe(self, spec: JobSpec) -> str:
