@@ -14,6 +14,8 @@ from planner.quantities import parse_bytes, parse_count, parse_seconds
 from techniques.base import SettingValue
 from techniques.errors import InputError, OptionError
 
+MAX_HOPS = 100
+
 Command = Callable[[argparse.Namespace], int]
 EXIT_NOTHING_FITS = 3
 ABOUT_COUNTS = ("directed", "dataset_bytes", "edge_features")
@@ -71,7 +73,7 @@ def add_plan(commands: Any) -> None:
     parser.add_argument("--out", metavar="FILE", help="write the plan to this file")
     printed = parser.add_mutually_exclusive_group()
     add_json(printed)
-    printed.add_argument("--recipe", action="store_true", help="print the best candidate as a script of plain PyG code")
+    printed.add_argument("--recipe", action="store_true", help="print the best candidate as a script of PyG code")
     parser.set_defaults(run=run_plan)
 
 
@@ -205,7 +207,7 @@ def goal_from(arguments: argparse.Namespace) -> Any:
         host_memory_bytes=_optional(parse_bytes, arguments.host_memory, "--host-memory"),
         device_memory_bytes=_optional(parse_bytes, arguments.device_memory, "--device-memory"),
         grow=_growth(arguments.grow),
-        context_hops=_optional(parse_count, arguments.context_hops, "--context-hops"),
+        context_hops=_optional(_hops, arguments.context_hops, "--context-hops"),
         deadline_seconds=_optional(parse_seconds, arguments.deadline, "--deadline"),
         detail=arguments.detail,
         ddp_tried=True if arguments.ddp_tried else None,
@@ -214,6 +216,12 @@ def goal_from(arguments: argparse.Namespace) -> Any:
 
 def _optional(parse: Callable[[str, str], Any], text: str | None, name: str) -> Any:
     return None if text is None else parse(text, name)
+
+
+def _hops(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MAX_HOPS:
+        raise OptionError(f"{name} must be a whole number from 1 to {MAX_HOPS}, got {text!r:.40}", "Write it like 3")
+    return int(text)
 
 
 def _growth(text: str | None) -> float:

@@ -57,8 +57,8 @@ def sampler_reasons(facts: Facts, spec: JobSpec) -> list[Reason]:
         rule = f"up to {ROAD_DEGREE:g}, as in road networks"
         text = "few neighbours: ego graphs reach far and stay small"
         found.append(_reason("mean degree", f"{graph.mean_degree:.1f}", rule, text, "source, technique 4 and case E"))
-    if sampling == "neighbor" and not is_road_like(graph):
-        rule = f"above {ROAD_DEGREE:g}, or with hubs: a few neighbours stand for many"
+    if sampling == "neighbor" and graph.mean_degree > ROAD_DEGREE:
+        rule = f"above {ROAD_DEGREE:g}: a few neighbours stand for many"
         text = "local neighbourhoods, sampled anew for every batch"
         found.append(_reason("mean degree", f"{graph.mean_degree:.1f}", rule, text))
     if draws_balanced(spec) and is_imbalanced(graph):

@@ -1,15 +1,18 @@
-"""A spec as one script of plain PyG code: what its options write, in the order in which it runs.
+"""A spec as one script of PyG code: what its options write, in the order in which it runs.
 
-The script reads ``graph.pt``, a ``torch_geometric.data.Data``, trains one epoch and prints its mean loss.
+The script reads the graph that was planned for (``graph.pt``, a ``torch_geometric.data.Data``, where there is none), trains
+one epoch and prints its mean loss. Loaders that PyG offers only with pyg-lib or torch-sparse are gnnfit's own.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 from techniques.base import Slot
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
+from techniques.remote.memory import LOAD
 from techniques.sampling.seeds import draws_balanced
 
 BEFORE_FEATURES = (Slot.PARALLEL, Slot.HARDWARE, Slot.REMOTE, Slot.COARSENING, Slot.REMOTE_FEATURES)
@@ -77,6 +80,7 @@ def epoch():
     return total / max(count, 1)
 
 
+# How long to train, and evaluation on data.val_mask, are up to you.
 print(epoch())
 '''
 
@@ -91,11 +95,23 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
-    fragments = [*_recipes(spec, BEFORE_FEATURES), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
+    reading = [fragment.replace(LOAD, _reading(facts)) for fragment in _recipes(spec, BEFORE_FEATURES)]
+    fragments = [*reading, *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
     fragments += [_optimizer(spec), *_steps(spec, facts), *_recipes(spec, (Slot.SAMPLING,)), EPOCH]
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
     return "\n".join(_merged(imports)) + "\n\n" + _joined([body for _, body in parts if body])
+
+
+def _reading(facts: Facts) -> str:
+    """Reads the graph by the name that the user gave it; generated graphs and counts alone have no file."""
+    source = facts.graph.source
+    if source is None or source.startswith("like:"):
+        return LOAD
+    if Path(source).expanduser().exists():
+        source = str(Path(source).expanduser().resolve())  # the script may run elsewhere
+    more = f', task="link", undirected={facts.graph.undirected}' if facts.task is Task.LINK else ""
+    return f"from techniques.remote.read_data import read_data\ndata = read_data({source!r}{more})  # or your own Data"
 
 
 def inputs(spec: JobSpec) -> str:

@@ -36,7 +36,7 @@ HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
 VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
-"""Samplers whose batches differ in size from step to step; induced subgraphs hardly do."""
+"""Samplers whose batches differ in size from step to step; of induced subgraphs only the messages of COO do."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
@@ -83,7 +83,8 @@ class BuiltIn(ABC):
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         plan = self.network_plan(facts, spec)
         speed = rates(facts, spec)
-        varies = spec.options[Slot.SAMPLING] in VARYING_SHAPES
+        sampling, coo = spec.options[Slot.SAMPLING], spec.options[Slot.REPRESENTATION] == "coo"
+        varies = sampling in VARYING_SHAPES or (sampling != "full_batch" and coo)
         ego = plan.readout is Readout.EGO
         evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, replace(plan, weighted=False), speed)
         return (TrainStep(self, plan, speed, varies), evaluate)

@@ -9,6 +9,8 @@ from techniques.facts import Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
 
+LOAD = 'data = torch.load("graph.pt", weights_only=False)  # runs code in the file: load your own only'
+"""How a recipe reads a graph of which no name is known."""
 LABEL_BYTES_PER_NODE = 8 + 3
 """int64 class ids and three boolean masks."""
 LINK_BYTES_PER_EDGE = {False: 16, True: 12}
@@ -114,7 +116,7 @@ class StructureInMemory:
         holds = "x, y, edge_index and train_mask"
         if spec.options[Slot.SAMPLING] == "link_neighbor":
             holds = "x, edge_index (what messages may use) and train_edge_index [2, M] (positives)"
-        text = f'# A torch_geometric.data.Data with {holds}\ndata = torch.load("graph.pt", weights_only=False)'
+        text = f"# A torch_geometric.data.Data with {holds}\n{LOAD}"
         if spec.options[Slot.ARCHITECTURE] not in ("gcn", "gat"):
             return text
         loops = "data.edge_index = remove_self_loops(data.edge_index)[0]  # the layers add loops of their own"

@@ -211,6 +211,15 @@ def at_least_one(settings: Settings, name: str) -> int:
     return value
 
 
+def reaches_context(facts: Facts, layers: int) -> Verdict | None:
+    """The refusal where fewer hops reach a prediction than are wanted: as many as there are layers."""
+    wanted = facts.goal.context_hops
+    if wanted is None or wanted <= layers:
+        return None
+    text = f"{layers} layers reach {layers} hops, {wanted} are wanted"
+    return refuse("context", wanted, "hops that reach a prediction = layers", "source, technique 4", text)
+
+
 def needs_node_labels(facts: Facts) -> Verdict | None:
     """The refusal of samplers whose loss is one of nodes, where links are predicted."""
     if facts.task is not Task.LINK:

@@ -9,7 +9,7 @@ from techniques.facts import Facts
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, masked_loss
-from techniques.sampling.batches import needs_node_labels
+from techniques.sampling.batches import needs_node_labels, reaches_context
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class FullBatch:
     text: str = "all nodes at once: exact and simple, needs the whole graph's activations"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        if refused := needs_node_labels(facts):
+        reached = reaches_context(facts, setting_int(spec.settings, "layers"))
+        if refused := needs_node_labels(facts) or reached:
             return refused
         if facts.goal.grow > 1 and facts.graph.num_nodes * facts.goal.grow > 1e7:
             rule = "a full batch grows with the graph"

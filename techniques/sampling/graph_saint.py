@@ -19,6 +19,7 @@ from techniques.sampling.batches import (
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
+    reaches_context,
     subgraph_scratch_bytes,
 )
 from techniques.sampling.neighbor import batch_size_knob
@@ -116,7 +117,8 @@ class GraphSaint:
     text: str = "random subgraphs, weighted back: low gradient noise on large training sets, hubs drawn often"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        if refused := needs_node_labels(facts):
+        reached = reaches_context(facts, setting_int(spec.settings, "layers"))
+        if refused := needs_node_labels(facts) or reached:
             return refused
         if spec.options[Slot.ARCHITECTURE] == "gat" and spec.settings["sample_coverage"]:
             text = "GraphSAINT's edge weights do not reach GAT's attention: only its losses are weighted back"
