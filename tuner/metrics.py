@@ -63,6 +63,7 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
         dropout=plan.dropout > 0,
         readout=plan.readout,
         weighted=plan.weighted,
+        edge_columns=plan.edge_columns,
     )
     layers = [(size, architecture.layer_cost(size)) for size in sizes]
     cost = step_cost(layers, shapes.rows, plan.readout, plan.num_classes)
