@@ -92,15 +92,15 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     """The script of a spec for the graph that the facts describe, ready to paste.
 
     ``graph.pt`` must hold ``x`` (unless the graph has no features), ``edge_index``, class ids ``y`` from 0 on or
-    multi-label rows, and ``train_mask``; ``edge_weight`` or ``edge_attr`` where the model reads them; for links ``edge_index`` is what messages may use and ``train_edge_index``
-    [2, M] the positives.
+    multi-label rows, and ``train_mask``; for links ``edge_index`` is what messages may use and ``train_edge_index``
+    [2, M] the positives. What the model reads of ``edge_weight`` [E] and ``edge_attr`` [E, D] must be there, too.
 
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
     read = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
     spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
-    fragments = [*_recipes(spec, BEFORE_FEATURES), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
+    fragments = [*_recipes(spec, BEFORE_FEATURES), *_unread(spec, facts), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
     fragments += [_optimizer(spec), *_steps(spec, facts), *_recipes(spec, (Slot.SAMPLING,)), EPOCH]
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
@@ -182,6 +182,13 @@ def _recipes(spec: JobSpec, slots: tuple[Slot, ...]) -> list[str]:
     from techniques import option
 
     return [option(slot, spec.options[slot]).recipe(spec) for slot in slots]
+
+
+def _unread(spec: JobSpec, facts: Facts) -> list[str]:
+    """Without what the model does not read, no loader cuts it; its rows would be those of before self-loops went."""
+    stored = {"edge_weight": facts.graph.edge_weighted, "edge_attr": facts.graph.edge_features > 0}
+    unread = [name for name, there in stored.items() if there and name != edge_input(spec)]
+    return [f"data.{name} = None  # {spec.options[Slot.ARCHITECTURE]} does not read it" for name in unread]
 
 
 def _about(facts: Facts) -> list[str]:

@@ -137,10 +137,10 @@ class StructureInMemory:
         name = edge_input(spec)
         holds = f"{name}, {holds}" if name else holds
         text = f'# A torch_geometric.data.Data with {holds}\ndata = torch.load("graph.pt", weights_only=False)'
-        if name:
-            return f"{REMOVE_LOOPS_IMPORT}\n{text}\n{REMOVE_LOOPS_WITH_DATA.replace('edge_data', name)}"
         if spec.options[Slot.ARCHITECTURE] not in ("gcn", "gat"):
             return text
+        if name:
+            return f"{REMOVE_LOOPS_IMPORT}\n{text}\n{REMOVE_LOOPS_WITH_DATA.replace('edge_data', name)}"
         loops = "data.edge_index = remove_self_loops(data.edge_index)[0]  # the layers add loops of their own"
         return f"from torch_geometric.utils import remove_self_loops\n{text}\n{loops}"
 
