@@ -40,31 +40,32 @@ def hop_blocks(
         data: weights and attributes of the edges in that order.
     """
     hops = len(edges)
+    weights, attrs = (None if one is None else torch.from_numpy(one) for one in (data.weight, data.attr))
     for layer in range(hops):
         depth = hops - layer if trim else hops
         sources, count = nodes[depth], edges[depth - 1]
         targets = nodes[depth - 1] if trim else sources
-        kept, part = edge_index[:, :count], data.run(0, count)
-        degrees = None if part.weight is None else _degrees(kept, part.weight, sources)
+        kept = edge_index[:, :count]
+        weight, attr = (None if one is None else one[:count] for one in (weights, attrs))
+        degrees = None if weight is None else _degrees(kept, weight, sources)
         if fused:
-            yield _fused_hop(kept, sources, targets, part.weight)._replace(degrees=degrees)
+            yield _fused_hop(kept, sources, targets, weight)._replace(degrees=degrees)
         else:
-            weight, attr = (None if one is None else torch.from_numpy(one) for one in (part.weight, part.attr))
             yield Block(sources, targets, edge_index=kept, weight=weight, degrees=degrees, edge_attr=attr)
 
 
-def _degrees(edge_index: Tensor, weight: NDArray[np.float32], sources: int) -> Tensor:
+def _degrees(edge_index: Tensor, weight: Tensor, sources: int) -> Tensor:
     """Sum of the weights of every source's own in-edges, [S] float32."""
-    sums = np.bincount(edge_index[1].numpy(), weights=weight, minlength=sources)
+    sums = np.bincount(edge_index[1].numpy(), weights=weight.numpy(), minlength=sources)
     return torch.from_numpy(sums.astype(np.float32))
 
 
-def _fused_hop(edge_index: Tensor, sources: int, targets: int, weight: NDArray[np.float32] | None = None) -> Block:
+def _fused_hop(edge_index: Tensor, sources: int, targets: int, weight: Tensor | None = None) -> Block:
     ptr = np.zeros(targets + 1, dtype=np.int64)
     np.cumsum(np.bincount(edge_index[1].numpy(), minlength=targets), out=ptr[1:])
     index = edge_index[0].numpy().astype(np.int32)
     if weight is not None:
-        return Block(sources, targets, csr=_weighted(ptr, index, weight, sources))
+        return Block(sources, targets, csr=_weighted(ptr, index, weight.numpy(), sources))
     return Block(sources, targets, csr=_with_transpose(ptr, index, sources))
 
 
