@@ -100,7 +100,8 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     """
     read = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
     spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
-    fragments = [*_recipes(spec, BEFORE_FEATURES), *_unread(spec, facts), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
+    fragments = [*_recipes(spec, BEFORE_FEATURES), *_unread(spec, facts)]
+    fragments += [*_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
     fragments += [_optimizer(spec), *_steps(spec, facts), *_recipes(spec, (Slot.SAMPLING,)), EPOCH]
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
