@@ -80,7 +80,7 @@ def random_graph(case: Case) -> ArrayGraph:
     if case.sparse:
         arrays |= _sparse(x * (rng.random(x.shape) < 0.2), arrays.pop("x").shape)
     if case.edges:
-        once = rng.uniform(0.5, 2.0, PAIRS)
+        once = np.random.default_rng(1).uniform(0.5, 2.0, PAIRS)  # of its own: labels stay as without edge data
         weights = np.concatenate([once, once if case.edges == "symmetric" else once[::-1]]).astype(np.float32)
         arrays |= {"edge_attr": np.stack([weights] * 6, 1)} if case.edges == "attributes" else {"edge_weight": weights}
     if case.labels == "classes":
