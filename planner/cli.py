@@ -18,7 +18,7 @@ MAX_HOPS = 100
 
 Command = Callable[[argparse.Namespace], int]
 EXIT_NOTHING_FITS = 3
-ABOUT_COUNTS = ("directed", "dataset_bytes", "edge_features")
+ABOUT_COUNTS = ("directed", "dataset_bytes", "edge_features", "edge_weights")
 """Flags that say more about counts; a GRAPH says these itself."""
 
 
@@ -67,6 +67,7 @@ def add_plan(commands: Any) -> None:
     parser.add_argument("--classes", metavar="COUNT", help="number of classes (default 2)")
     parser.add_argument("--directed", action="store_true", help="--edges counts directed edges")
     parser.add_argument("--edge-features", metavar="COUNT", help="columns of edge features")
+    parser.add_argument("--edge-weights", action="store_true", help="every edge has a weight")
     parser.add_argument("--dataset-bytes", metavar="SIZE", help="size of the data where it is known, such as 10GB")
     add_facts(parser)
     parser.add_argument("--check", action="store_true", help="also look at every feature value")
@@ -194,6 +195,7 @@ def _graph_or_counts(arguments: argparse.Namespace) -> Any:
         directed=arguments.directed,
         dataset_bytes=_optional(parse_bytes, arguments.dataset_bytes, "--dataset-bytes"),
         edge_features=_optional(parse_count, arguments.edge_features, "--edge-features") or 0,
+        edge_weighted=arguments.edge_weights,
     )
 
 

@@ -170,6 +170,10 @@ class Forecast:
     edges weighs per edge and per row."""
     edge_bytes: float = 0.0
     row_bytes: float = 0.0
+    edge_weighted: bool = False
+    """Whether blocks carry the graph's own weights, and so a degree for every source."""
+    edge_data_bytes: float = 0.0
+    """What of ``edge_bytes`` are weights and attributes of the graph's own: a whole graph's block shares the structure's."""
     held: Mapping[tuple[Place, str], Range] = field(default_factory=dict)
     phases: Mapping[Phase, PhaseForecast] = field(default_factory=_empty_phases)
     gemm_flops_per_epoch: Range = ZERO

@@ -9,14 +9,16 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+from techniques.architecture.edge_inputs import read_columns, reads_weights
 from techniques.base import Slot
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
-from techniques.remote.memory import LOAD
 from techniques.sampling.seeds import draws_balanced
 
 BEFORE_FEATURES = (Slot.PARALLEL, Slot.HARDWARE, Slot.REMOTE, Slot.COARSENING, Slot.REMOTE_FEATURES)
 BEFORE_OPTIMIZER = (Slot.REPRESENTATION_FEATURES, Slot.REPRESENTATION, Slot.ARCHITECTURE)
+LOAD = 'data = torch.load("graph.pt", weights_only=False)  # runs code in the file: load your own only'
+"""How a recipe reads a graph of which no name is known."""
 IMPORTS = "import torch\nimport torch.nn.functional as F"
 GENERATED = """\
 from torch_geometric.utils import degree
@@ -64,6 +66,12 @@ def adjacency(batch):
 
 
 '''
+WEIGHTED_DEGREES = """\
+from torch_geometric.utils import scatter
+data.in_degree = scatter(data.edge_weight, data.edge_index[1], dim_size=data.num_nodes)  # weighted, in the whole graph
+"""
+EDGE_WEIGHTED, EDGE_COLUMNS = "edge_weighted", "edge_columns"
+"""What the facts say of edges, among the settings while a script is written: options are told a spec alone."""
 EPOCH = '''\
 def epoch():
     """One pass over the training data; the mean loss."""
@@ -90,13 +98,15 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
 
     ``graph.pt`` must hold ``x`` (unless the graph has no features), ``edge_index``, class ids ``y`` from 0 on or
     multi-label rows, and ``train_mask``; for links ``edge_index`` is what messages may use and ``train_edge_index``
-    [2, M] the positives.
+    [2, M] the positives. What the model reads of ``edge_weight`` [E] and ``edge_attr`` [E, D] must be there, too.
 
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
+    read = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
+    spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
     reading = [fragment.replace(LOAD, _reading(facts)) for fragment in _recipes(spec, BEFORE_FEATURES)]
-    fragments = [*reading, *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
+    fragments = [*reading, *_unread(spec, facts), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
     fragments += [_optimizer(spec), *_steps(spec, facts), *_recipes(spec, (Slot.SAMPLING,)), EPOCH]
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
@@ -118,14 +128,24 @@ def inputs(spec: JobSpec) -> str:
     """What the model is called with for one ``batch``."""
     # A memory map keeps the type of its file.
     x = "batch.x.float()" if spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
+    name = edge_input(spec)
     if trims(spec):
+        given = f"        {name}=batch.{name},\n" if name else ""
         return (
-            f"\n        {x},\n        batch.edge_index,\n"
+            f"\n        {x},\n        batch.edge_index,\n{given}"
             "        num_sampled_nodes_per_hop=batch.num_sampled_nodes,\n"
             "        num_sampled_edges_per_hop=batch.num_sampled_edges,\n    "
         )
     sparse = weighs_edges(spec) or spec.options[Slot.REPRESENTATION] == "csr"
-    return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index"
+    given = f", {name}=batch.{name}" if name else ""
+    return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index{given}"
+
+
+def edge_input(spec: JobSpec) -> str:
+    """Which array beside ``edge_index`` the model reads; empty for none."""
+    if spec.settings.get(EDGE_WEIGHTED):
+        return "edge_weight"
+    return "edge_attr" if spec.settings.get(EDGE_COLUMNS) else ""
 
 
 def seed_order(spec: JobSpec) -> tuple[str, str]:
@@ -157,8 +177,11 @@ def saint_loss(arguments: str) -> str:
     )
 
 
-def saint_adjacency(architecture: str) -> str:
+def saint_adjacency(architecture: str, weighted: bool = False) -> str:
     """A sparse matrix with GraphSAINT's weights of edges, normalised by the degrees of the whole graph."""
+    if weighted:
+        product = GCN_ADJACENCY.replace("batch.edge_norm", "batch.edge_norm * batch.edge_weight")
+        return product.replace(DEGREES, WEIGHTED_DEGREES).replace("edge_norm times", "edge_norm times their weight")
     return {"gcn": GCN_ADJACENCY, "sage": MEAN_ADJACENCY}.get(architecture, SUM_ADJACENCY)
 
 
@@ -176,6 +199,13 @@ def _recipes(spec: JobSpec, slots: tuple[Slot, ...]) -> list[str]:
     from techniques import option
 
     return [option(slot, spec.options[slot]).recipe(spec) for slot in slots]
+
+
+def _unread(spec: JobSpec, facts: Facts) -> list[str]:
+    """Without what the model does not read, no loader cuts it; its rows would be those of before self-loops went."""
+    stored = {"edge_weight": facts.graph.edge_weighted, "edge_attr": facts.graph.edge_features > 0}
+    unread = [name for name, there in stored.items() if there and name != edge_input(spec)]
+    return [f"data.{name} = None  # {spec.options[Slot.ARCHITECTURE]} does not read it" for name in unread]
 
 
 def _about(facts: Facts) -> list[str]:

@@ -16,14 +16,15 @@ from techniques.architecture.costs import (
     shape_sizes,
     step_cost,
 )
-from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
+from techniques.architecture.edge_inputs import edge_verdict, read_columns, reads_weights
+from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.hardware.allocator import heap_left, heap_slack, resident
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import weighs_edges
+from techniques.recipe import EDGE_COLUMNS, weighs_edges
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -50,6 +51,8 @@ class BuiltIn(ABC):
     text: ClassVar[str]
     default_hidden: ClassVar[int] = 128
     can_transform_first: ClassVar[bool] = False
+    uses_edge_weight: ClassVar[bool] = False
+    uses_edge_attr: ClassVar[bool] = False
 
     @abstractmethod
     def layer_cost(self, size: LayerSize) -> LayerCost:
@@ -64,7 +67,7 @@ class BuiltIn(ABC):
         """Name of PyG's ready-made model of this kind, for recipes."""
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        return USABLE
+        return edge_verdict(facts, spec)
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
         layers = facts.model.layers or max(2, min(facts.goal.context_hops or 2, 6))
@@ -112,7 +115,9 @@ class BuiltIn(ABC):
             dropout=spec.training.dropout,
             readout=readout,
             num_classes=classes,
-            weighted=bool(spec.options[Slot.SAMPLING] == "graph_saint" and spec.settings["sample_coverage"]),
+            weighted=bool(spec.options[Slot.SAMPLING] == "graph_saint" and spec.settings["sample_coverage"])
+            or reads_weights(facts, spec),
+            edge_columns=read_columns(facts, spec),
         )
 
     def build_network(self, plan: NetworkPlan) -> nn.Module:
@@ -141,6 +146,8 @@ class BuiltIn(ABC):
         ego, links = (spec.options[Slot.SAMPLING] == sampling for sampling in ("shadow_k_hop", "link_neighbor"))
         out = "" if ego or links else ", num_classes"
         more = f", heads={settings['heads']}" if "heads" in settings else ""
+        columns = setting_int(spec.settings, EDGE_COLUMNS) if EDGE_COLUMNS in spec.settings else 0
+        more += f", edge_dim={columns}" if columns else ""
         if weighs_edges(spec):  # the weights are in the adjacency already
             more = {"GraphSAGE": ', aggr="sum"', "GCN": ", normalize=False"}.get(name, "")
         widths = f"data.num_features, {settings['hidden']}, {settings['layers']}{out}"
@@ -167,7 +174,9 @@ class NetworkPlan:
     readout: Readout = Readout.NODES
     num_classes: int = 2
     weighted: bool = False
-    """Whether every edge of a block has a weight (GraphSAINT's normalisation)."""
+    """Whether every edge of a block has a weight (the graph's own, or GraphSAINT's normalisation)."""
+    edge_columns: int = 0
+    """Columns of ``edge_attr`` that the layers read."""
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
@@ -183,6 +192,7 @@ class NetworkPlan:
             dropout=self.dropout > 0,
             readout=self.readout,
             weighted=self.weighted,
+            edge_columns=self.edge_columns,
         )
 
 
@@ -284,7 +294,10 @@ class EvaluateAllNodes:
         if not size.first or self.speed.place is Place.DEVICE:
             floats += size.sources * size.columns_in
         # CSR makes values only, its sources are the structure's own.
-        edge_bytes = FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES
+        edge_bytes = float(FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES)
+        if so_far.edge_data_bytes:  # a view of the structure's, or its copy on the device
+            edge_bytes = 0 if so_far.fused else edge_bytes
+            edge_bytes += so_far.edge_data_bytes if self.speed.place is Place.DEVICE else 0
         if share == 1.0:
             return FLOAT_BYTES * floats + edge_bytes * size.edges
         # Pages of the output are touched as it fills; a chunk's rows and edges go only when the next ones are there.

@@ -51,6 +51,8 @@ class LayerSize:
     dropout: bool = True
     weighted: bool = False
     """Messages are multiplied with a weight per edge."""
+    edge_columns: int = 0
+    """Columns of the edges' attributes."""
 
     def messages(self, columns: int) -> float:
         """Floats alive while rows are gathered edge by edge and, where they are, weighted; 0 for a fused product."""
@@ -220,6 +222,7 @@ def shape_sizes(
     dropout: bool = True,
     readout: Readout = Readout.NODES,
     weighted: bool = False,
+    edge_columns: int = 0,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
     last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
@@ -238,6 +241,7 @@ def shape_sizes(
             sparse_nonzeros=sparse_nonzeros if index == 0 else None,
             dropout=dropout,
             weighted=weighted,
+            edge_columns=edge_columns,
         )
         for index, layer in enumerate(shape.layers)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import (
     LayerCost,
     LayerSize,
@@ -17,6 +17,7 @@ from techniques.architecture.costs import (
 from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_int
+from techniques.recipe import EDGE_COLUMNS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,6 +30,7 @@ class Gat(BuiltIn):
     name = "gat"
     text = "attention: often most accurate, always most expensive; keeps every message"
     can_transform_first = True
+    uses_edge_attr = True
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         hidden, heads = setting_int(spec.settings, "hidden"), setting_int(spec.settings, "heads")
@@ -49,6 +51,9 @@ class Gat(BuiltIn):
         dense = 0.0 if size.sparse_nonzeros is not None else size.sources * size.columns_in * size.columns_out
         sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
         input_gradient = 0.0 if size.first else size.sources * size.columns_in
+        # One score per head straight from an edge's attributes (``convs.GAT``): no row of its own per edge.
+        edge_products = size.edges * size.edge_columns * size.heads
+        edge_parameters = (size.edge_columns + 1) * size.columns_out if size.edge_columns else 0
         # The product, the edges with loops, gathered rows; the score before its slope, its exponential, the sum of
         # those of one target, and their quotient.
         saved = source + index + messages + 4 * scores
@@ -68,11 +73,16 @@ class Gat(BuiltIn):
                 sparse_backward(size, size.columns_out),
             ),
             inference=max(source + index + 2 * messages + 3 * scores, sparse_forward(size, size.columns_out)),
-            gemm=dense,
+            gemm=dense + edge_products,
             input_gemm=0.0 if size.first else dense,
             aggregated=2 * (messages + 5 * scores + 2 * source + sparse),
-            moved=9 * messages + 12 * scores + 8 * source + activations_moved(size) + 2 * sparse,
-            parameters=(size.columns_in + 3) * size.columns_out,
+            moved=9 * messages
+            + 12 * scores
+            + 8 * source
+            + activations_moved(size)
+            + 2 * sparse
+            + (size.edge_columns + 4 * size.heads) * size.edges * (size.edge_columns > 0),
+            parameters=(size.columns_in + 3) * size.columns_out + edge_parameters,
             gathered=size.columns_out,
         )
 
@@ -83,6 +93,13 @@ class Gat(BuiltIn):
             return GAT(columns_in, columns_out, heads=1, concat=False)
         return GAT(columns_in, columns_out // heads, heads=heads, concat=True)
 
+    def build_network(self, plan: NetworkPlan) -> nn.Module:
+        network = super().build_network(plan)
+        if plan.edge_columns:
+            for conv in network.convs:  # type: ignore[union-attr]
+                conv.read_edges(plan.edge_columns)  # type: ignore[operator]
+        return network
+
     def pyg_layers(self) -> str:
         return "GAT"
 
@@ -92,6 +109,8 @@ class Gat(BuiltIn):
             width = spec.settings["hidden"] if setting_int(spec.settings, "layers") > 1 else "data.num_features"
             out = spec.settings["hidden"] if spec.options[Slot.SAMPLING] == "link_neighbor" else "num_classes"
             lines.insert(0, "from torch_geometric.nn import GATConv")
+            columns = spec.settings.get(EDGE_COLUMNS)
+            out = f"{out}, edge_dim={columns}" if columns else out
             lines.append(f"model.convs[-1] = GATConv({width}, {out})  # one head in the last layer")
         return "\n".join([*lines, "for conv in model.convs:", "    conv.dropout = 0.0  # of attention weights"])
 

@@ -27,6 +27,7 @@ class Gcn(BuiltIn):
     name = "gcn"
     text = "graph convolution: cheapest per layer, poor memory on whole graphs"
     can_transform_first = True
+    uses_edge_weight = True
 
     def layer_cost(self, size: LayerSize) -> LayerCost:
         """Transform, then sum ``columns_out`` wide rows."""

@@ -39,12 +39,17 @@ def read_data(graph: str, *, task: str = "node", undirected: bool = False) -> Da
     elif "x_data" in stored.headers:
         data.x = sparse_rows(stored, num_nodes).whole()
     edges: Any = stored.read("edge_index")
+    kept: Any = slice(None)
     if task == "link":
         links = read_links(stored, undirected)
-        edges, data.train_edge_index = links.message_edges, torch.from_numpy(links.train.astype(np.int64))
+        edges, kept = links.message_edges, links.message_mask
+        data.train_edge_index = torch.from_numpy(links.train.astype(np.int64))
     else:
         data.y = read_labels(stored)
         for split, mask in read_splits(stored, data.y).items():
             data[f"{split}_mask"] = mask
+    for key in ("edge_weight", "edge_attr"):
+        if key in stored.headers:
+            data[key] = torch.from_numpy(np.asarray(stored.read(key)).astype(np.float32)[kept])
     data.edge_index = torch.from_numpy(np.asarray(edges).astype(np.int64))
     return data

@@ -165,8 +165,14 @@ class SubgraphBatches(SampledBatches):
         return shape.seeds * (label + INDEX_BYTES)
 
     def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
-        """The matrix of an undirected graph is its own transpose, unless its edges have weights."""
+        """The matrix of an undirected graph is its own transpose, unless its edges have weights that differ."""
         layer, plain = shape.layers[0], super()._block_bytes(so_far, shape)
+        if self.weighted and so_far.edge_weighted:
+            return plain + FLOAT_BYTES * shape.seeds  # the product of both weights takes the place of one
+        if so_far.edge_weighted and so_far.fused and so_far.facts.graph.edge_weight_symmetric:
+            return plain - FLOAT_BYTES * (2 * layer.num_edges + layer.num_sources)
+        if so_far.edge_weighted:
+            return plain
         if self.weighted:
             # One more value per edge, and a degree per node; COO has no value yet.
             return plain + FLOAT_BYTES * (layer.num_edges + layer.num_sources + shape.seeds)

@@ -23,7 +23,7 @@ class WholeGraph:
         graph = so_far.facts.graph
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
         shape = StepShape((layer,) * self.layers, seeds=graph.num_train)
-        block = so_far.edge_bytes * graph.num_edges + so_far.row_bytes * graph.num_nodes
+        block = (so_far.edge_bytes - so_far.edge_data_bytes) * graph.num_edges + so_far.row_bytes * graph.num_nodes
         labels = 16 * graph.num_train
         so_far = replace(so_far, shape=shape, largest_shape=shape, steps_per_epoch=1)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + labels, 0.02))

@@ -11,7 +11,7 @@ from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import inputs, masked_loss, saint_adjacency, saint_loss, weighs_edges
+from techniques.recipe import EDGE_WEIGHTED, inputs, masked_loss, saint_adjacency, saint_loss, weighs_edges
 from techniques.sampling.batches import (
     SubgraphBatches,
     at_least_one,
@@ -172,7 +172,8 @@ class GraphSaint:
         settings = spec.settings
         name = SAMPLER_CLASSES[str(settings["saint_sampler"])]
         walk = f"\n    walk_length={settings['walk_length']}," if settings["saint_sampler"] == WALK else ""
-        weights = saint_adjacency(spec.options[Slot.ARCHITECTURE]) if weighs_edges(spec) else ""
+        weighted = bool(settings.get(EDGE_WEIGHTED))
+        weights = saint_adjacency(spec.options[Slot.ARCHITECTURE], weighted) if weighs_edges(spec) else ""
         loss = (saint_loss if settings["sample_coverage"] else masked_loss)(inputs(spec))
         return f"""\
 from techniques.sampling.loader import {name}

@@ -43,6 +43,9 @@ GRAPHS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "multi-label": ({"labels": "multi"}, {"trim": False}),
     "no features": ({"features": "none"}, {}),
     "sparse features": ({"features": "sparse"}, {}),
+    "weighted": ({"weights": "symmetric", "edge_columns": 3}, {}),
+    "weighted directed": ({"weights": "random", "undirected": False}, {"trim": False}),
+    "edge attributes": ({"edge_columns": 1, "undirected": False}, {"trim": False}),
 }
 
 
@@ -61,6 +64,9 @@ def write_graph(tmp_path: Path, monkeypatch: Any) -> Callable[..., None]:
             data.x = torch.sparse_csr_tensor(
                 parts[0], parts[1].long(), parts[2], size=tuple(stored.read("x_shape"))
             ).to_dense()
+        for key in ("edge_weight", "edge_attr"):
+            kept = slice(None) if job.links is None else job.links.message_mask
+            data[key] = torch.from_numpy(stored.read(key)[kept]) if key in stored.headers else None
         if job.links is None:
             data.y = job.labels if job.labels.dim() == 1 else job.labels.to(torch.uint8)
             data.train_mask = job.masks["train"]
