@@ -83,7 +83,7 @@ class BuiltIn(ABC):
         speed = rates(facts, spec)
         sampled = spec.options[Slot.SAMPLING] != "full_batch"
         ego = plan.readout is Readout.EGO
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, plan, speed)
+        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, replace(plan, bf16=False), speed)
         return (TrainStep(self, plan, speed, sampled), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
@@ -110,6 +110,8 @@ class BuiltIn(ABC):
             readout=readout,
             num_classes=classes,
             weighted=bool(spec.options[Slot.SAMPLING] == "graph_saint" and spec.settings["sample_coverage"]),
+            bf16=spec.training.precision == "bf16",
+            checkpoint_layers=spec.training.checkpoint_layers,
         )
 
     def build_network(self, plan: NetworkPlan) -> nn.Module:
@@ -131,7 +133,7 @@ class BuiltIn(ABC):
             for index in range(last + 1)
         ]
         readout = nn.Linear(2 * plan.widths[-1], plan.num_classes) if ego else None
-        return Network(convs, plan.dropout, readout)
+        return Network(convs, plan.dropout, readout, bf16=plan.bf16, checkpoint_layers=plan.checkpoint_layers)
 
     def recipe(self, spec: JobSpec) -> str:
         settings, name = spec.settings, self.pyg_layers()
@@ -165,6 +167,8 @@ class NetworkPlan:
     num_classes: int = 2
     weighted: bool = False
     """Whether every edge of a block has a weight (GraphSAINT's normalisation)."""
+    bf16: bool = False
+    checkpoint_layers: bool = False
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
@@ -180,6 +184,7 @@ class NetworkPlan:
             dropout=self.dropout > 0,
             readout=self.readout,
             weighted=self.weighted,
+            bf16=self.bf16,
         )
 
 
@@ -223,7 +228,9 @@ class TrainStep:
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
         sizes = self.plan.sizes(so_far, shape)
         layers = [(size, self.architecture.layer_cost(size)) for size in sizes]
-        return step_cost(layers, shape.seeds, self.plan.readout, self.plan.num_classes)
+        return step_cost(
+            layers, shape.seeds, self.plan.readout, self.plan.num_classes, checkpoint_layers=self.plan.checkpoint_layers
+        )
 
     def build(self, job: Job) -> Job:
         import torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ NODES, EDGES = 3000, 36_000
 TOLERANCE = 0.06
 """Small tensors (parameters, degrees, pointers) are left out of the ledger; the steps here are small."""
 SAMPLINGS = ("full", "whole blocks", "trimmed")
+SAVING_SAMPLINGS = ("full", "trimmed", "ego graphs", "pairs")
+"""Where bfloat16 and checkpointing are counted as well."""
 SUBGRAPHS = ("subgraph", "weighted subgraph", "ego graphs")
 
 
@@ -57,11 +59,14 @@ class Case:
     transform_first: bool
     widths: tuple[int, ...] = (64, 48, 48, 6)
     dropout: float = 0.5
+    bf16: bool = False
+    checkpoint_layers: bool = False
 
     def __str__(self) -> str:
         form = f"{'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
-        return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}"
+        saving = f"{'-bf16' * self.bf16}{'-checkpointed' * self.checkpoint_layers}"
+        return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}{saving}"
 
 
 def _orders(architecture: BuiltIn) -> tuple[bool, ...]:
@@ -89,6 +94,9 @@ def _cases() -> list[Case]:
             found.append(Case(architecture, fused, "weighted subgraph", False, True, widths=(64, 6), dropout=0.0))
     found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, SAGE, GIN)]
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
+    plain = [one for one in found if one.sampling in SAVING_SAMPLINGS]
+    for bf16, checkpoint_layers in ((True, False), (False, True), (True, True)):
+        found += [replace(one, bf16=bf16, checkpoint_layers=checkpoint_layers) for one in plain]
     return found
 
 
@@ -109,7 +117,15 @@ def _plan(case: Case) -> NetworkPlan:
     )
     widths = case.widths[:-1] if readout is Readout.EGO else case.widths
     return NetworkPlan(
-        widths, _heads(case), case.transform_first, case.sparse, case.dropout, readout, num_classes=case.widths[-1]
+        widths,
+        _heads(case),
+        case.transform_first,
+        case.sparse,
+        case.dropout,
+        readout,
+        num_classes=case.widths[-1],
+        bf16=case.bf16,
+        checkpoint_layers=case.checkpoint_layers,
     )
 
 
@@ -126,9 +142,12 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
         dropout=plan.dropout > 0,
         readout=plan.readout,
         weighted=case.sampling == "weighted subgraph",
+        bf16=case.bf16,
     )
     layers_costed = [(size, case.architecture.layer_cost(size)) for size in sizes]
-    return step_cost(layers_costed, shape.seeds, plan.readout, plan.num_classes)
+    return step_cost(
+        layers_costed, shape.seeds, plan.readout, plan.num_classes, checkpoint_layers=case.checkpoint_layers
+    )
 
 
 def _heads(case: Case) -> int:
