@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from techniques.architecture.bf16 import precision_warnings
 from techniques.architecture.costs import (
     ADAM_BYTES_PER_PARAMETER,
     PAIRS_PER_CHUNK,
@@ -35,6 +36,10 @@ FUSED_CHUNK_EDGES = 4_000_000
 HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
+BF16_BYTES = 2
+"""Of the copy of a weight that a step in bf16 makes."""
+BF16_CPU_SLOWDOWN = 1.5
+"""Steps in bf16 over steps in float32 on a CPU without bfloat16 units; no gain is counted on a GPU."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
@@ -62,7 +67,8 @@ class BuiltIn(ABC):
         """Name of PyG's ready-made model of this kind, for recipes."""
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        return USABLE
+        warnings = precision_warnings(facts, spec)
+        return Verdict(usable=True, warnings=warnings) if warnings else USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
         layers = facts.model.layers or max(2, min(facts.goal.context_hops or 2, 6))
@@ -208,7 +214,8 @@ class TrainStep:
         assert so_far.shape is not None and so_far.largest_shape is not None
         mean, largest = self._cost(so_far, so_far.shape), self._cost(so_far, so_far.largest_shape)
         place, steps = self.speed.place, so_far.full_steps_per_epoch
-        parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
+        per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
+        parameters = Range.within(per_parameter * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         activations = resident(live, largest.blocks, place, self.sampled)
@@ -216,7 +223,10 @@ class TrainStep:
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.sampled)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
-        seconds = mean.gemm_flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
+        flops = mean.gemm_flops + mean.recomputed_flops
+        seconds = flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
+        if self.plan.bf16 and place is Place.HOST:
+            seconds *= BF16_CPU_SLOWDOWN
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
             so_far,

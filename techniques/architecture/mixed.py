@@ -27,7 +27,7 @@ def narrowed(x: Tensor) -> Tensor:
 
 def weighted_rows(h: Tensor, source: Tensor, alpha: Tensor) -> Tensor:
     """A message per edge and head: [S, H, C] and weights [m, H] -> [m, H, C], float32."""
-    if h.dtype is torch.float32:
+    if h.dtype is not torch.bfloat16:
         return h.index_select(0, source) * alpha.unsqueeze(-1)
     return _WeightedRows.apply(h, source, alpha)  # type: ignore[no-any-return,no-untyped-call]
 

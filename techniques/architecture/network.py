@@ -139,7 +139,7 @@ class Network(nn.Module):
                 if index < last:
                     x = x.bfloat16() if half else x
                     x = relu_dropout(x, self.dropout) if self.training else x.relu_()
-        return x.float()
+        return x.float() if half else x
 
     def _convolved(self, conv: nn.Module, x: Tensor, block: Block) -> Tensor:
         """Dropout stays outside what is computed again: its result is the next layer's input, kept in any case."""
