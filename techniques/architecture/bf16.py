@@ -22,7 +22,7 @@ def precision_warnings(facts: Facts, spec: JobSpec) -> tuple[str, ...]:
         return ()
     found = []
     if spec.options[Slot.HARDWARE] == "cpu":
-        found.append("bf16 saves memory but is slower than fp32 on most CPUs")
+        found.append("bf16 saves memory; no gain in time is counted, and a CPU without bf16 units can be slower")
     elif facts.hardware.gpus and not has_bf16(facts.hardware.gpus[0]):
         found.append("this GPU is not known to multiply bf16 itself (compute capability 8.0 and up): no gain in time")
     if spec.options[Slot.REPRESENTATION] == "csr" or spec.options[Slot.REPRESENTATION_FEATURES] == "csr":

@@ -38,8 +38,6 @@ TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
 BF16_BYTES = 2
 """Of the copy of a weight that a step in bf16 makes."""
-BF16_CPU_SLOWDOWN = 1.5
-"""Steps in bf16 over steps in float32 on a CPU without bfloat16 units; no gain is counted on a GPU."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
@@ -225,8 +223,6 @@ class TrainStep:
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
         flops = mean.gemm_flops + mean.recomputed_flops
         seconds = flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
-        if self.plan.bf16 and place is Place.HOST:
-            seconds *= BF16_CPU_SLOWDOWN
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
             so_far,

@@ -225,13 +225,14 @@ def test_bf16_is_never_offered_on_a_cpu(make_facts: Any) -> None:
     assert found.spec.training.precision == "fp32"
 
 
-def test_bf16_and_checkpointing_cost_time_on_a_cpu(make_facts: Any) -> None:
+def test_computing_again_costs_time_and_bf16_gains_none(make_facts: Any) -> None:
     facts = make_facts()
     plain, narrow, again = (
         cost(facts, make_spec(facts, Pins(GIN.options, values), {})).epoch_seconds.expected
         for values in ({}, {"precision": "bf16"}, {"checkpoint_layers": True})
     )
-    assert narrow > plain and plain < again < 1.5 * plain
+    assert narrow == plain, "no gain is counted, so it is never preferred"
+    assert plain < again < 1.5 * plain
 
 
 def test_accumulated_steps_are_fewer(make_facts: Any) -> None:
