@@ -99,6 +99,7 @@ def _smaller_model(facts: Facts, costed: Costed, pins: Pins, draw: Draw | None) 
             if name == "layers":
                 changed.pop("fanouts", None)
             spec = make_spec(facts, Pins(options=pins.options), costed.spec.options, changed)
+            spec = spec.model_copy(update={"training": costed.spec.training})
             if check(facts, spec).usable and fits(facts, cost(facts, spec, draw)):
                 return f"{name} {value} instead of {before} fits: --set {name}={value}"
     return None

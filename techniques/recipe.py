@@ -72,6 +72,33 @@ data.in_degree = scatter(data.edge_weight, data.edge_index[1], dim_size=data.num
 """
 EDGE_WEIGHTED, EDGE_COLUMNS = "edge_weighted", "edge_columns"
 """What the facts say of edges, among the settings while a script is written: options are told a spec alone."""
+CHECKPOINTED = """\
+from functools import partial
+from torch.utils.checkpoint import checkpoint
+for conv in model.convs:  # compute again in the backward pass what a layer would keep for it
+    conv.forward = partial(checkpoint, conv.forward, use_reentrant=False)
+"""
+SUMS_IN_FLOAT32 = '''\
+def widened(value):
+    """bfloat16 as float32, inside tuples too."""
+    if isinstance(value, tuple):
+        return tuple(map(widened, value))
+    return value.float() if getattr(value, "dtype", None) is torch.bfloat16 else value
+
+
+def in_float32(propagate):
+    """Sums over neighbours lose small terms in bfloat16, and sparse products lack it."""
+
+    def wrapped(edge_index, **arguments):
+        with torch.autocast(device.type, enabled=False):
+            return propagate(edge_index, **{name: widened(value) for name, value in arguments.items()})
+
+    return wrapped
+
+
+for conv in model.convs:
+    conv.propagate = in_float32(conv.propagate)
+'''
 EPOCH = '''\
 def epoch():
     """One pass over the training data; the mean loss."""
@@ -92,6 +119,35 @@ def epoch():
 print(epoch())
 '''
 
+ONE_STEP = """\
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+"""
+MANY_STEPS = """\
+        (loss * rows).backward()
+        waiting, seeds = waiting + 1, seeds + rows
+        if waiting == {count}:
+            step(seeds)
+            waiting = seeds = 0
+"""
+STEP_LEFT = """\
+    if waiting:
+        step(seeds)
+"""
+STEP = '''\
+def step(seeds):
+    """One step with the gradient of the mean loss of all seeds since the last one."""
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= seeds
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+'''
+LAST_LINES = "    return total / max(count, 1)\n"
+
 
 def recipe(spec: JobSpec, facts: Facts) -> str:
     """The script of a spec for the graph that the facts describe, ready to paste.
@@ -107,7 +163,13 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
     reading = [fragment.replace(LOAD, _reading(facts)) for fragment in _recipes(spec, BEFORE_FEATURES)]
     fragments = [*reading, *_unread(spec, facts), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
-    fragments += [_optimizer(spec), *_steps(spec, facts), *_recipes(spec, (Slot.SAMPLING,)), EPOCH]
+    fragments += [
+        _optimizer(spec),
+        *_saving(spec),
+        *_steps(spec, facts),
+        *_recipes(spec, (Slot.SAMPLING,)),
+        _epoch(spec),
+    ]
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
     return "\n".join(_merged(imports)) + "\n\n" + _joined([body for _, body in parts if body])
@@ -226,6 +288,27 @@ def _optimizer(spec: JobSpec) -> str:
         "model = model.to(device)\n"
         f"optimizer = torch.optim.Adam(model.parameters(), lr={training.learning_rate}, weight_decay={training.weight_decay})"
     )
+
+
+def _saving(spec: JobSpec) -> list[str]:
+    """What saves memory in training: narrow products, layers computed again."""
+    fragments = [SUMS_IN_FLOAT32] if spec.training.precision == "bf16" else []
+    return [*fragments, CHECKPOINTED] if spec.training.checkpoint_layers else fragments
+
+
+def _epoch(spec: JobSpec) -> str:
+    """The loop of one epoch with the precision and the steps of the spec."""
+    epoch, count = EPOCH, spec.training.accumulate_batches
+    if spec.training.precision == "bf16":
+        narrow = """\
+        with torch.autocast(device.type, torch.bfloat16):
+            loss, rows = loss_of(batch.to(device))
+"""
+        epoch = epoch.replace("        loss, rows = loss_of(batch.to(device))\n", narrow)
+    if count > 1:
+        epoch = epoch.replace(ONE_STEP, MANY_STEPS.format(count=count)).replace(LAST_LINES, STEP_LEFT + LAST_LINES)
+        epoch = epoch.replace("    total = count = 0\n", "    total = count = waiting = seeds = 0\n")
+    return (STEP if count > 1 else "") + epoch
 
 
 def _steps(spec: JobSpec, facts: Facts) -> list[str]:

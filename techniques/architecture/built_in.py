@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from techniques.architecture.bf16 import precision_warnings
 from techniques.architecture.costs import (
     ADAM_BYTES_PER_PARAMETER,
     PAIRS_PER_CHUNK,
@@ -38,6 +39,8 @@ TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
 VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
 """Samplers whose batches differ in size from step to step; of induced subgraphs only the messages of COO do."""
+BF16_BYTES = 2
+"""Of the copy of a weight that a step in bf16 makes."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
@@ -67,7 +70,8 @@ class BuiltIn(ABC):
         """Name of PyG's ready-made model of this kind, for recipes."""
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        return edge_verdict(facts, spec)
+        verdict = edge_verdict(facts, spec)
+        return verdict.model_copy(update={"warnings": verdict.warnings + precision_warnings(facts, spec)})
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
         layers = facts.model.layers or max(2, min(facts.goal.context_hops or 2, 6))
@@ -89,7 +93,8 @@ class BuiltIn(ABC):
         sampling, coo = spec.options[Slot.SAMPLING], spec.options[Slot.REPRESENTATION] == "coo"
         varies = sampling in VARYING_SHAPES or (sampling != "full_batch" and coo)
         ego = plan.readout is Readout.EGO
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, replace(plan, weighted=False), speed)
+        exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
+        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, exact, speed)
         return (TrainStep(self, plan, speed, varies), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
@@ -118,6 +123,8 @@ class BuiltIn(ABC):
             weighted=bool(spec.options[Slot.SAMPLING] == "graph_saint" and spec.settings["sample_coverage"])
             or reads_weights(facts, spec),
             edge_columns=read_columns(facts, spec),
+            bf16=spec.training.precision == "bf16",
+            checkpoint_layers=spec.training.checkpoint_layers,
         )
 
     def build_network(self, plan: NetworkPlan) -> nn.Module:
@@ -139,7 +146,7 @@ class BuiltIn(ABC):
             for index in range(last + 1)
         ]
         readout = nn.Linear(2 * plan.widths[-1], plan.num_classes) if ego else None
-        return Network(convs, plan.dropout, readout)
+        return Network(convs, plan.dropout, readout, bf16=plan.bf16, checkpoint_layers=plan.checkpoint_layers)
 
     def recipe(self, spec: JobSpec) -> str:
         settings, name = spec.settings, self.pyg_layers()
@@ -177,6 +184,8 @@ class NetworkPlan:
     """Whether every edge of a block has a weight (the graph's own, or GraphSAINT's normalisation)."""
     edge_columns: int = 0
     """Columns of ``edge_attr`` that the layers read."""
+    bf16: bool = False
+    checkpoint_layers: bool = False
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
@@ -193,6 +202,7 @@ class NetworkPlan:
             readout=self.readout,
             weighted=self.weighted,
             edge_columns=self.edge_columns,
+            bf16=self.bf16,
         )
 
 
@@ -216,7 +226,8 @@ class TrainStep:
         assert so_far.shape is not None and so_far.largest_shape is not None
         mean, largest = self._cost(so_far, so_far.shape), self._cost(so_far, so_far.largest_shape)
         place, steps = self.speed.place, so_far.full_steps_per_epoch
-        parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
+        per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
+        parameters = Range.within(per_parameter * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         activations = resident(live, largest.blocks, place, self.shapes_vary)
@@ -224,7 +235,8 @@ class TrainStep:
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
-        seconds = mean.gemm_flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
+        flops = mean.gemm_flops + mean.recomputed_flops
+        seconds = flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
             so_far,
@@ -236,7 +248,9 @@ class TrainStep:
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
         sizes = self.plan.sizes(so_far, shape)
         layers = [(size, self.architecture.layer_cost(size)) for size in sizes]
-        return step_cost(layers, shape.seeds, self.plan.readout, self.plan.num_classes)
+        return step_cost(
+            layers, shape.seeds, self.plan.readout, self.plan.num_classes, checkpoint_layers=self.plan.checkpoint_layers
+        )
 
     def build(self, job: Job) -> Job:
         import torch

@@ -17,6 +17,7 @@ from torch_geometric.nn.dense import Linear
 from torch_geometric.nn.inits import glorot
 from torch_geometric.utils import softmax
 
+from techniques.architecture.mixed import linear, narrowed, weighted_rows
 from techniques.representation.block import Block, gcn_sum, neighbor_mean, neighbor_sum, scatter_sum
 
 
@@ -31,7 +32,7 @@ class GCN(GCNConv):  # type: ignore[misc]
         return self.lin.weight.numel(), 0
 
     def transform(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.lin.weight)
+        return linear(x, self.lin.weight)
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         roots = _inverse_roots(block) if self._roots is None else self._roots
@@ -71,7 +72,7 @@ class SAGE(SAGEConv):  # type: ignore[misc]
     def transform(self, x: Tensor) -> Tensor:
         if not self.transform_first:
             return x
-        return F.linear(x, torch.cat([self.lin_l.weight, self.lin_r.weight]))
+        return linear(x, torch.cat([self.lin_l.weight, self.lin_r.weight]))
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         targets = slice(first_target, first_target + block.num_targets)
@@ -79,8 +80,8 @@ class SAGE(SAGEConv):  # type: ignore[misc]
             out: Tensor = self.lin_l(neighbor_mean(block, projected))
             return out.add_(self.lin_r(projected[targets]))
         neighbors, root = torch.split(projected, self.out_channels, dim=1)
-        biased: Tensor = neighbor_mean(block, neighbors) + root[targets]
-        return biased.add_(self.lin_l.bias)
+        out = neighbor_mean(block, neighbors).add_(root[targets])
+        return out.add_(self.lin_l.bias)
 
 
 class GIN(GINConv):  # type: ignore[misc]
@@ -100,12 +101,12 @@ class GIN(GINConv):  # type: ignore[misc]
         return (first, second) if self.transform_first else (0, first + second)
 
     def transform(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.nn[0].weight) if self.transform_first else x
+        return linear(x, self.nn[0].weight) if self.transform_first else x
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         targets = slice(first_target, first_target + block.num_targets)
         summed = neighbor_sum(block, projected) + (1.0 + self.eps) * projected[targets]
-        hidden = summed + self.nn[0].bias if self.transform_first else self.nn[0](summed)
+        hidden = narrowed(summed + self.nn[0].bias) if self.transform_first else self.nn[0](summed)
         return self.nn[2](hidden.relu_())  # type: ignore[no-any-return]
 
 
@@ -130,7 +131,7 @@ class GAT(GATConv):  # type: ignore[misc]
         return self.lin.weight.numel(), 0
 
     def transform(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.lin.weight)
+        return linear(x, self.lin.weight)
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         assert block.edge_index is not None, "GAT needs one message per edge: use the COO representation"
@@ -142,7 +143,7 @@ class GAT(GATConv):  # type: ignore[misc]
         if self.edge_dim is not None:
             score += self._edge_score(block)
         alpha = softmax(F.leaky_relu(score, self.negative_slope), target, num_nodes=block.num_targets)
-        messages = h.index_select(0, source) * alpha.unsqueeze(-1)
+        messages = weighted_rows(h, source, alpha)
         out = scatter_sum(messages.flatten(1), target, block.num_targets)
         if not self.concat:
             out = out.view(-1, self.heads, self.out_channels).mean(1)

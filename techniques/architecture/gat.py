@@ -56,9 +56,11 @@ class Gat(BuiltIn):
         edge_parameters = (size.edge_columns + 1) * size.columns_out if size.edge_columns else 0
         # The product, the edges with loops, gathered rows; the score before its slope, its exponential, the sum of
         # those of one target, and their quotient.
-        saved = source + index + messages + 4 * scores
+        narrow = size.narrow
+        copied = size.narrow_copy(size.sources)
+        saved = copied + narrow * (source + messages) + index + 4 * scores
         return LayerCost(
-            output=target,
+            output=target if size.last else narrow * target,
             saved=saved,
             # Weighted messages and their sums.
             forward=max(
@@ -67,12 +69,16 @@ class Gat(BuiltIn):
             ),
             # Gradients of a message, of its row and of its weight before that is summed to one per head.
             backward=max(
-                saved + 3 * messages + scores,
-                4 * source,
-                source + input_gradient,
+                saved + (2 * messages + 1.5 * source if size.bf16 else 3 * messages) + scores,
+                copied + 4 * source,
+                copied + narrow * (source + input_gradient),
                 sparse_backward(size, size.columns_out),
             ),
-            inference=max(source + index + 2 * messages + 3 * scores, sparse_forward(size, size.columns_out)),
+            inference=max(
+                narrow * (source + messages) + index + messages + 3 * scores,
+                copied + narrow * source,
+                sparse_forward(size, size.columns_out),
+            ),
             gemm=dense + edge_products,
             input_gemm=0.0 if size.first else dense,
             aggregated=2 * (messages + 5 * scores + 2 * source + sparse),
@@ -84,6 +90,7 @@ class Gat(BuiltIn):
             + (size.edge_columns + 4 * size.heads) * size.edges * (size.edge_columns > 0),
             parameters=(size.columns_in + 3) * size.columns_out + edge_parameters,
             gathered=size.columns_out,
+            recomputed=target + max(saved + messages + target, sparse_forward(size, size.columns_out)),
         )
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:

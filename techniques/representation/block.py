@@ -69,7 +69,12 @@ def on_device(block: Block, device: torch.device) -> Block:
 
 
 def neighbor_sum(block: Block, h: Tensor) -> Tensor:
-    """Weighted sum of the sources' rows for every target: [S, F] -> [T, F], differentiable in ``h``."""
+    """Weighted sum of the sources' rows for every target: [S, F] -> [T, F], differentiable in ``h``.
+
+    bfloat16 is summed in float32: it would lose the small terms of large sums, and sparse products lack it.
+    """
+    if h.dtype is torch.bfloat16:
+        h = h.float()
     if block.csr is not None:
         return _FusedSum.apply(h, block)  # type: ignore[no-any-return,no-untyped-call]
     assert block.edge_index is not None

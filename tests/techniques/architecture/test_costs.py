@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ NODES, EDGES = 3000, 36_000
 TOLERANCE = 0.06
 """Small tensors (parameters, degrees, pointers) are left out of the ledger; the steps here are small."""
 SAMPLINGS = ("full", "whole blocks", "trimmed")
+SAVING_SAMPLINGS = ("full", "trimmed", "ego graphs", "pairs")
+"""Where bfloat16 and checkpointing are counted as well."""
 SUBGRAPHS = ("subgraph", "weighted subgraph", "ego graphs")
 
 
@@ -60,12 +62,15 @@ class Case:
     dropout: float = 0.5
     edge_columns: int = 0
     own_weights: bool = False
+    bf16: bool = False
+    checkpoint_layers: bool = False
 
     def __str__(self) -> str:
         form = f"{'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
         data = f"-attributes-{self.edge_columns}" * (self.edge_columns > 0) + "-weights" * self.own_weights
-        return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}{data}"
+        saving = f"{'-bf16' * self.bf16}{'-checkpointed' * self.checkpoint_layers}"
+        return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}{data}{saving}"
 
 
 def _orders(architecture: BuiltIn) -> tuple[bool, ...]:
@@ -93,6 +98,9 @@ def _cases() -> list[Case]:
             found.append(Case(architecture, fused, "weighted subgraph", False, True, widths=(64, 6), dropout=0.0))
     found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, SAGE, GIN)]
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
+    plain = [one for one in found if one.sampling in SAVING_SAMPLINGS]
+    for bf16, checkpoint_layers in ((True, False), (False, True), (True, True)):
+        found += [replace(one, bf16=bf16, checkpoint_layers=checkpoint_layers) for one in plain]
     for sampling in (*SAMPLINGS, "subgraph", "ego graphs", "pairs"):
         found += [Case(GAT, False, sampling, False, True, edge_columns=columns) for columns in (1, 16)]
         found += [Case(GCN, fused, sampling, False, True, own_weights=True) for fused in (False, True)]
@@ -124,6 +132,8 @@ def _plan(case: Case) -> NetworkPlan:
         readout,
         num_classes=case.widths[-1],
         edge_columns=case.edge_columns,
+        bf16=case.bf16,
+        checkpoint_layers=case.checkpoint_layers,
     )
 
 
@@ -141,9 +151,12 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
         readout=plan.readout,
         weighted=case.sampling == "weighted subgraph" or case.own_weights,
         edge_columns=case.edge_columns,
+        bf16=case.bf16,
     )
     layers_costed = [(size, case.architecture.layer_cost(size)) for size in sizes]
-    return step_cost(layers_costed, shape.seeds, plan.readout, plan.num_classes)
+    return step_cost(
+        layers_costed, shape.seeds, plan.readout, plan.num_classes, checkpoint_layers=case.checkpoint_layers
+    )
 
 
 def _heads(case: Case) -> int:
