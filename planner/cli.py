@@ -6,6 +6,7 @@ argparse rather than a richer parser: ``plan --nodes ...`` must answer in a frac
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -135,7 +136,11 @@ def add_json(parser: argparse._ActionsContainer) -> None:
 
 def run_plan(arguments: argparse.Namespace) -> int:
     """Print a plan; 3 where nothing fits."""
-    made = plan_from(arguments)
+    gc.disable()  # a plan is over before collecting garbage would pay: a tenth of the time from counts alone
+    try:
+        made = plan_from(arguments)
+    finally:
+        gc.enable()
     if arguments.out:
         made.save(arguments.out)
         print(f"plan written to {arguments.out}", file=sys.stderr)

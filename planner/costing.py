@@ -11,7 +11,7 @@ from planner.records import Candidate, ForecastFigures
 from techniques.architecture.bf16 import has_bf16
 from techniques.base import Reason, SettingValue, Slot
 from techniques.facts import Facts
-from techniques.forecast import Draw, Range
+from techniques.forecast import Draw, Phase, Range
 from techniques.job import JobSpec, forecast
 
 BASELINE_HOST_BYTES = Range(285e6, 298e6, 320e6)
@@ -72,13 +72,25 @@ def fitted(facts: Facts, spec: JobSpec, pins: Pins, draw: Draw | None) -> Costed
     first = Costed(spec, cost(facts, spec, draw))
     if fits(facts, first.figures):
         return first
-    for changed, reason in _changes(facts, spec, pins, _limit(facts, first.figures)):
+    changes = list(_changes(facts, spec, pins, _limit(facts, first.figures)))
+    if _short_before_training(facts, first.figures):
+        # Batches and activations are not what is too large: features left on disk may help, or nothing does.
+        changes = [one for one in changes if one[0].options[Slot.REMOTE_FEATURES] == "memmap"]
+        if changes and not fits(facts, cost(facts, changes[-1][0], draw)):
+            return first
+    for changed, reason in changes:
         if not check(facts, changed).usable:
             continue
         figures = cost(facts, changed, draw)
         if fits(facts, figures):
             return Costed(changed, figures, (reason,))
     return first
+
+
+def _short_before_training(facts: Facts, figures: ForecastFigures) -> bool:
+    """Whether loading or preparing the graph alone exceeds the host's limit."""
+    before = max(figures.phases[phase].host_peak_bytes.high for phase in (Phase.LOAD, Phase.PREPARE))
+    return figures.baseline_host_bytes.high + before > facts.host_limit_bytes
 
 
 def _limit(facts: Facts, figures: ForecastFigures) -> tuple[str, int]:

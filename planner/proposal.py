@@ -87,6 +87,8 @@ def proposals(facts: Facts, pins: Pins) -> Iterator[JobSpec | Refusal]:
     for hardware in _choices(Slot.HARDWARE, pins):
         for architecture in _architectures(facts, pins):
             for sampling in _samplers(facts, pins):
+                if sampling not in SAFE and hardware == "cpu" and _has_choice_of_gpu(facts, pins):
+                    continue  # an alternative to measure needs no second processor
                 for representation in _choices(Slot.REPRESENTATION, pins):
                     chosen = {
                         Slot.SAMPLING: sampling,
@@ -243,6 +245,10 @@ def _choices(slot: Slot, pins: Pins) -> tuple[str, ...]:
     if slot in pins.options:
         return (pins.options[slot],)
     return tuple(one.name for one in options(slot))
+
+
+def _has_choice_of_gpu(facts: Facts, pins: Pins) -> bool:
+    return bool(facts.hardware.gpus) and Slot.HARDWARE not in pins.options and Slot.SAMPLING not in pins.options
 
 
 def _samplers(facts: Facts, pins: Pins) -> tuple[str, ...]:

@@ -186,11 +186,11 @@ class Forecast:
 
     def held_bytes(self, place: Place) -> Range:
         """Everything that is held in one place."""
-        total = ZERO
+        low = expected = high = 0.0
         for (where, _), amount in self.held.items():
             if where is place:
-                total = total + amount
-        return total
+                low, expected, high = low + amount.low, expected + amount.expected, high + amount.high
+        return Range(low, expected, high)
 
     def hold(self, phase: Phase, place: Place, label: str, amount: Range) -> Forecast:
         """Allocate ``amount`` bytes that stay until ``drop(label)``."""

@@ -45,10 +45,10 @@ WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
 
-@dataclass(frozen=True)
 class BuiltIn(ABC):
     """A stack of one kind of PyG convolution."""
 
+    __slots__ = ()
     slot: ClassVar[Slot] = Slot.ARCHITECTURE
     name: ClassVar[str]
     text: ClassVar[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True)
 class Gat(BuiltIn):
     """Most accurate and most expensive: keeps one message per edge and head (source, technique 3)."""
 
+    __slots__ = ()
     name = "gat"
     text = "attention: often most accurate, always most expensive; keeps every message"
     can_transform_first = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True)
 class Gcn(BuiltIn):
     """Cheapest layer; whole-graph training keeps every layer's activations (source, technique 3)."""
 
+    __slots__ = ()
     name = "gcn"
     text = "graph convolution: cheapest per layer, poor memory on whole graphs"
     can_transform_first = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True)
 class Gin(BuiltIn):
     """As expressive as the Weisfeiler-Lehman test; sums grow with the degree, so hubs can make it unstable."""
 
+    __slots__ = ()
     name = "gin"
     text = "graph isomorphism network: most expressive sum, sensitive to hubs"
     can_transform_first = True

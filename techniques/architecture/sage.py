@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True)
 class Sage(BuiltIn):
     """Made for sampled neighbourhoods and unseen nodes; good memory, good convergence (source, technique 3)."""
 
+    __slots__ = ()
     name = "sage"
     text = "GraphSAGE: made for sampled batches and growing graphs"
     can_transform_first = True

@@ -111,13 +111,13 @@ class SortEdges:
         return replace(job, structure=structure)
 
 
-@dataclass(frozen=True)
 class StructureInMemory:
     """Edges sorted by target in host memory: 4 bytes an edge and 8 a node."""
 
-    slot: Slot = Slot.REMOTE
-    name: str = "memory"
-    text: str = "edges in host memory: the fastest to sample from"
+    __slots__ = ()
+    slot = Slot.REMOTE
+    name = "memory"
+    text = "edges in host memory: the fastest to sample from"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE
@@ -145,13 +145,13 @@ class StructureInMemory:
         return f"from torch_geometric.utils import remove_self_loops\n{text}\n{loops}"
 
 
-@dataclass(frozen=True)
 class FeaturesInMemory:
     """Feature rows in host memory, in the form the representation room says."""
 
-    slot: Slot = Slot.REMOTE_FEATURES
-    name: str = "memory"
-    text: str = "features in host memory: the fastest to read"
+    __slots__ = ()
+    slot = Slot.REMOTE_FEATURES
+    name = "memory"
+    text = "features in host memory: the fastest to read"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE

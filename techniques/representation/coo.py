@@ -37,13 +37,13 @@ class UseBlocks:
         return job
 
 
-@dataclass(frozen=True)
 class Coo:
     """Works for every layer, attention included; needs one row of features per edge (PyG, advanced/sparse_tensor)."""
 
-    slot: Slot = Slot.REPRESENTATION
-    name: str = "coo"
-    text: str = "edge_index: works for every layer, one message per edge in memory"
+    __slots__ = ()
+    slot = Slot.REPRESENTATION
+    name = "coo"
+    text = "edge_index: works for every layer, one message per edge in memory"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE

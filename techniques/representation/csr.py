@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from techniques.architecture.edge_inputs import reads_weights, shares_values
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import Facts
@@ -37,13 +35,13 @@ def adjacency(batch):
     return to_torch_csr_tensor(edge_index.flip(0), weight, size=size, is_coalesced=True)'''
 
 
-@dataclass(frozen=True)
 class CsrAdjacency:
     """Up to five times faster than COO on a CPU (README) and without its one row per edge."""
 
-    slot: Slot = Slot.REPRESENTATION
-    name: str = "csr"
-    text: str = "sparse matrix: fused product, no message per edge in memory"
+    __slots__ = ()
+    slot = Slot.REPRESENTATION
+    name = "csr"
+    text = "sparse matrix: fused product, no message per edge in memory"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         if spec.options[Slot.ARCHITECTURE] == "gat":

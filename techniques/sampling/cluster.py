@@ -87,13 +87,13 @@ class ClusterBatches(SubgraphBatches):
         return cluster_batches(job, self)
 
 
-@dataclass(frozen=True)
 class Cluster:
     """Keeps neighbours together and needs no edge weights; the cut edges of a part are lost in every step."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "cluster"
-    text: str = "METIS parts: neighbours stay together, batches of even size; partitioning takes time once"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "cluster"
+    text = "METIS parts: neighbours stay together, batches of even size; partitioning takes time once"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         at_least_one(spec.settings, "parts_per_batch")

@@ -49,13 +49,13 @@ class WholeGraph:
         return replace(job, batches=batches, transfer=transfer_once)
 
 
-@dataclass(frozen=True)
 class FullBatch:
     """Fastest per epoch where it fits; converges in more epochs and cannot be split (source, technique 3 and 4)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "full_batch"
-    text: str = "all nodes at once: exact and simple, needs the whole graph's activations"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "full_batch"
+    text = "all nodes at once: exact and simple, needs the whole graph's activations"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         reached = reaches_context(facts, setting_int(spec.settings, "layers"))

@@ -107,14 +107,14 @@ def saint_sizes(graph: GraphFacts, sampler: str, batch_size: int, walk_length: i
     return (saint_node_sizes if sampler == NODE else saint_edge_sizes)(graph, batch_size)
 
 
-@dataclass(frozen=True)
 class GraphSaint:
     """Gradients of less variance than neighbour sampling at the same batch; hubs are over-represented unless the
     losses and messages are weighted back (source, technique 4)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "graph_saint"
-    text: str = "random subgraphs, weighted back: low gradient noise on large training sets, hubs drawn often"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "graph_saint"
+    text = "random subgraphs, weighted back: low gradient noise on large training sets, hubs drawn often"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         reached = reaches_context(facts, setting_int(spec.settings, "layers"))

@@ -74,13 +74,13 @@ class NeighborBatches(SampledBatches):
         return neighbor_batches(job, self)
 
 
-@dataclass(frozen=True)
 class Neighbor:
     """Memory is bounded by the batch, not by the graph; the aggregation is an estimate (source, technique 4)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "neighbor"
-    text: str = "a few neighbours per hop: memory bounded by the batch, converges in few epochs"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "neighbor"
+    text = "a few neighbours per hop: memory bounded by the batch, converges in few epochs"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         refused = needs_node_labels(facts) or one_fanout_per_layer(facts, spec)

@@ -72,14 +72,14 @@ class RandomNodeBatches(SubgraphBatches):
         return random_node_batches(job, self)
 
 
-@dataclass(frozen=True)
 class RandomNode:
     """The cheapest split there is: exact memory, no preparation, but only one edge in ``num_parts`` survives
     (PyG RandomNodeLoader)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "random_node"
-    text: str = "random parts of the nodes: cheapest split, drops the edges between parts"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "random_node"
+    text = "random parts of the nodes: cheapest split, drops the edges between parts"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         reached = reaches_context(facts, setting_int(spec.settings, "layers"))

@@ -70,14 +70,14 @@ class EgoBatches(SubgraphBatches):
         return ego_batches(job, self)
 
 
-@dataclass(frozen=True)
 class ShadowKHop:
     """Wide neighbourhoods at bounded cost where degrees are low, as in road networks; nodes that roots share are
     computed once per root (source, technique 4, and case E)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "shadow_k_hop"
-    text: str = "an ego graph per root: wide context on graphs of low degree, depth apart from reach"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "shadow_k_hop"
+    text = "an ego graph per root: wide context on graphs of low degree, depth apart from reach"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         if refused := needs_node_labels(facts):
