@@ -83,7 +83,7 @@ class BuiltIn(ABC):
         speed = rates(facts, spec)
         sampled = spec.options[Slot.SAMPLING] != "full_batch"
         ego = plan.readout is Readout.EGO
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, plan, speed)
+        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, plan, speed, sampled)
         return (TrainStep(self, plan, speed, sampled), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
@@ -140,12 +140,16 @@ class BuiltIn(ABC):
         more = f", heads={settings['heads']}" if "heads" in settings else ""
         if weighs_edges(spec):  # the weights are in the adjacency already
             more = {"GraphSAGE": ', aggr="sum"', "GCN": ", normalize=False"}.get(name, "")
+        dense = spec.options[Slot.REPRESENTATION] == "dense"
+        if dense and not weighs_edges(spec) and name == "GCN":
+            more = ", normalize=False"  # the adjacency is already
         widths = f"data.num_features, {settings['hidden']}, {settings['layers']}{out}"
         return (
             f"from torch_geometric.nn import {name}\n"
             f"torch.manual_seed({spec.training.seed})\n"
             f"model = {name}({widths}, dropout={spec.training.dropout}{more})"
             + (f"\nmodel.readout = torch.nn.Linear({2 * setting_int(settings, 'hidden')}, num_classes)" if ego else "")
+            + ("\nfor conv in model.convs:\n    conv.propagate = neighbor_sum" if dense else "")
         )
 
 
@@ -170,7 +174,7 @@ class NetworkPlan:
         """Sizes of the layers of one step of ``shape``."""
         graph = so_far.facts.graph
         per_node = graph.features.nonzeros / graph.num_nodes
-        return shape_sizes(
+        sizes = shape_sizes(
             shape,
             self.widths,
             so_far.fused,
@@ -180,7 +184,9 @@ class NetworkPlan:
             dropout=self.dropout > 0,
             readout=self.readout,
             weighted=self.weighted,
+            dense=so_far.dense,
         )
+        return [replace(size, edges=size.sources * size.targets) for size in sizes] if so_far.dense else sizes
 
 
 def _readout(facts: Facts, spec: JobSpec) -> Readout:
@@ -211,7 +217,8 @@ class TrainStep:
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.sampled)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
-        seconds = mean.gemm_flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
+        products = mean.gemm_flops + mean.dense_flops
+        seconds = products / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
             so_far,
@@ -242,6 +249,7 @@ class EvaluateAllNodes:
     architecture: BuiltIn
     plan: NetworkPlan
     speed: Rates
+    sampled: bool
     stage: Stage = Stage.EVALUATE
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -249,11 +257,14 @@ class EvaluateAllNodes:
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
         whole = StepShape((LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges),), graph.num_nodes)
+        if self.sampled:
+            so_far = replace(so_far, pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
         seconds, peak = 0.0, ZERO
         shape = StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes)
         for size in self.plan.sizes(so_far, shape):
             cost = self.architecture.layer_cost(size)
-            seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
+            products = 2 * cost.gemm + (cost.aggregated if size.dense else 0.0)
+            seconds += products / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
             peak = peak.maximum(self._resident(so_far, size))
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         so_far = so_far.spike(Phase.EVALUATE, place, peak)
@@ -282,6 +293,8 @@ class EvaluateAllNodes:
             floats += size.sources * size.columns_in
         # CSR makes values only, its sources are the structure's own.
         edge_bytes = FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES
+        if size.dense and self.speed.place is Place.HOST:
+            edge_bytes = 0  # rows of the matrix that training has used
         if share == 1.0:
             return FLOAT_BYTES * floats + edge_bytes * size.edges
         # Pages of the output are touched as it fills; a chunk's rows and edges go only when the next ones are there.
@@ -291,6 +304,8 @@ class EvaluateAllNodes:
     def _chunk_edges(self, so_far: Forecast, size: LayerSize) -> float:
         """Edges of one chunk (``network.target_chunks``); a target with more neighbours has a chunk of its own."""
         columns = self.architecture.layer_cost(size).gathered
+        if size.dense:
+            return size.edges if self.speed.place is Place.HOST else max(CHUNK_BYTES / FLOAT_BYTES, size.sources)
         edges = FUSED_CHUNK_EDGES if so_far.fused else CHUNK_BYTES / (FLOAT_BYTES * columns)
         return max(edges, so_far.facts.graph.degrees.max)
 

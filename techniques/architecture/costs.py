@@ -51,6 +51,8 @@ class LayerSize:
     dropout: bool = True
     weighted: bool = False
     """Messages are multiplied with a weight per edge."""
+    dense: bool = False
+    """Neighbours are summed by a product with a dense matrix: ``edges`` are all S T pairs."""
 
     def messages(self, columns: int) -> float:
         """Floats alive while rows are gathered edge by edge and, where they are, weighted; 0 for a fused product."""
@@ -115,6 +117,8 @@ class StepCost:
     """Bytes of typical tensors: allocators serve large blocks exactly and small ones with slack."""
     gemm_flops: float
     aggregation_flops: float
+    dense_flops: float
+    """What of ``aggregation_flops`` is multiplied as fast as ``gemm_flops``, by dense matrices."""
     moved_bytes: float
     parameters: int
 
@@ -137,6 +141,7 @@ def step_cost(
         blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
         gemm_flops=2 * (sum(2 * cost.gemm + cost.input_gemm for _, cost in layers) + 3 * seeds * pooled * num_classes),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
+        dense_flops=2 * sum(cost.aggregated for size, cost in layers if size.dense),
         moved_bytes=4 * sum(3 * cost.moved for _, cost in layers),
         parameters=sum(cost.parameters for _, cost in layers) + (pooled + 1) * num_classes * (pooled > 0),
     )
@@ -206,7 +211,10 @@ def _loss_live(live: float, last: LayerSize, cost: LayerCost, seeds: float, read
 
 
 def aggregation_moved(size: LayerSize, columns: float) -> float:
-    """Floats moved to sum ``columns`` wide rows over the edges: about once fused, six times gathered and scattered."""
+    """Floats moved to sum ``columns`` wide rows over the edges: about once fused, six times gathered and scattered; a
+    dense product reads its matrix, and its rows from the cache."""
+    if size.dense:
+        return size.edges + (size.sources + size.targets) * columns
     return (1.3 if size.fused else 6.0) * size.edges * columns + size.targets * columns
 
 
@@ -220,6 +228,7 @@ def shape_sizes(
     dropout: bool = True,
     readout: Readout = Readout.NODES,
     weighted: bool = False,
+    dense: bool = False,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
     last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
@@ -238,6 +247,7 @@ def shape_sizes(
             sparse_nonzeros=sparse_nonzeros if index == 0 else None,
             dropout=dropout,
             weighted=weighted,
+            dense=dense,
         )
         for index, layer in enumerate(shape.layers)
     ]

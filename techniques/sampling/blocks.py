@@ -10,6 +10,7 @@ import torch
 
 from techniques.representation.block import Block, Csr
 from techniques.sampling.kernels import transpose_csr, transpose_weighted_csr
+from techniques.sampling.structure import dense_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +53,7 @@ def subgraph_block(
     *,
     fused: bool,
     undirected: bool,
+    dense: bool = False,
     weight: NDArray[np.float32] | None = None,
     degrees: NDArray[np.float32] | None = None,
 ) -> Block:
@@ -59,12 +61,16 @@ def subgraph_block(
 
     Args:
         graph: its nodes and edges; ``col_source`` int32 where ``fused``.
+        dense: as a matrix over all pairs instead.
         undirected: both directions of every edge are there, so the matrix is its own transpose.
         weight: [m] of each edge in the subgraph's order.
         degrees: [k] of each node in the whole graph.
     """
     count = graph.node.size
     true_degrees = None if degrees is None else torch.from_numpy(degrees)
+    if dense:
+        matrix = dense_matrix(graph.ptr, graph.col_source, count, weight)
+        return Block(count, count, dense=matrix, degrees=true_degrees)
     values = None if weight is None else torch.from_numpy(weight)
     if not fused:
         edge_index = torch.from_numpy(np.stack([graph.col_source, graph.col_target()]))

@@ -117,7 +117,12 @@ def _batch(
         degrees = (structure.colptr[graph.node + 1] - structure.colptr[graph.node]).astype(np.float32)
         loss_weight = torch.from_numpy(normalised.node_norm[graph.node])[rows]
     block = subgraph_block(
-        graph, fused=structure.fused, undirected=structure.undirected, weight=weight, degrees=degrees
+        graph,
+        fused=structure.fused,
+        undirected=structure.undirected,
+        dense=structure.dense,
+        weight=weight,
+        degrees=degrees,
     )
     x = job.need("features").rows(graph.node)
     return Batch(x, (block,) * layers, labels[ids[rows]], loss_rows=rows, loss_weight=loss_weight)
