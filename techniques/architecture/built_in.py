@@ -13,6 +13,7 @@ from techniques.architecture.costs import (
     LayerSize,
     Readout,
     StepCost,
+    products_per_sum,
     shape_sizes,
     step_cost,
 )
@@ -217,7 +218,7 @@ class TrainStep:
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.sampled)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
-        products = mean.gemm_flops + mean.dense_flops
+        products = mean.gemm_flops + mean.summing_flops
         seconds = products / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
@@ -263,7 +264,7 @@ class EvaluateAllNodes:
         shape = StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes)
         for size in self.plan.sizes(so_far, shape):
             cost = self.architecture.layer_cost(size)
-            products = 2 * cost.gemm + (cost.aggregated if size.dense else 0.0)
+            products = 2 * cost.gemm + cost.aggregated * products_per_sum(size, cost.gathered)
             seconds += products / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
             peak = peak.maximum(self._resident(so_far, size))
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.costs import LayerSize, aggregation_moved, products_per_sum
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Place
@@ -22,7 +23,9 @@ def neighbor_sum(adjacency, x, **_):
 
 
 '''
-MATRIX = "    adjacency = to_dense_adj(batch.edge_index, max_num_nodes=batch.num_nodes)[0].t()  # parallel edges add up\n"
+MATRIX = (
+    "    adjacency = to_dense_adj(batch.edge_index, max_num_nodes=batch.num_nodes)[0].t()  # parallel edges add up\n"
+)
 NORMALISED = {
     "gcn": """\
     root = (adjacency.sum(1) + 1).rsqrt()
@@ -112,20 +115,26 @@ def _place(spec: JobSpec) -> Place:
 
 
 def break_even_density(speed: Rates, nodes: int, columns: int) -> float:
-    """Share of linked pairs from which a dense product of one layer takes less time than a sparse one, above 0.
+    """Share of linked pairs from which summing ``columns`` wide rows by a dense product takes less time, above 0.
 
-    Both are the ledger's: 2 n^2 F operations and the matrix's bytes against the bytes of one row per edge.
+    Both times are the ledger's: operations at the rate of dense products, and bytes at that of memory.
     """
-    from techniques.architecture.costs import LayerSize, aggregation_moved
-
-    def moved_bytes(edges: float, dense: bool) -> float:
-        size = LayerSize(nodes, nodes, edges, columns, columns, False, False, True, True, dense=dense)
-        return FLOAT_BYTES * aggregation_moved(size, columns)
-
     pairs = float(nodes) * nodes
-    product = 2 * pairs * columns / speed.flops_per_second + moved_bytes(pairs, True) / speed.bytes_per_second
-    fixed, full = (moved_bytes(edges, False) / speed.bytes_per_second for edges in (0.0, pairs))
-    return (product - fixed) / (full - fixed)
+    dense = _seconds(speed, _layer(nodes, pairs, columns, dense=True))
+    fixed, full = (_seconds(speed, _layer(nodes, edges, columns, dense=False)) for edges in (0.0, pairs))
+    return (dense - fixed) / (full - fixed)
+
+
+def _layer(nodes: int, edges: float, columns: int, dense: bool) -> LayerSize:
+    return LayerSize(
+        nodes, nodes, edges, columns, columns, first=False, last=False, fused=True, transform_first=True, dense=dense
+    )
+
+
+def _seconds(speed: Rates, size: LayerSize) -> float:
+    columns = size.columns_out
+    operations = 2 * size.edges * columns * products_per_sum(size, columns)
+    return operations / speed.flops_per_second + FLOAT_BYTES * aggregation_moved(size, columns) / speed.bytes_per_second
 
 
 DENSE = DenseAdjacency()

@@ -57,9 +57,10 @@ class Case:
     transform_first: bool
     widths: tuple[int, ...] = (64, 48, 48, 6)
     dropout: float = 0.5
+    dense: bool = False
 
     def __str__(self) -> str:
-        form = f"{'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
+        form = f"{'matrix' if self.dense else 'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
         return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}"
 
@@ -89,6 +90,10 @@ def _cases() -> list[Case]:
             found.append(Case(architecture, fused, "weighted subgraph", False, True, widths=(64, 6), dropout=0.0))
     found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, SAGE, GIN)]
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
+    for architecture in (GCN, SAGE, GIN):
+        for sampling in ("full", "subgraph", "weighted subgraph"):
+            found += [Case(architecture, True, sampling, False, one, dense=True) for one in _orders(architecture)]
+        found.append(Case(architecture, True, "full", True, True, dense=True))
     return found
 
 
@@ -114,7 +119,7 @@ def _plan(case: Case) -> NetworkPlan:
 
 
 def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
-    layers = tuple(LayerShape.homogeneous(b.num_sources, b.num_targets, b.num_edges) for b in batch.blocks)
+    layers = tuple(LayerShape.homogeneous(b.num_sources, b.num_targets, b.num_entries) for b in batch.blocks)
     shape = StepShape(layers, seeds=batch.y.size(0))
     sizes = shape_sizes(
         shape,
@@ -126,6 +131,7 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
         dropout=plan.dropout > 0,
         readout=plan.readout,
         weighted=case.sampling == "weighted subgraph",
+        dense=case.dense,
     )
     layers_costed = [(size, case.architecture.layer_cost(size)) for size in sizes]
     return step_cost(layers_costed, shape.seeds, plan.readout, plan.num_classes)
@@ -160,7 +166,7 @@ def _batch(case: Case) -> Batch:
     half = rng.integers(0, NODES, (2, EDGES // 2)).astype(np.int32)
     edges = np.concatenate([half, half[::-1]], axis=1)
     structure = Structure.build(edges, NODES, True, case.architecture in (GCN, GAT))
-    structure.fused = case.fused
+    structure.fused, structure.dense = case.fused, case.dense
     features = _features(rng, case)
     labels = torch.from_numpy(rng.integers(0, case.widths[-1], NODES))
     layers = len(_plan(case).widths) - 1
@@ -202,7 +208,7 @@ def _subgraph(case: Case, structure: Structure, features: RowStore, labels: torc
         weight = np.linspace(0.5, 2.0, graph.col_source.size, dtype=np.float32)
         degrees = structure.degrees().numpy()[graph.node]
         times = torch.linspace(0.5, 2.0, rows.numel())
-    block = subgraph_block(graph, fused=case.fused, undirected=True, weight=weight, degrees=degrees)
+    block = subgraph_block(graph, fused=case.fused, undirected=True, dense=case.dense, weight=weight, degrees=degrees)
     return Batch(features.rows(graph.node), (block,) * layers, labels[rows], loss_rows=rows, loss_weight=times)
 
 
