@@ -36,9 +36,10 @@ def wants_ego_graphs(facts: Facts) -> bool:
 
 
 def preference(facts: Facts, spec: JobSpec) -> int:
-    """Rules that a spec's sampler goes against: fewer is better."""
+    """Rules that a spec goes against: its sampler's, and no dense matrix for a graph that grows; fewer is better."""
     sampling = spec.options[Slot.SAMPLING]
     against = int(sampling != "shadow_k_hop") if wants_ego_graphs(facts) else int(sampling not in SAFE)
+    against += int(spec.options[Slot.REPRESENTATION] == "dense" and facts.goal.grow > 1)
     if is_imbalanced(facts.graph) and facts.task is Task.NODE:
         against += int(not draws_balanced(spec))
     return against

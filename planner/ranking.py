@@ -5,9 +5,10 @@ from __future__ import annotations
 from planner.costing import Costed
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
-from planner.rules import DENSE_WORTH_IT
+from planner.rules import break_even, outgrows_dense
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, Objective
+from techniques.representation.dense import matrix_bytes
 
 ACCURACY_PRIOR = {"gat": 1.0, "sage": 1.05, "gcn": 1.15, "gin": 1.5}
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to
@@ -122,12 +123,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
 
 def _choice_reasons(facts: Facts, options: dict[Slot, str]) -> list[Reason]:
     graph, found = facts.graph, []
-    if options[Slot.REPRESENTATION] in ("coo", "csr"):
-        rule = f"sparse below {DENSE_WORTH_IT:.0%} of all pairs linked"
-        text = "a sparse adjacency holds only the pairs that are linked"
-        if graph.density >= DENSE_WORTH_IT:
-            text = "a dense matrix could pay here but is not offered yet; a sparse one also serves a graph that grows"
-        found.append(_reason("density", f"{graph.density:.2g}", rule, "source, technique 2", text))
+    found += _adjacency_reasons(facts, options[Slot.REPRESENTATION])
     if options[Slot.REPRESENTATION_FEATURES] == "csr":
         density = graph.features.density(graph.num_nodes)
         text = "only non-zeros are stored and multiplied"
@@ -138,6 +134,25 @@ def _choice_reasons(facts: Facts, options: dict[Slot, str]) -> list[Reason]:
     if options[Slot.ARCHITECTURE] == "sage" and facts.goal.grow > 1:
         text = "GraphSAGE learns from samples and serves nodes it has not seen; try GAT in a controlled trial"
         found.append(_reason("growth", f"{facts.goal.grow:g}x", "growing graphs", "source, case D", text))
+    return found
+
+
+def _adjacency_reasons(facts: Facts, representation: str) -> list[Reason]:
+    """Density against the break-even of the cost model, and growth where that turns it."""
+    graph, least = facts.graph, break_even(facts)
+    pays, dense = graph.density >= least, representation == "dense"
+    text = "a sparse adjacency holds only the pairs that are linked"
+    if dense:
+        text = "one dense product is faster than a sum over so many edges" if pays else "few pairs: mostly zeros"
+    elif pays:
+        text = "a dense product would be faster here" + (" today" if outgrows_dense(facts) else "")
+    rule = f"dense from {least:.2g} of all pairs linked on, by the rates of products and of memory"
+    found = [_reason("density", f"{graph.density:.2g}", rule, "source, technique 2; cost model", text)]
+    if pays and outgrows_dense(facts):
+        needs = [format_bytes(int(matrix_bytes(graph.num_nodes * factor))) for factor in (1, facts.goal.grow)]
+        text = f"a dense matrix would grow from {needs[0]} to {needs[1]}, a sparse one with its edges"
+        rule = "dense grows with the square of the nodes"
+        found.append(_reason("growth", f"{facts.goal.grow:g}x", rule, "source, case C", text))
     return found
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from planner.quantities import format_bytes
 from planner.records import RuleVerdict
-from techniques.base import Reason
+from techniques.base import Reason, Slot
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
+from techniques.hardware.rates import rates
+from techniques.job import JobSpec
+from techniques.representation.dense import break_even_density, matrix_bytes
 from techniques.sampling.seeds import IMBALANCED
 
 MEMORY_LOW, MEMORY_HIGH = 4, 10
 """Memory should be 4 to 10 times the data set (source, general steps)."""
-DENSE_WORTH_IT = 0.25
-"""Share of linked pairs from which a dense adjacency can pay; the measured sweep comes with the dense option."""
+TYPICAL_COLUMNS = 128
+"""Width of hidden layers unless the user says otherwise: what the break-even density is computed for."""
 LOW_HOMOPHILY = 0.5
 HIGH_DEGREE = 30.0
 
 
 def apply_rules(facts: Facts) -> tuple[RuleVerdict, ...]:
     """Every rule, in the order a person would read them."""
-    rules = [size_class(facts.graph), memory_rule(facts), density_rule(facts.graph)]
+    rules = [size_class(facts.graph), memory_rule(facts), density_rule(facts)]
     if facts.hardware.gpus:
         rules.append(device_memory_rule(facts))
     rules.append(feature_rule(facts.graph))
@@ -53,13 +56,29 @@ def _memory_rule(name: str, data_bytes: int, has_bytes: int) -> RuleVerdict:
     return RuleVerdict(name=name, source="source, general steps", value=value, verdict=verdict)
 
 
-def density_rule(graph: GraphFacts) -> RuleVerdict:
-    """E / (N (N - 1) / 2) for undirected graphs decides between dense and sparse."""
-    dense_bytes = FLOAT_BYTES * graph.num_nodes**2
-    value = f"{graph.density:.3g} of all pairs linked; dense would need {format_bytes(dense_bytes)}"
-    verdict = (
-        "sparse" if graph.density < DENSE_WORTH_IT else "dense enough for a dense matrix, which is not offered yet"
-    )
+def break_even(facts: Facts) -> float:
+    """Share of linked pairs from which a dense product is faster than a sparse one here, by the cost model's rates."""
+    hardware = "cuda" if facts.hardware.gpus else "cpu"
+    speed = rates(facts, JobSpec(options={Slot.HARDWARE: hardware}, settings={}))
+    return break_even_density(speed, facts.graph.num_nodes, facts.model.hidden or TYPICAL_COLUMNS)
+
+
+def outgrows_dense(facts: Facts) -> bool:
+    """The graph will grow: a dense matrix grows with the square of its nodes, a sparse one with its edges."""
+    return facts.goal.grow > 1
+
+
+def density_rule(facts: Facts) -> RuleVerdict:
+    """E / (N (N - 1) / 2) for undirected graphs decides between dense and sparse, and growth."""
+    graph, least = facts.graph, break_even(facts)
+    held = int(matrix_bytes(graph.num_nodes))
+    value = f"{graph.density:.3g} of all pairs linked; dense needs {format_bytes(held)} and pays from {least:.2g} on"
+    verdict = "dense" if graph.density >= least else "sparse"
+    if verdict == "dense" and held > (facts.device_limit_bytes or facts.host_limit_bytes):
+        verdict = "sparse: a dense matrix does not fit"
+    elif verdict == "dense" and outgrows_dense(facts):
+        grown = int(matrix_bytes(graph.num_nodes * facts.goal.grow))
+        verdict = f"sparse: grown {facts.goal.grow:g}x a dense matrix needs {format_bytes(grown)}"
     return RuleVerdict(name="density", source="source, technique 2", value=value, verdict=verdict)
 
 

@@ -16,6 +16,7 @@ from techniques.remote.memmap import FEATURES_MAPPED
 from techniques.remote.memory import FEATURES_IN_MEMORY, STRUCTURE_IN_MEMORY
 from techniques.representation.coo import COO
 from techniques.representation.csr import CSR
+from techniques.representation.dense import DENSE
 from techniques.representation.features_csr import FEATURES_CSR
 from techniques.representation.features_dense import FEATURES_DENSE
 from techniques.sampling.cluster import CLUSTER
@@ -40,6 +41,7 @@ OPTIONS: tuple[Option, ...] = (
     RANDOM_NODE,
     CSR,
     COO,
+    DENSE,
     FEATURES_DENSE,
     FEATURES_CSR,
     SAGE,

@@ -174,6 +174,8 @@ class Forecast:
     """Whether blocks carry the graph's own weights, and so a degree for every source."""
     edge_data_bytes: float = 0.0
     """What of ``edge_bytes`` are weights and attributes of the graph's own: a whole graph's block shares the structure's."""
+    pair_bytes: float = 0.0
+    """The same per pair of source and target, where neighbours are summed by a product with a dense matrix."""
     held: Mapping[tuple[Place, str], Range] = field(default_factory=dict)
     phases: Mapping[Phase, PhaseForecast] = field(default_factory=_empty_phases)
     gemm_flops_per_epoch: Range = ZERO
@@ -183,6 +185,16 @@ class Forecast:
     @property
     def level(self) -> Level:
         return Level.GRAPH if self.draw is not None else Level.COUNTS
+
+    @property
+    def dense(self) -> bool:
+        """Whether a product takes every pair of source and target."""
+        return self.pair_bytes > 0
+
+    def block_bytes(self, layer: LayerShape) -> float:
+        """What the edges of one layer weigh."""
+        pairs = self.pair_bytes * layer.num_sources * layer.num_targets
+        return self.edge_bytes * layer.num_edges + self.row_bytes * layer.num_sources + pairs
 
     def held_bytes(self, place: Place) -> Range:
         """Everything that is held in one place."""

@@ -198,6 +198,8 @@ def inputs(spec: JobSpec) -> str:
             "        num_sampled_nodes_per_hop=batch.num_sampled_nodes,\n"
             "        num_sampled_edges_per_hop=batch.num_sampled_edges,\n    "
         )
+    if spec.options[Slot.REPRESENTATION] == "dense":
+        return f"{x}, adjacency(batch)" + (".to_dense()" if weighs_edges(spec) else "")
     sparse = weighs_edges(spec) or spec.options[Slot.REPRESENTATION] == "csr"
     given = f", {name}=batch.{name}" if name else ""
     return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index{given}"

@@ -39,7 +39,7 @@ class EpochShapes:
         for total, block in zip(self.totals, batch.blocks, strict=True):
             total[0] += block.num_sources
             total[1] += block.num_targets
-            total[2] += block.num_edges
+            total[2] += block.num_entries
 
 
 def flops(job: Job, shapes: EpochShapes) -> Flops:
@@ -64,6 +64,7 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
         readout=plan.readout,
         weighted=plan.weighted,
         edge_columns=plan.edge_columns,
+        dense=job.need("structure").dense,
     )
     layers = [(size, architecture.layer_cost(size)) for size in sizes]
     cost = step_cost(layers, shapes.rows, plan.readout, plan.num_classes)

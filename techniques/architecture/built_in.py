@@ -14,6 +14,7 @@ from techniques.architecture.costs import (
     LayerSize,
     Readout,
     StepCost,
+    products_per_sum,
     shape_sizes,
     step_cost,
 )
@@ -94,7 +95,8 @@ class BuiltIn(ABC):
         varies = sampling in VARYING_SHAPES or (sampling != "full_batch" and coo)
         ego = plan.readout is Readout.EGO
         exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, exact, speed)
+        sampled = sampling != "full_batch"
+        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, exact, speed, sampled)
         return (TrainStep(self, plan, speed, varies), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
@@ -157,12 +159,16 @@ class BuiltIn(ABC):
         more += f", edge_dim={columns}" if columns else ""
         if weighs_edges(spec):  # the weights are in the adjacency already
             more = {"GraphSAGE": ', aggr="sum"', "GCN": ", normalize=False"}.get(name, "")
+        dense = spec.options[Slot.REPRESENTATION] == "dense"
+        if dense and not weighs_edges(spec) and name == "GCN":
+            more = ", normalize=False"  # the adjacency is already
         widths = f"data.num_features, {settings['hidden']}, {settings['layers']}{out}"
         return (
             f"from torch_geometric.nn import {name}\n"
             f"torch.manual_seed({spec.training.seed})\n"
             f"model = {name}({widths}, dropout={spec.training.dropout}{more})"
             + (f"\nmodel.readout = torch.nn.Linear({2 * setting_int(settings, 'hidden')}, num_classes)" if ego else "")
+            + ("\nfor conv in model.convs:\n    conv.propagate = neighbor_sum" if dense else "")
         )
 
 
@@ -191,7 +197,7 @@ class NetworkPlan:
         """Sizes of the layers of one step of ``shape``."""
         graph = so_far.facts.graph
         per_node = graph.features.nonzeros / graph.num_nodes
-        return shape_sizes(
+        sizes = shape_sizes(
             shape,
             self.widths,
             so_far.fused,
@@ -203,7 +209,9 @@ class NetworkPlan:
             weighted=self.weighted,
             edge_columns=self.edge_columns,
             bf16=self.bf16,
+            dense=so_far.dense,
         )
+        return [replace(size, edges=size.sources * size.targets) for size in sizes] if so_far.dense else sizes
 
 
 def _readout(facts: Facts, spec: JobSpec) -> Readout:
@@ -235,8 +243,8 @@ class TrainStep:
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
-        flops = mean.gemm_flops + mean.recomputed_flops
-        seconds = flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
+        products = mean.gemm_flops + mean.recomputed_flops + mean.summing_flops
+        seconds = products / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
             so_far,
@@ -269,6 +277,7 @@ class EvaluateAllNodes:
     architecture: BuiltIn
     plan: NetworkPlan
     speed: Rates
+    sampled: bool
     stage: Stage = Stage.EVALUATE
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -276,11 +285,14 @@ class EvaluateAllNodes:
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
         whole = StepShape((LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges),), graph.num_nodes)
+        if self.sampled:
+            so_far = replace(so_far, pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
         seconds, peak = 0.0, ZERO
         shape = StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes)
         for size in self.plan.sizes(so_far, shape):
             cost = self.architecture.layer_cost(size)
-            seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
+            products = 2 * cost.gemm + cost.aggregated * products_per_sum(size, cost.gathered)
+            seconds += products / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
             peak = peak.maximum(self._resident(so_far, size))
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         so_far = so_far.spike(Phase.EVALUATE, place, peak)
@@ -312,6 +324,8 @@ class EvaluateAllNodes:
         if so_far.edge_data_bytes:  # a view of the structure's, or its copy on the device
             edge_bytes = 0 if so_far.fused else edge_bytes
             edge_bytes += so_far.edge_data_bytes if self.speed.place is Place.DEVICE else 0
+        if size.dense and self.speed.place is Place.HOST:
+            edge_bytes = 0  # rows of the matrix that training has used
         if share == 1.0:
             return FLOAT_BYTES * floats + edge_bytes * size.edges
         # Pages of the output are touched as it fills; a chunk's rows and edges go only when the next ones are there.
@@ -321,6 +335,8 @@ class EvaluateAllNodes:
     def _chunk_edges(self, so_far: Forecast, size: LayerSize) -> float:
         """Edges of one chunk (``network.target_chunks``); a target with more neighbours has a chunk of its own."""
         columns = self.architecture.layer_cost(size).gathered
+        if size.dense:
+            return size.edges if self.speed.place is Place.HOST else max(CHUNK_BYTES / FLOAT_BYTES, size.sources)
         edges = FUSED_CHUNK_EDGES if so_far.fused else CHUNK_BYTES / (FLOAT_BYTES * columns)
         return max(edges, so_far.facts.graph.degrees.max)
 

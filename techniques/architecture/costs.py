@@ -55,6 +55,8 @@ class LayerSize:
     """Columns of the edges' attributes."""
     bf16: bool = False
     """Dense products and what is between layers are bfloat16; sums over neighbours are float32."""
+    dense: bool = False
+    """Neighbours are summed by a product with a dense matrix: ``edges`` are all S T pairs."""
 
     @property
     def narrow(self) -> float:
@@ -136,6 +138,8 @@ class StepCost:
     """Bytes of typical tensors: allocators serve large blocks exactly and small ones with slack."""
     gemm_flops: float
     aggregation_flops: float
+    summing_flops: float
+    """Operations of dense products that take as long as summing over neighbours, memory traffic apart."""
     moved_bytes: float
     parameters: int
     recomputed_flops: float = 0.0
@@ -163,6 +167,7 @@ def step_cost(
         blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
         gemm_flops=2 * (sum(2 * cost.gemm + cost.input_gemm for _, cost in layers) + 3 * seeds * pooled * num_classes),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
+        summing_flops=2 * sum(cost.aggregated * products_per_sum(size, cost.gathered) for size, cost in layers),
         moved_bytes=4 * sum((4 if checkpoint_layers else 3) * cost.moved for _, cost in layers),
         parameters=sum(cost.parameters for _, cost in layers) + (pooled + 1) * num_classes * (pooled > 0),
         recomputed_flops=2 * sum(cost.gemm for _, cost in layers) if checkpoint_layers else 0.0,
@@ -252,9 +257,39 @@ def _loss_live(live: float, last: LayerSize, cost: LayerCost, seeds: float, read
     return live, live + max(3 * chosen, 2 * chosen + cost.output)
 
 
+CACHE_BYTES = 4 * 2**20
+"""Rows of so many bytes are read over and over from the cores' caches."""
+CACHED_RATE = 0.3
+"""Rate of a sparse product whose rows are in the caches over that of a dense one (measured on one core for 200 to 5,000
+nodes, 64 and 128 columns: 40 to 57 GB/s of rows, 20 to 28 GFLOP/s, against 80 to 100 GFLOP/s)."""
+FUSED_MOVED = 1.3
+"""Floats that a sparse product moves per edge and column where they are not."""
+
+
+def cached_share(size: LayerSize, columns: float) -> float:
+    """Share of the neighbours' rows that caches hold, 0 to 1."""
+    return min(1.0, CACHE_BYTES / max(4 * size.sources * columns, 1.0))
+
+
+def products_per_sum(size: LayerSize, columns: float) -> float:
+    """Operations of a dense product that take as long as one of the sum over neighbours, its memory traffic apart."""
+    if size.dense:
+        return 1.0
+    return cached_share(size, columns) / CACHED_RATE if size.fused else 0.0
+
+
 def aggregation_moved(size: LayerSize, columns: float) -> float:
-    """Floats moved to sum ``columns`` wide rows over the edges: about once fused, six times gathered and scattered."""
-    return (1.3 if size.fused else 6.0) * size.edges * columns + size.targets * columns
+    """Floats moved from memory to sum ``columns`` wide rows over the edges.
+
+    A fused product reads an index and a value per edge, and about one row where rows are not in the caches; six rows
+    are moved where they are gathered and scattered; a dense product reads its matrix.
+    """
+    rows = size.targets * columns
+    if size.dense:
+        return size.edges + size.sources * columns + rows
+    if size.fused:
+        return size.edges * (FUSED_MOVED * (1.0 - cached_share(size, columns)) * columns + 2) + rows
+    return 6.0 * size.edges * columns + rows
 
 
 def shape_sizes(
@@ -269,6 +304,7 @@ def shape_sizes(
     weighted: bool = False,
     edge_columns: int = 0,
     bf16: bool = False,
+    dense: bool = False,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
     last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
@@ -289,6 +325,7 @@ def shape_sizes(
             weighted=weighted,
             edge_columns=edge_columns,
             bf16=bf16,
+            dense=dense,
         )
         for index, layer in enumerate(shape.layers)
     ]

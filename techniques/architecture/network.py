@@ -197,6 +197,12 @@ def target_chunks(structure: Structure, columns: int, device: torch.device) -> I
     edges = FUSED_EDGES_PER_CHUNK if structure.fused else MESSAGE_BYTES_PER_CHUNK // (4 * columns)
     start = 0
     while start < structure.num_nodes:
-        stop = structure.chunk_end(start, edges)
+        stop = structure.chunk_end(start, edges) if structure.matrix is None else _rows_end(structure, start, device)
         yield start, on_device(structure.rows(start, stop), device)
         start = stop
+
+
+def _rows_end(structure: Structure, start: int, device: torch.device) -> int:
+    """The end of a chunk of a dense matrix: rows on the host are views, all at once; others are copied."""
+    rows = structure.num_nodes if device.type == "cpu" else MESSAGE_BYTES_PER_CHUNK // (4 * structure.num_nodes)
+    return min(start + max(rows, 1), structure.num_nodes)

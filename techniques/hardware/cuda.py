@@ -47,7 +47,7 @@ class MoveBatches:
         graph = so_far.facts.graph
         features = FLOAT_BYTES * graph.features.width * so_far.largest_shape.input_nodes
         unique = so_far.largest_shape.layers[:1] if self.once else so_far.largest_shape.layers
-        edges = sum(so_far.edge_bytes * layer.num_edges + so_far.row_bytes * layer.num_sources for layer in unique)
+        edges = sum(so_far.block_bytes(layer) for layer in unique)
         batch = Range.within(features + edges, 0.05 if self.once else 0.2)
         so_far = so_far.hold(Phase.TRAIN, Place.DEVICE, "batch", batch * (1 if self.once else 2))
         gpus = so_far.facts.hardware.gpus

@@ -1,4 +1,4 @@
-"""One layer's edges, in the representation that was chosen: COO ``edge_index``, or CSR for the fused product."""
+"""One layer's edges as chosen: COO ``edge_index``, CSR for the fused product, or a dense matrix for the plain one."""
 
 from __future__ import annotations
 
@@ -24,13 +24,22 @@ class Csr(NamedTuple):
     transposed_values: Tensor | None = None
 
 
+class Dense(NamedTuple):
+    """Every pair of nodes. Shapes: ``values`` [T, S] float32, row-major, 0 where no edge is; ``degrees`` [T] float32 edges
+    per target."""
+
+    values: Tensor
+    degrees: Tensor
+
+
 class Block(NamedTuple):
     """Edges from ``num_sources`` nodes to the first ``num_targets`` of them.
 
-    Exactly one of ``edge_index`` [2, m] (row 0 source, row 1 target, int64) and ``csr`` is given. A weight per edge
-    stands in ``weight`` [m] beside ``edge_index``, in ``csr.values`` otherwise. ``degrees`` [S] float32 are given where
-    sums stand for those over the whole graph and so must be divided by the degrees there, and where edges have weights
-    of their own: a degree is then the sum of its edges' weights. ``edge_attr`` [m, D] stands beside ``edge_index``.
+    Exactly one of ``edge_index`` [2, m] (row 0 source, row 1 target, int64), ``csr`` and ``dense`` is given. A weight per
+    edge stands in ``weight`` [m] beside ``edge_index``, in ``csr.values`` or ``dense.values`` otherwise. ``degrees`` [S]
+    float32 are given where sums stand for those over the whole graph and so must be divided by the degrees there, and
+    where edges have weights of their own: a degree is then the sum of its edges' weights. ``edge_attr`` [m, D] stands
+    beside ``edge_index``.
     """
 
     num_sources: int
@@ -40,9 +49,17 @@ class Block(NamedTuple):
     weight: Tensor | None = None
     degrees: Tensor | None = None
     edge_attr: Tensor | None = None
+    dense: Dense | None = None
+
+    @property
+    def num_entries(self) -> int:
+        """What a sum over neighbours multiplies: edges, or all pairs of a dense matrix."""
+        return self.num_edges if self.dense is None else self.dense.values.numel()
 
     @property
     def num_edges(self) -> int:
+        if self.dense is not None:
+            return int(self.dense.degrees.sum())
         if self.csr is not None:
             return self.csr.source.numel()
         assert self.edge_index is not None
@@ -52,6 +69,8 @@ class Block(NamedTuple):
         """Edges per target, [T] float32."""
         if self.degrees is not None:
             return self.degrees[: self.num_targets].clone()
+        if self.dense is not None:
+            return self.dense.degrees.clone()
         if self.csr is not None:
             return self.csr.ptr.diff().to(torch.float32)
         assert self.edge_index is not None
@@ -65,6 +84,8 @@ def on_device(block: Block, device: torch.device) -> Block:
     moved = {name: part.to(device, non_blocking=True) for name, part in parts.items() if part is not None}
     if block.csr is not None:
         moved["csr"] = Csr(*(None if part is None else part.to(device, non_blocking=True) for part in block.csr))  # type: ignore[arg-type]
+    if block.dense is not None:
+        moved["dense"] = Dense(*(part.to(device, non_blocking=True) for part in block.dense))  # type: ignore[arg-type]
     return block._replace(**moved)
 
 
@@ -75,7 +96,7 @@ def neighbor_sum(block: Block, h: Tensor) -> Tensor:
     """
     if h.dtype is torch.bfloat16:
         h = h.float()
-    if block.csr is not None:
+    if block.edge_index is None:
         return _FusedSum.apply(h, block)  # type: ignore[no-any-return,no-untyped-call]
     assert block.edge_index is not None
     source, target = block.edge_index
@@ -104,7 +125,7 @@ def gcn_sum(block: Block, h: Tensor, inverse_root: Tensor, first_target: int = 0
 
     ``inverse_root`` [S] is the degree including the self-loop, to the power -1/2.
     """
-    if block.csr is not None:
+    if block.edge_index is None:
         return _FusedGcn.apply(h, block, inverse_root, first_target)  # type: ignore[no-any-return,no-untyped-call]
     assert block.edge_index is not None
     targets = slice(first_target, first_target + block.num_targets)
@@ -121,14 +142,21 @@ def _product(ptr: Tensor, index: Tensor, values: Tensor, num_columns: int, h: Te
     return torch.addmm(out, matrix, h, beta=0, out=out)
 
 
+def _sums(block: Block, h: Tensor) -> Tensor:
+    """A h for either matrix."""
+    if block.dense is not None:
+        return block.dense.values @ h
+    assert block.csr is not None
+    return _product(block.csr.ptr, block.csr.source, block.csr.values, block.num_sources, h)
+
+
 class _FusedSum(torch.autograd.Function):
     """A h without one message per edge in memory; the backward pass multiplies by the transposed copy."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, h: Tensor, block: Block) -> Tensor:
-        assert block.csr is not None
         ctx.block = block  # type: ignore[attr-defined]
-        return _product(block.csr.ptr, block.csr.source, block.csr.values, block.num_sources, h)
+        return _sums(block, h)
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
@@ -143,11 +171,10 @@ class _FusedGcn(torch.autograd.Function):
     def forward(
         ctx: torch.autograd.function.FunctionCtx, h: Tensor, block: Block, inverse_root: Tensor, first_target: int
     ) -> Tensor:
-        assert block.csr is not None
         ctx.block, ctx.inverse_root, ctx.first = block, inverse_root, first_target  # type: ignore[attr-defined]
         targets = slice(first_target, first_target + block.num_targets)
         scaled = h * inverse_root.unsqueeze(1)
-        out = _product(block.csr.ptr, block.csr.source, block.csr.values, block.num_sources, scaled)
+        out = _sums(block, scaled)
         return out.add_(scaled[targets]).mul_(inverse_root[targets].unsqueeze(1))
 
     @staticmethod
@@ -165,6 +192,8 @@ class _FusedGcn(torch.autograd.Function):
 
 
 def _transposed_product(block: Block, grad: Tensor) -> Tensor:
+    if block.dense is not None:
+        return block.dense.values.t() @ grad
     csr = block.csr
     assert csr is not None and csr.transposed_ptr is not None and csr.transposed_target is not None, (
         "a block without its transposed copy is for inference only"

@@ -127,7 +127,7 @@ class SampledBatches(ABC):
     def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
         """COO layers are views of one ``edge_index``."""
         layers = shape.layers[: self.block_copies()] if so_far.fused else shape.layers[:1]
-        return sum(so_far.edge_bytes * layer.num_edges + so_far.row_bytes * layer.num_sources for layer in layers)
+        return sum(so_far.block_bytes(layer) for layer in layers)
 
     def _wait_seconds(self, so_far: Forecast, shape: StepShape, batch_bytes: float) -> Range:
         looking = self.seconds_per_edge * self.edges_looked_at(so_far.facts.graph, shape)
@@ -167,6 +167,8 @@ class SubgraphBatches(SampledBatches):
     def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
         """The matrix of an undirected graph is its own transpose, unless its edges have weights that differ."""
         layer, plain = shape.layers[0], super()._block_bytes(so_far, shape)
+        if so_far.dense:
+            return plain + (FLOAT_BYTES * (layer.num_sources + shape.seeds) if self.weighted else 0.0)
         if self.weighted and so_far.edge_weighted:
             return plain + FLOAT_BYTES * shape.seeds  # the product of both weights takes the place of one
         if so_far.edge_weighted and so_far.fused and so_far.facts.graph.edge_weight_symmetric:

@@ -11,6 +11,7 @@ import torch
 from techniques.representation.block import Block, Csr
 from techniques.sampling.edge_data import NO_EDGE_DATA, EdgeData, weight_sums
 from techniques.sampling.kernels import transpose_csr, transpose_weighted_csr
+from techniques.sampling.structure import dense_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,6 +75,7 @@ def subgraph_block(
     *,
     fused: bool,
     undirected: bool,
+    dense: bool = False,
     weight: NDArray[np.float32] | None = None,
     degrees: NDArray[np.float32] | None = None,
     data: EdgeData = NO_EDGE_DATA,
@@ -82,6 +84,7 @@ def subgraph_block(
 
     Args:
         graph: its nodes and edges; ``col_source`` int32 where ``fused``.
+        dense: as a matrix over all pairs instead.
         undirected: both directions of every edge are there, so the matrix is its own transpose.
         weight: [m] of each edge in the subgraph's order.
         degrees: [k] of each node in the whole graph.
@@ -96,6 +99,9 @@ def subgraph_block(
         undirected = undirected and weight is None
     attr = None if data.attr is None else torch.from_numpy(data.attr)
     true_degrees = None if degrees is None else torch.from_numpy(degrees)
+    if dense:
+        matrix = dense_matrix(graph.ptr, graph.col_source, count, weight)
+        return Block(count, count, dense=matrix, degrees=true_degrees)
     values = None if weight is None else torch.from_numpy(weight)
     if not fused:
         edge_index = torch.from_numpy(np.stack([graph.col_source, graph.col_target()]))

@@ -23,7 +23,7 @@ class WholeGraph:
         graph = so_far.facts.graph
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
         shape = StepShape((layer,) * self.layers, seeds=graph.num_train)
-        block = (so_far.edge_bytes - so_far.edge_data_bytes) * graph.num_edges + so_far.row_bytes * graph.num_nodes
+        block = so_far.block_bytes(layer) - so_far.edge_data_bytes * graph.num_edges
         labels = 16 * graph.num_train
         so_far = replace(so_far, shape=shape, largest_shape=shape, steps_per_epoch=1)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + labels, 0.02))
@@ -74,7 +74,7 @@ class FullBatch:
         return (WholeGraph(setting_int(spec.settings, "layers")),)
 
     def recipe(self, spec: JobSpec) -> str:
-        if spec.options[Slot.REPRESENTATION] == "csr":
+        if spec.options[Slot.REPRESENTATION] in ("csr", "dense"):
             return f"loader = [data.to(device)]\nedges = adjacency(data)\n\n\n{masked_loss('batch.x, edges')}"
         return f"loader = [data.to(device)]\n\n\n{masked_loss(inputs(spec))}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from techniques.representation.block import Block, Csr
+from techniques.representation.block import Block, Csr, Dense
 from techniques.sampling.edge_data import NO_EDGE_DATA, EdgeData, weight_sums
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Structure:
     """In-edges of every node.
 
     Shapes: ``colptr`` [N + 1] int64; ``row`` [E] sources, int32 (int64 from 2**31 nodes on), grouped by target.
-    ``fused`` says whether blocks are CSR (fused product) or COO.
+    ``fused`` says whether blocks are CSR (fused product) or COO; ``dense`` that training multiplies by a dense matrix.
     """
 
     colptr: NDArray[np.int64]
@@ -31,6 +31,9 @@ class Structure:
     fused: bool = False
     edges: EdgeData = NO_EDGE_DATA
     """Weights and attributes that the layers read, in the order of ``row``."""
+    dense: bool = False
+    matrix: Dense | None = None
+    """All edges, from the first use of :meth:`whole` on where ``dense``."""
 
     @staticmethod
     def build(
@@ -78,7 +81,11 @@ class Structure:
         return min(max(end, start + 1), self.num_nodes)
 
     def rows(self, start: int, stop: int) -> Block:
-        """In-edges of targets ``start`` to ``stop - 1`` from all nodes, for inference."""
+        """In-edges of targets ``start`` to ``stop - 1`` from all nodes, for inference: a view of a dense matrix that is
+        there already."""
+        if self.matrix is not None:
+            part = Dense(*(one[start:stop] for one in self.matrix))
+            return Block(self.num_nodes, stop - start, dense=part)
         first, last = int(self.colptr[start]), int(self.colptr[stop])
         source = self.row[first:last]
         pointer = self.colptr[start : stop + 1] - first
@@ -93,6 +100,8 @@ class Structure:
     def whole(self) -> Block:
         """All edges, with the transposed copy that training needs; an undirected graph is its own transpose where both
         directions of its edges weigh the same."""
+        if self.dense and self.matrix is None:
+            self.matrix = dense_matrix(self.colptr, self.row, self.num_nodes)
         block = self.rows(0, self.num_nodes)
         if self.edges.weight is not None:
             block = block._replace(degrees=self.degrees())
@@ -110,6 +119,19 @@ class Structure:
     def shares_values(self) -> bool:
         """Whether the matrix of all edges, and of every induced subgraph, is its own transpose."""
         return self.undirected and (self.edges.weight is None or self.edges.symmetric)
+
+
+def dense_matrix(
+    ptr: NDArray[np.integer],
+    source: NDArray[np.integer],
+    num_sources: int,
+    weight: NDArray[np.float32] | None = None,
+) -> Dense:
+    """Edges by target as a matrix over all pairs, 4 T S bytes; parallel edges add up."""
+    from techniques.sampling.kernels import fill_dense
+
+    values = torch.from_numpy(fill_dense(ptr, source, num_sources, weight))
+    return Dense(values, torch.from_numpy(np.diff(ptr).astype(np.float32)))
 
 
 def with_transpose(csr: Csr, num_sources: int) -> Csr:

@@ -120,7 +120,13 @@ def _batch(
         degrees = normalised.degrees[graph.node]
         loss_weight = torch.from_numpy(normalised.node_norm[graph.node])[rows]
     block = subgraph_block(
-        graph, fused=structure.fused, undirected=structure.undirected, weight=weight, degrees=degrees, data=data
+        graph,
+        fused=structure.fused,
+        undirected=structure.undirected,
+        dense=structure.dense,
+        weight=weight,
+        degrees=degrees,
+        data=data,
     )
     x = job.need("features").rows(graph.node)
     return Batch(x, (block,) * layers, labels[ids[rows]], loss_rows=rows, loss_weight=loss_weight)

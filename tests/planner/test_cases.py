@@ -96,15 +96,58 @@ def test_case_b_growth_grows_the_rule() -> None:
     assert f"{format_bytes(40 * 10**9)} to" in rule(found, "host memory 4-10x").value
 
 
-# C: school friendships (sparse is all that is offered; the rule says what it found)
+# C: school friendships
+
+SCHOOL = from_counts(1000, 450_000, 10, 2, directed=False)
 
 
-def test_case_c_a_dense_school_is_called_dense() -> None:
-    found = plan(from_counts(1000, 450_000, 10, 2, directed=False), on="laptop-16gb")
-    assert rule(found, "density").verdict.startswith("dense enough")
+@pytest.mark.parametrize("machine", ["laptop-16gb", "colab-t4"])
+def test_case_c_a_dense_school_is_held_as_a_dense_matrix(machine: str) -> None:
+    found = plan(SCHOOL, on=machine)
+    assert best(found)[Slot.REPRESENTATION] == "dense"
+    assert rule(found, "density").verdict == "dense"
     assert "0.901" in rule(found, "density").value
     reason = because(found, "density")
-    assert reason is not None and "not offered yet" in reason.text
+    assert reason is not None and reason.value == "0.9" and "one dense product" in reason.text
+    assert because(found, "growth") is None
+
+
+def test_case_c_a_school_that_grows_is_sparse_at_a_small_cost_in_time() -> None:
+    found = plan(SCHOOL, on="laptop-16gb", goal=Goal(grow=10.0))
+    assert best(found)[Slot.REPRESENTATION] in ("coo", "csr")
+    assert rule(found, "density").verdict == "sparse: grown 10x a dense matrix needs 381 MiB"
+    reason, density = because(found, "growth"), because(found, "density")
+    assert reason is not None and reason.value == "10x" and "from 3.81 MiB to 381 MiB" in reason.text
+    assert density is not None and density.text == "a dense product would be faster here today"
+    assert any(one.options[Slot.REPRESENTATION] == "dense" for one in found.alternatives)
+
+
+def test_case_c_fewer_friends_are_sparse() -> None:
+    found = plan(from_counts(1000, 45_000, 10, 2, directed=False), on="laptop-16gb")
+    assert best(found)[Slot.REPRESENTATION] == "csr"
+    assert rule(found, "density").verdict == "sparse"
+
+
+@pytest.mark.parametrize("grow", [1.0, 10.0])
+def test_case_c_a_matrix_beyond_the_limits_is_refused_with_its_size(grow: float) -> None:
+    graph = from_counts(int(20_000 / grow), 4_000_000, 10, 2, directed=False)
+    goal = Goal(grow=grow, host_memory_bytes=10**9)
+    found = plan(graph, on="laptop-16gb", goal=goal, fix={"representation": "dense", "sampling": "full_batch"})
+    assert found.best is None
+    assert any("a dense matrix needs 1.6 GB" in one.reason for one in found.rejected)
+
+
+@pytest.mark.parametrize("machine", ["laptop-16gb", "colab-t4"])
+@pytest.mark.parametrize(
+    "counts", [(2708, 5278, 1433, 7), (2_000, 20_000, 100, 47), (13_752, 245_861, 767, 10), (10_000, 50_000, 1_000, 2)]
+)
+@pytest.mark.parametrize("objective", list(Objective))
+def test_ordinary_sparse_graphs_are_never_dense(
+    counts: tuple[int, int, int, int], machine: str, objective: Objective
+) -> None:
+    found = plan(from_counts(*counts, directed=False), on=machine, goal=Goal(optimize=objective))
+    assert best(found)[Slot.REPRESENTATION] != "dense"
+    assert rule(found, "density").verdict == "sparse"
 
 
 # D: urban development

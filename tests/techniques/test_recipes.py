@@ -24,7 +24,12 @@ LAST_LINE = "print(epoch())\n"
 SAMPLERS = [one.name for one in options(Slot.SAMPLING)]
 ARCHITECTURES = [one.name for one in options(Slot.ARCHITECTURE)]
 REPRESENTATIONS = [one.name for one in options(Slot.REPRESENTATION)]
-COMBINATIONS = [chosen for chosen in product(SAMPLERS, ARCHITECTURES, REPRESENTATIONS) if chosen[1:] != ("gat", "csr")]
+INDUCED = ("full_batch", "cluster", "graph_saint", "random_node")
+COMBINATIONS = [
+    chosen
+    for chosen in product(SAMPLERS, ARCHITECTURES, REPRESENTATIONS)
+    if chosen[1:] not in (("gat", "csr"), ("gat", "dense")) and (chosen[2] != "dense" or chosen[0] in INDUCED)
+]
 every_combination = pytest.mark.parametrize("chosen", COMBINATIONS, ids="-".join)
 
 EXACT: dict[str, dict[str, Any]] = {
@@ -155,6 +160,8 @@ def test_the_losses_are_those_of_our_job(
     fixed_draws: None,
 ) -> None:
     arrays, settings = GRAPHS[graph]
+    if graph.startswith("weighted") and chosen[1:] == ("gcn", "dense"):
+        pytest.skip("a dense matrix does not hold the graph's own weights: refused with a reason")
     stored = tiny(**arrays)
     facts = facts_for(chosen[0], stored, profiled)
     slots = {"representation_features": "csr"} if graph == "sparse features" else {}
@@ -318,6 +325,8 @@ def test_savings_are_kept(
     write_graph: Any,
     fixed_draws: None,
 ) -> None:
+    if chosen[2] == "dense" and "precision" in values:
+        pytest.skip("dense matrices are multiplied in float32: refused with a reason")
     from tuner.training import train_epoch
 
     stored = tiny()

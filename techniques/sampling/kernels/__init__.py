@@ -5,6 +5,7 @@ Every kernel releases the GIL, so threads sample side by side, and takes read-on
 
 from techniques.sampling.kernels.csc import build_csc, transpose_csr, transpose_weighted_csr
 from techniques.sampling.kernels.csr_rows import gather_csr_rows, gather_dense_rows
+from techniques.sampling.kernels.dense import fill_dense
 from techniques.sampling.kernels.neighbor import NeighborKernel, SampledHops
 from techniques.sampling.kernels.random_walk import random_walks
 from techniques.sampling.kernels.saint import SaintCounts, saint_edges, saint_nodes, saint_walks
@@ -20,6 +21,7 @@ __all__ = [
     "Subgraph",
     "SubgraphKernel",
     "build_csc",
+    "fill_dense",
     "gather_csr_rows",
     "gather_dense_rows",
     "random_walks",

@@ -10,16 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.nn import DenseGCNConv, DenseGINConv, DenseSAGEConv, GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.utils import to_dense_adj
 
 from techniques.architecture.convs import GAT, GCN, GIN, SAGE, set_true_degrees
 from techniques.representation.block import Block, gcn_sum, neighbor_mean, neighbor_sum
 from techniques.sampling.structure import Structure
 
 NODES, WIDTH, OUT, HEADS = 40, 12, 8, 4
-FORMS = ["coo", "csr"]
+FORMS = ["coo", "csr", "dense"]
 LAYERS = ["gcn", "sage", "sage-transform-first", "gin", "gin-transform-first", "gat", "gat-mean"]
-CASES = [(layer, form) for layer in LAYERS for form in FORMS if not (layer.startswith("gat") and form == "csr")]
+CASES = [(layer, form) for layer in LAYERS for form in FORMS if not (layer.startswith("gat") and form != "coo")]
 every_case = pytest.mark.parametrize(("layer", "form"), CASES)
 either_direction = pytest.mark.parametrize("undirected", [True, False])
 
@@ -71,7 +72,7 @@ def theirs(layer: str, state: dict[str, Tensor]) -> nn.Module:
 
 def structure_of(layer: str, edge_index: np.ndarray[Any, Any], undirected: bool, form: str) -> Structure:
     built = Structure.build(edge_index, NODES, undirected, drop_self_loops=layer[:3] in ("gcn", "gat"))
-    built.fused = form == "csr"
+    built.fused, built.dense = form != "coo", form == "dense"
     return built
 
 
@@ -99,6 +100,35 @@ def test_output_and_gradients_equal_pyg(layer: str, form: str, undirected: bool)
     for name, parameter in mine.named_parameters():
         assert parameter.grad is not None, name
         torch.testing.assert_close(parameter.grad, wanted[name].grad, atol=1e-4, rtol=1e-4)
+
+
+def dense_layer(layer: str, made: nn.Module) -> nn.Module:
+    """PyG's dense layer with the same parameters."""
+    state, other = made.state_dict(), nn.Module()
+    if layer == "gcn":
+        other = DenseGCNConv(WIDTH, OUT)
+    elif layer == "sage":
+        other = DenseSAGEConv(WIDTH, OUT)
+        names = {"lin_l.weight": "lin_rel.weight", "lin_r.weight": "lin_root.weight", "lin_l.bias": "lin_root.bias"}
+        state = {names[name]: value for name, value in state.items()}
+    else:
+        other = DenseGINConv(nn.Sequential(nn.Linear(WIDTH, OUT), nn.ReLU(), nn.Linear(OUT, OUT)))
+    other.load_state_dict(state)
+    return other
+
+
+@pytest.mark.parametrize("layer", ["gcn", "sage", "gin"])
+@either_direction
+def test_dense_blocks_equal_the_dense_layers_of_pyg(layer: str, undirected: bool) -> None:
+    """Parallel edges count as often as they are stored."""
+    edge_index = edges(undirected)
+    kept = edge_index[:, edge_index[0] != edge_index[1]] if layer == "gcn" else edge_index
+    adjacency = to_dense_adj(torch.from_numpy(kept), max_num_nodes=NODES)[0].t()
+    assert adjacency.max() > 1, "some edges are parallel"
+    mine = ours(layer)
+    block = structure_of(layer, edge_index, undirected, "dense").whole()
+    expected = dense_layer(layer, mine)(features(), adjacency)[0]
+    torch.testing.assert_close(mine(features(), block), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("layer", ["sage", "gin"])
@@ -169,8 +199,10 @@ def test_gat_refuses_fused_blocks() -> None:
 
 def block_of(edge_index: np.ndarray[Any, Any], num_nodes: int, undirected: bool, form: str) -> Block:
     structure = Structure.build(edge_index, num_nodes, undirected, drop_self_loops=False)
-    structure.fused = form == "csr"
+    structure.fused, structure.dense = form != "coo", form == "dense"
     block = structure.whole()
+    if block.dense is not None:
+        return block._replace(dense=block.dense._replace(values=block.dense.values.double()))
     if block.csr is None:
         return block
     return block._replace(csr=block.csr._replace(values=block.csr.values.double()))

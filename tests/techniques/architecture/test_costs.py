@@ -64,9 +64,10 @@ class Case:
     own_weights: bool = False
     bf16: bool = False
     checkpoint_layers: bool = False
+    dense: bool = False
 
     def __str__(self) -> str:
-        form = f"{'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
+        form = f"{'matrix' if self.dense else 'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
         data = f"-attributes-{self.edge_columns}" * (self.edge_columns > 0) + "-weights" * self.own_weights
         saving = f"{'-bf16' * self.bf16}{'-checkpointed' * self.checkpoint_layers}"
@@ -104,6 +105,10 @@ def _cases() -> list[Case]:
     for sampling in (*SAMPLINGS, "subgraph", "ego graphs", "pairs"):
         found += [Case(GAT, False, sampling, False, True, edge_columns=columns) for columns in (1, 16)]
         found += [Case(GCN, fused, sampling, False, True, own_weights=True) for fused in (False, True)]
+    for architecture in (GCN, SAGE, GIN):
+        for sampling in ("full", "subgraph", "weighted subgraph"):
+            found += [Case(architecture, True, sampling, False, one, dense=True) for one in _orders(architecture)]
+        found.append(Case(architecture, True, "full", True, True, dense=True))
     return found
 
 
@@ -138,7 +143,7 @@ def _plan(case: Case) -> NetworkPlan:
 
 
 def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
-    layers = tuple(LayerShape.homogeneous(b.num_sources, b.num_targets, b.num_edges) for b in batch.blocks)
+    layers = tuple(LayerShape.homogeneous(b.num_sources, b.num_targets, b.num_entries) for b in batch.blocks)
     shape = StepShape(layers, seeds=batch.y.size(0))
     sizes = shape_sizes(
         shape,
@@ -152,6 +157,7 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
         weighted=case.sampling == "weighted subgraph" or case.own_weights,
         edge_columns=case.edge_columns,
         bf16=case.bf16,
+        dense=case.dense,
     )
     layers_costed = [(size, case.architecture.layer_cost(size)) for size in sizes]
     return step_cost(
@@ -192,7 +198,7 @@ def _batch(case: Case) -> Batch:
         rng.normal(size=(edges.shape[1], case.edge_columns)) if case.edge_columns else None,
     )
     structure = Structure.build(edges, NODES, True, case.architecture in (GCN, GAT), data)
-    structure.fused = case.fused
+    structure.fused, structure.dense = case.fused, case.dense
     features = _features(rng, case)
     labels = torch.from_numpy(rng.integers(0, case.widths[-1], NODES))
     layers = len(_plan(case).widths) - 1
@@ -239,7 +245,9 @@ def _subgraph(case: Case, structure: Structure, features: RowStore, labels: torc
         weight = np.linspace(0.5, 2.0, graph.col_source.size, dtype=np.float32)
         degrees = structure.degrees().numpy()[graph.node]
         times = torch.linspace(0.5, 2.0, rows.numel())
-    block = subgraph_block(graph, fused=case.fused, undirected=True, weight=weight, degrees=degrees, data=data)
+    block = subgraph_block(
+        graph, fused=case.fused, undirected=True, dense=case.dense, weight=weight, degrees=degrees, data=data
+    )
     return Batch(features.rows(graph.node), (block,) * layers, labels[rows], loss_rows=rows, loss_weight=times)
 
 
