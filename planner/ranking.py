@@ -6,9 +6,9 @@ from planner.costing import Costed
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
 from planner.rules import break_even, outgrows_dense
-from techniques.representation.dense import matrix_bytes
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, Objective
+from techniques.representation.dense import matrix_bytes
 
 ACCURACY_PRIOR = {"gat": 1.0, "sage": 1.05, "gcn": 1.15, "gin": 1.5}
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to

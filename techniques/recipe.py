@@ -101,7 +101,10 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
 def inputs(spec: JobSpec) -> str:
     """What the model is called with for one ``batch``."""
     # A memory map keeps the type of its file.
-    x = "batch.x.float()" if spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
+    half = spec.options[Slot.REPRESENTATION_FEATURES] == "half"
+    x = "batch.x.float()" if half or spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
+    if spec.options[Slot.REPRESENTATION_FEATURES] == "embedding":
+        x = "model.embedding(batch.x)"
     if trims(spec):
         return (
             f"\n        {x},\n        batch.edge_index,\n"

@@ -64,6 +64,7 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
         readout=plan.readout,
         weighted=plan.weighted,
         dense=job.need("structure").dense,
+        learned_input=plan.embedded_nodes > 0,
     )
     layers = [(size, architecture.layer_cost(size)) for size in sizes]
     cost = step_cost(layers, shapes.rows, plan.readout, plan.num_classes)

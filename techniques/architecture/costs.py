@@ -53,6 +53,8 @@ class LayerSize:
     """Messages are multiplied with a weight per edge."""
     dense: bool = False
     """Neighbours are summed by a product with a dense matrix: ``edges`` are all S T pairs."""
+    learned: bool = False
+    """The input are rows of a learned table, gathered for this step."""
 
     def messages(self, columns: int) -> float:
         """Floats alive while rows are gathered edge by edge and, where they are, weighted; 0 for a fused product."""
@@ -180,7 +182,8 @@ def _largest_live(
     layers: list[tuple[LayerSize, LayerCost]], seeds: float, readout: Readout, sort_floats: float = 0.0
 ) -> float:
     """Floats alive at the worst moment of forward, loss and backward."""
-    live = peak = 0.0
+    looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
+    live = peak = looked_up
     for size, cost in layers:
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.forward + sorting)
@@ -256,6 +259,7 @@ def shape_sizes(
     readout: Readout = Readout.NODES,
     weighted: bool = False,
     dense: bool = False,
+    learned_input: bool = False,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
     last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
@@ -266,7 +270,8 @@ def shape_sizes(
             edges=layer.num_edges,
             columns_in=widths[index],
             columns_out=widths[index + 1],
-            first=index == 0,
+            first=index == 0 and not learned_input,
+            learned=index == 0 and learned_input,
             last=index == last,
             fused=fused,
             transform_first=transform_first and index == 0,

@@ -27,6 +27,7 @@ class Gat(BuiltIn):
     """Most accurate and most expensive: keeps one message per edge and head (source, technique 3)."""
 
     name = "gat"
+    always_transforms = True
     text = "attention: often most accurate, always most expensive; keeps every message"
     can_transform_first = True
 

@@ -25,6 +25,7 @@ class Gcn(BuiltIn):
     """Cheapest layer; whole-graph training keeps every layer's activations (source, technique 3)."""
 
     name = "gcn"
+    always_transforms = True
     text = "graph convolution: cheapest per layer, poor memory on whole graphs"
     can_transform_first = True
 

@@ -15,13 +15,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from planner import plan
 from planner.inspect.machine import inspect_machine
 from planner.rules import break_even
 from techniques.facts import HardwareFacts, ModelFacts
@@ -107,7 +107,7 @@ def plan_for(graph: ArrayGraph, machine: HardwareFacts, fixed: dict[str, str], h
 
 def crossing(ratios: list[tuple[float, float]]) -> float | None:
     """Density at which sparse over dense seconds cross 1 for good."""
-    for (low, before), (high, after) in reversed(list(zip(ratios, ratios[1:], strict=False))):
+    for (low, before), (high, after) in reversed(list(pairwise(ratios))):
         if before < 1 <= after:
             share = math.log(1 / before) / math.log(after / before)
             return math.exp(math.log(low) + share * math.log(high / low))
