@@ -255,7 +255,7 @@ class TrainStep:
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
         sizes = self.plan.sizes(so_far, shape)
         layers = [(size, self.architecture.layer_cost(size)) for size in sizes]
-        return step_cost(layers, shape.seeds, self.plan.readout, self.plan.num_classes)
+        return step_cost(layers, shape.seeds, self.plan.readout, self.plan.num_classes, self.plan.table_size)
 
     def build(self, job: Job) -> Job:
         import torch

@@ -15,6 +15,8 @@ from techniques.forecast import StepShape
 ADAM_BYTES_PER_PARAMETER = 16
 """float32 weight, gradient and two moments (stas00/ml-engineering, training/performance)."""
 
+ADAM_SCRATCH = 3
+"""Floats per parameter while torch's Adam updates one tensor: decayed gradient, root of the second moment, the same scaled."""
 
 PAIRS_PER_CHUNK = 16_384
 """Pairs whose two ends are held at once when links are scored."""
@@ -94,6 +96,8 @@ class LayerCost:
     parameters: int
     gathered: int
     """Columns of the rows that the neighbours' sum reads."""
+    keeps_input: bool = True
+    """Whether the backward pass needs the input."""
 
 
 def dropped_out(size: LayerSize) -> float:
@@ -130,16 +134,20 @@ def step_cost(
     seeds: float = 0.0,
     readout: Readout = Readout.NODES,
     num_classes: int = 0,
+    table_size: int = 0,
 ) -> StepCost:
     """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add.
 
-    ``seeds`` is the number of rows, or pairs, that carry a loss; ``num_classes`` the width of an ego readout.
+    ``seeds`` is the number of rows, or pairs, that carry a loss; ``num_classes`` the width of an ego readout;
+    ``table_size`` the entries of a learned table, whose gradient is made last and is counted with the parameters.
     """
-    live = _largest_live(layers, seeds, readout)
+    walked = _largest_live(layers, seeds, readout)
+    looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
+    live = max(walked - table_size, 2 * looked_up, ADAM_SCRATCH * table_size)
     pooled = 2 * layers[-1][0].columns_out if readout is Readout.EGO else 0
     return StepCost(
         activation_bytes=4 * live,
-        workspace_bytes=4 * (_largest_live(layers, seeds, readout, SORT_FLOATS) - live),
+        workspace_bytes=4 * (_largest_live(layers, seeds, readout, SORT_FLOATS) - walked),
         blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
         gemm_flops=2 * (sum(2 * cost.gemm + cost.input_gemm for _, cost in layers) + 3 * seeds * pooled * num_classes),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
@@ -188,6 +196,8 @@ def _largest_live(
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.forward + sorting)
         live += cost.output + cost.saved
+        if size.learned and not cost.keeps_input:
+            live -= looked_up
     live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
     peak = max(peak, at_loss)
     for index, (_, cost) in reversed(list(enumerate(layers))):

@@ -64,6 +64,7 @@ class Gin(BuiltIn):
             moved=aggregation_moved(size, columns) + 4 * summed + 4 * target + activations_moved(size) + 2 * sparse,
             parameters=(size.columns_in + 1) * size.columns_out + (size.columns_out + 1) * size.columns_out,
             gathered=columns,
+            keeps_input=size.transform_first,
         )
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:

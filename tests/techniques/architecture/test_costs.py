@@ -21,6 +21,7 @@ from techniques.architecture.gin import GIN
 from techniques.architecture.network import Batch
 from techniques.architecture.sage import SAGE
 from techniques.forecast import LayerShape, StepShape
+from techniques.remote.node_ids import NodeIds
 from techniques.remote.rows import DenseRows, RowStore, SparseRows
 from techniques.sampling.blocks import subgraph_block
 from techniques.sampling.kernels import ShadowKernel, SubgraphKernel
@@ -58,9 +59,10 @@ class Case:
     widths: tuple[int, ...] = (64, 48, 48, 6)
     dropout: float = 0.5
     dense: bool = False
+    learned: bool = False
 
     def __str__(self) -> str:
-        form = f"{'matrix' if self.dense else 'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
+        form = f"{'learned-' if self.learned else ''}{'matrix' if self.dense else 'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
         return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}"
 
@@ -90,6 +92,11 @@ def _cases() -> list[Case]:
             found.append(Case(architecture, fused, "weighted subgraph", False, True, widths=(64, 6), dropout=0.0))
     found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, SAGE, GIN)]
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
+    for architecture in (GCN, SAGE, GIN, GAT):
+        for sampling in ("full", "whole blocks", "trimmed", "subgraph", "ego graphs", "pairs"):
+            for one in _orders(architecture):
+                fused = architecture is not GAT
+                found.append(Case(architecture, fused, sampling, False, one, learned=True))
     for architecture in (GCN, SAGE, GIN):
         for sampling in ("full", "subgraph", "weighted subgraph"):
             found += [Case(architecture, True, sampling, False, one, dense=True) for one in _orders(architecture)]
@@ -104,7 +111,9 @@ def test_the_ledger_counts_the_live_bytes_of_a_step(case: Case) -> None:
     batch = _batch(case)
     counted = _counted(case, plan, batch)
     measured = _live_bytes(case.architecture.build_network(plan), batch)
-    assert counted.activation_bytes + 4 * counted.parameters == pytest.approx(measured, rel=TOLERANCE)
+    assert counted.activation_bytes + 4 * (counted.parameters + plan.table_size) == pytest.approx(
+        measured, rel=TOLERANCE
+    )
 
 
 def _plan(case: Case) -> NetworkPlan:
@@ -114,7 +123,14 @@ def _plan(case: Case) -> NetworkPlan:
     )
     widths = case.widths[:-1] if readout is Readout.EGO else case.widths
     return NetworkPlan(
-        widths, _heads(case), case.transform_first, case.sparse, case.dropout, readout, num_classes=case.widths[-1]
+        widths,
+        _heads(case),
+        case.transform_first,
+        case.sparse,
+        case.dropout,
+        readout,
+        num_classes=case.widths[-1],
+        embedded_nodes=NODES if case.learned else 0,
     )
 
 
@@ -132,9 +148,10 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
         readout=plan.readout,
         weighted=case.sampling == "weighted subgraph",
         dense=case.dense,
+        learned_input=case.learned,
     )
     layers_costed = [(size, case.architecture.layer_cost(size)) for size in sizes]
-    return step_cost(layers_costed, shape.seeds, plan.readout, plan.num_classes)
+    return step_cost(layers_costed, shape.seeds, plan.readout, plan.num_classes, plan.table_size)
 
 
 def _heads(case: Case) -> int:
@@ -225,6 +242,8 @@ def _pairs(case: Case, structure: Structure, features: RowStore, layers: int) ->
 def _features(rng: np.random.Generator, case: Case) -> RowStore:
     width = case.widths[0]
     dense = (rng.random((NODES, width)) < 0.05).astype(np.float32)
+    if case.learned:
+        return NodeIds(NODES)
     if not case.sparse:
         return DenseRows(dense)
     row, column = np.nonzero(dense)
