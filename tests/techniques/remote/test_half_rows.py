@@ -30,7 +30,7 @@ def graph_with(value: float) -> ArrayGraph:
 
 @pytest.mark.parametrize("value", LOSES)
 def test_a_value_that_does_not_survive_is_refused(value: float) -> None:
-    assert not survives(np.float32([[1.0, value]]))
+    assert not survives(np.array([[1.0, value]], dtype=np.float32))
     assert features_fit_half(graph_with(value)) is False
     with pytest.raises(GraphError, match="rows 0 to 5") as caught:
         half_rows(graph_with(value), 6)
@@ -39,7 +39,7 @@ def test_a_value_that_does_not_survive_is_refused(value: float) -> None:
 
 @pytest.mark.parametrize("value", KEEPS)
 def test_others_survive(value: float) -> None:
-    assert survives(np.float32([[1.0, value]]))
+    assert survives(np.array([[1.0, value]], dtype=np.float32))
     assert features_fit_half(graph_with(value)) is True
 
 
