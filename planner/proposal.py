@@ -104,7 +104,7 @@ def proposals(facts: Facts, pins: Pins) -> Iterator[JobSpec | Refusal]:
 
 def _proposal(facts: Facts, pins: Pins, chosen: Mapping[Slot, str]) -> JobSpec | Refusal:
     refusal: Refusal | None = None
-    for features in reversed(_choices(Slot.REPRESENTATION_FEATURES, pins)):
+    for features in _feature_forms(pins):
         spec = make_spec(facts, pins, {**chosen, Slot.REPRESENTATION_FEATURES: features})
         verdict = check(facts, spec)
         if verdict.usable:
@@ -171,6 +171,8 @@ def spec_name(spec: JobSpec) -> str:
     name = "/".join(spec.options[slot] for slot in slots)
     if spec.options[Slot.REPRESENTATION_FEATURES] == "csr":
         name += "+sparse-features"
+    elif spec.options[Slot.REPRESENTATION_FEATURES] != "dense":
+        name += f"+{spec.options[Slot.REPRESENTATION_FEATURES]}"
     if spec.options[Slot.REMOTE_FEATURES] == "memmap":
         name += "+memmap"
     return name
@@ -249,6 +251,12 @@ def _choices(slot: Slot, pins: Pins) -> tuple[str, ...]:
 
 def _has_choice_of_gpu(facts: Facts, pins: Pins) -> bool:
     return bool(facts.hardware.gpus) and Slot.HARDWARE not in pins.options and Slot.SAMPLING not in pins.options
+
+
+def _feature_forms(pins: Pins) -> tuple[str, ...]:
+    """The exact forms, sparse before dense; rounded and learned ones are for the user to ask for."""
+    pinned = pins.options.get(Slot.REPRESENTATION_FEATURES)
+    return ("csr", "dense") if pinned is None else (pinned,)
 
 
 def _samplers(facts: Facts, pins: Pins) -> tuple[str, ...]:

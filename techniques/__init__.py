@@ -19,6 +19,8 @@ from techniques.representation.csr import CSR
 from techniques.representation.dense import DENSE
 from techniques.representation.features_csr import FEATURES_CSR
 from techniques.representation.features_dense import FEATURES_DENSE
+from techniques.representation.features_embedding import FEATURES_EMBEDDING
+from techniques.representation.features_half import FEATURES_HALF
 from techniques.sampling.cluster import CLUSTER
 from techniques.sampling.full_batch import FULL_BATCH
 from techniques.sampling.graph_saint import GRAPH_SAINT
@@ -44,6 +46,8 @@ OPTIONS: tuple[Option, ...] = (
     DENSE,
     FEATURES_DENSE,
     FEATURES_CSR,
+    FEATURES_HALF,
+    FEATURES_EMBEDDING,
     SAGE,
     GCN,
     GAT,

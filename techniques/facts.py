@@ -90,6 +90,8 @@ class FeatureFacts(Record):
     generated: bool = False
     """True where the graph has none and log-degree plus a constant stand in."""
     values_checked: bool = False
+    fits_half: bool | None = None
+    """Whether every value survives as float16; ``None`` where nobody has looked."""
 
     def density(self, num_nodes: int) -> float:
         """Share of non-zero entries, 0 to 1."""

@@ -189,7 +189,10 @@ def _reading(facts: Facts) -> str:
 def inputs(spec: JobSpec) -> str:
     """What the model is called with for one ``batch``."""
     # A memory map keeps the type of its file.
-    x = "batch.x.float()" if spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
+    half = spec.options[Slot.REPRESENTATION_FEATURES] == "half"
+    x = "batch.x.float()" if half or spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
+    if spec.options[Slot.REPRESENTATION_FEATURES] == "embedding":
+        x = "model.embedding(batch.x)"
     name = edge_input(spec)
     if trims(spec):
         given = f"        {name}=batch.{name},\n" if name else ""

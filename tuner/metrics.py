@@ -65,6 +65,7 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
         weighted=plan.weighted,
         edge_columns=plan.edge_columns,
         dense=job.need("structure").dense,
+        learned_input=plan.embedded_nodes > 0,
     )
     layers = [(size, architecture.layer_cost(size)) for size in sizes]
     cost = step_cost(layers, shapes.rows, plan.readout, plan.num_classes)

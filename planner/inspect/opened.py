@@ -46,7 +46,10 @@ def profiled(stored: StoredGraph, task: Task | None, source: str | None, check_v
     facts = profile(stored, task=task, source=source)
     if not check_values:
         return facts
-    return facts.model_copy(update={"features": facts.features.model_copy(update={"values_checked": True})})
+    from techniques.remote.half_rows import features_fit_half
+
+    looked = {"values_checked": True, "fits_half": features_fit_half(stored)}
+    return facts.model_copy(update={"features": facts.features.model_copy(update=looked)})
 
 
 def checked(stored: StoredGraph, check_values: bool) -> None:

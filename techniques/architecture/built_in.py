@@ -57,6 +57,7 @@ class BuiltIn(ABC):
     can_transform_first: ClassVar[bool] = False
     uses_edge_weight: ClassVar[bool] = False
     uses_edge_attr: ClassVar[bool] = False
+    always_transforms: ClassVar[bool] = False
 
     @abstractmethod
     def layer_cost(self, size: LayerSize) -> LayerCost:
@@ -111,7 +112,11 @@ class BuiltIn(ABC):
         graph, readout = facts.graph, _readout(facts, spec)
         classes = max(graph.labels.num_classes, 2)
         out = classes if readout is Readout.NODES else hidden
-        widths = (graph.features.width, *([hidden] * (layers - 1)), out)
+        learned = spec.options[Slot.REPRESENTATION_FEATURES] == "embedding"
+        width = setting_int(spec.settings, "embedding_width") if learned else graph.features.width
+        if width < 1:
+            raise OptionError(f"embedding_width must be at least 1, got {width}", "Write --set embedding_width=64")
+        widths = (width, *([hidden] * (layers - 1)), out)
         sparse = spec.options[Slot.REPRESENTATION_FEATURES] == "csr"
         wide = widths[0] > WIDE_INPUT * widths[1]
         return NetworkPlan(
@@ -122,6 +127,8 @@ class BuiltIn(ABC):
             dropout=spec.training.dropout,
             readout=readout,
             num_classes=classes,
+            embedded_nodes=graph.num_nodes if learned else 0,
+            half_input=spec.options[Slot.REPRESENTATION_FEATURES] == "half",
             weighted=bool(spec.options[Slot.SAMPLING] == "graph_saint" and spec.settings["sample_coverage"])
             or reads_weights(facts, spec),
             edge_columns=read_columns(facts, spec),
@@ -148,7 +155,8 @@ class BuiltIn(ABC):
             for index in range(last + 1)
         ]
         readout = nn.Linear(2 * plan.widths[-1], plan.num_classes) if ego else None
-        return Network(convs, plan.dropout, readout, bf16=plan.bf16, checkpoint_layers=plan.checkpoint_layers)
+        table = nn.Embedding(plan.embedded_nodes, plan.widths[0]) if plan.embedded_nodes else None
+        return Network(convs, plan.dropout, readout, table, bf16=plan.bf16, checkpoint_layers=plan.checkpoint_layers)
 
     def recipe(self, spec: JobSpec) -> str:
         settings, name = spec.settings, self.pyg_layers()
@@ -162,12 +170,15 @@ class BuiltIn(ABC):
         dense = spec.options[Slot.REPRESENTATION] == "dense"
         if dense and not weighs_edges(spec) and name == "GCN":
             more = ", normalize=False"  # the adjacency is already
-        widths = f"data.num_features, {settings['hidden']}, {settings['layers']}{out}"
+        learned = "embedding_width" in settings
+        width = settings["embedding_width"] if learned else "data.num_features"
+        widths = f"{width}, {settings['hidden']}, {settings['layers']}{out}"
         return (
             f"from torch_geometric.nn import {name}\n"
             f"torch.manual_seed({spec.training.seed})\n"
             f"model = {name}({widths}, dropout={spec.training.dropout}{more})"
             + (f"\nmodel.readout = torch.nn.Linear({2 * setting_int(settings, 'hidden')}, num_classes)" if ego else "")
+            + (f"\nmodel.embedding = torch.nn.Embedding(data.num_nodes, {width})" if learned else "")
             + ("\nfor conv in model.convs:\n    conv.propagate = neighbor_sum" if dense else "")
         )
 
@@ -192,6 +203,15 @@ class NetworkPlan:
     """Columns of ``edge_attr`` that the layers read."""
     bf16: bool = False
     checkpoint_layers: bool = False
+    embedded_nodes: int = 0
+    """Rows of a learned table that the first layer reads; 0 where it reads features."""
+    half_input: bool = False
+    """Features are float16 at rest."""
+
+    @property
+    def table_size(self) -> int:
+        """Parameters of the learned table."""
+        return self.embedded_nodes * self.widths[0]
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
@@ -210,6 +230,7 @@ class NetworkPlan:
             edge_columns=self.edge_columns,
             bf16=self.bf16,
             dense=so_far.dense,
+            learned_input=self.embedded_nodes > 0,
         )
         return [replace(size, edges=size.sources * size.targets) for size in sizes] if so_far.dense else sizes
 
@@ -235,7 +256,8 @@ class TrainStep:
         mean, largest = self._cost(so_far, so_far.shape), self._cost(so_far, so_far.largest_shape)
         place, steps = self.speed.place, so_far.full_steps_per_epoch
         per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
-        parameters = Range.within(per_parameter * mean.parameters, 0.02)
+        table_bytes = ADAM_BYTES_PER_PARAMETER * self.plan.table_size
+        parameters = Range.within(per_parameter * mean.parameters + table_bytes, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         activations = resident(live, largest.blocks, place, self.shapes_vary)
@@ -244,20 +266,27 @@ class TrainStep:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
         products = mean.gemm_flops + mean.recomputed_flops + mean.summing_flops
-        seconds = products / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
+        # Adam reads and writes weights, gradients and both moments of the whole table in every step.
+        moved = mean.moved_bytes + 2 * table_bytes
+        seconds = products / self.speed.flops_per_second + moved / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
             so_far,
             gemm_flops_per_epoch=Range.within(mean.gemm_flops * steps, 0.02),
             aggregation_flops_per_epoch=Range.within(mean.aggregation_flops * steps, 0.02),
-            parameters=mean.parameters,
+            parameters=mean.parameters + self.plan.table_size,
         )
 
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
         sizes = self.plan.sizes(so_far, shape)
         layers = [(size, self.architecture.layer_cost(size)) for size in sizes]
         return step_cost(
-            layers, shape.seeds, self.plan.readout, self.plan.num_classes, checkpoint_layers=self.plan.checkpoint_layers
+            layers,
+            shape.seeds,
+            self.plan.readout,
+            self.plan.num_classes,
+            self.plan.table_size,
+            checkpoint_layers=self.plan.checkpoint_layers,
         )
 
     def build(self, job: Job) -> Job:
@@ -317,7 +346,12 @@ class EvaluateAllNodes:
         share = min(1.0, self._chunk_edges(so_far, size) / max(size.edges, 1.0))
         chunk = replace(size, targets=share * size.targets, edges=share * size.edges)
         floats = self.architecture.layer_cost(chunk).inference
-        if not size.first or self.speed.place is Place.DEVICE:
+        if self.plan.half_input and size.first:
+            # Rows as float32: of one chunk where they are multiplied first, else of all nodes.
+            projects = size.transform_first or self.architecture.always_transforms
+            floats += (min(size.sources, 65_536.0) if projects else size.sources) * size.columns_in
+        # A learned table is counted with the parameters and is there already.
+        if not size.learned and (not size.first or self.speed.place is Place.DEVICE):
             floats += size.sources * size.columns_in
         # CSR makes values only, its sources are the structure's own.
         edge_bytes = float(FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES)

@@ -15,6 +15,8 @@ from techniques.forecast import StepShape
 ADAM_BYTES_PER_PARAMETER = 16
 """float32 weight, gradient and two moments (stas00/ml-engineering, training/performance)."""
 
+ADAM_SCRATCH = 3
+"""Floats per parameter while torch's Adam updates one tensor: decayed gradient, root of the second moment, the same scaled."""
 
 PAIRS_PER_CHUNK = 16_384
 """Pairs whose two ends are held at once when links are scored."""
@@ -57,6 +59,8 @@ class LayerSize:
     """Dense products and what is between layers are bfloat16; sums over neighbours are float32."""
     dense: bool = False
     """Neighbours are summed by a product with a dense matrix: ``edges`` are all S T pairs."""
+    learned: bool = False
+    """The input are rows of a learned table, gathered for this step."""
 
     @property
     def narrow(self) -> float:
@@ -113,6 +117,8 @@ class LayerCost:
     """Largest sum, incoming gradients included, until a checkpointed layer has again what its backward pass needs."""
     recomputed_late: float = 0.0
     """Part of ``backward`` that a checkpointed layer has again only when its largest sum is over."""
+    keeps_input: bool = True
+    """Whether the backward pass needs the input."""
 
 
 def dropped_out(size: LayerSize) -> float:
@@ -151,19 +157,24 @@ def step_cost(
     seeds: float = 0.0,
     readout: Readout = Readout.NODES,
     num_classes: int = 0,
+    table_size: int = 0,
+    *,
     checkpoint_layers: bool = False,
 ) -> StepCost:
     """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add.
 
-    ``seeds`` is the number of rows, or pairs, that carry a loss; ``num_classes`` the width of an ego readout.
+    ``seeds`` is the number of rows, or pairs, that carry a loss; ``num_classes`` the width of an ego readout;
+    ``table_size`` the entries of a learned table, whose gradient is made last and is counted with the parameters.
     ``checkpoint_layers`` adds a forward pass to ``moved_bytes`` and ``recomputed_flops``; FLOPs stay those of the model.
     """
     walk = _largest_live_checkpointed if checkpoint_layers else _largest_live
-    live = walk(layers, seeds, readout)
+    walked = walk(layers, seeds, readout)
+    looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
+    live = max(walked - table_size, 2 * looked_up, ADAM_SCRATCH * table_size)
     pooled = 2 * layers[-1][0].columns_out if readout is Readout.EGO else 0
     return StepCost(
         activation_bytes=4 * live,
-        workspace_bytes=4 * (walk(layers, seeds, readout, SORT_FLOATS) - live),
+        workspace_bytes=4 * (walk(layers, seeds, readout, SORT_FLOATS) - walked),
         blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
         gemm_flops=2 * (sum(2 * cost.gemm + cost.input_gemm for _, cost in layers) + 3 * seeds * pooled * num_classes),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
@@ -207,11 +218,14 @@ def _largest_live(
     layers: list[tuple[LayerSize, LayerCost]], seeds: float, readout: Readout, sort_floats: float = 0.0
 ) -> float:
     """Floats alive at the worst moment of forward, loss and backward."""
-    live = peak = 0.0
+    looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
+    live = peak = looked_up
     for size, cost in layers:
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.forward + sorting)
         live += cost.output + cost.saved
+        if size.learned and not cost.keeps_input:
+            live -= looked_up
     live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
     peak = max(peak, at_loss)
     for index, (_, cost) in reversed(list(enumerate(layers))):
@@ -227,7 +241,7 @@ def _largest_live_checkpointed(
     layers: list[tuple[LayerSize, LayerCost]], seeds: float, readout: Readout, sort_floats: float = 0.0
 ) -> float:
     """The same where every convolution keeps its input only and is computed again when its gradient is there."""
-    live = peak = 0.0
+    live = peak = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
     for size, cost in layers:
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + max(cost.inference, dropped_out(size)) + sorting)
@@ -305,6 +319,7 @@ def shape_sizes(
     edge_columns: int = 0,
     bf16: bool = False,
     dense: bool = False,
+    learned_input: bool = False,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
     last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
@@ -315,7 +330,8 @@ def shape_sizes(
             edges=layer.num_edges,
             columns_in=widths[index],
             columns_out=widths[index + 1],
-            first=index == 0,
+            first=index == 0 and not learned_input,
+            learned=index == 0 and learned_input,
             last=index == last,
             fused=fused,
             transform_first=transform_first and index == 0,

@@ -27,6 +27,7 @@ class Gat(BuiltIn):
 
     __slots__ = ()
     name = "gat"
+    always_transforms = True
     text = "attention: often most accurate, always most expensive; keeps every message"
     can_transform_first = True
     uses_edge_attr = True

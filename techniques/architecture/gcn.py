@@ -24,6 +24,7 @@ class Gcn(BuiltIn):
 
     __slots__ = ()
     name = "gcn"
+    always_transforms = True
     text = "graph convolution: cheapest per layer, poor memory on whole graphs"
     can_transform_first = True
     uses_edge_weight = True

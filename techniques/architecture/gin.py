@@ -71,6 +71,7 @@ class Gin(BuiltIn):
             parameters=(size.columns_in + 1) * size.columns_out + (size.columns_out + 1) * size.columns_out,
             gathered=columns,
             recomputed=hidden + copied + making,
+            keeps_input=size.transform_first,
         )
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:

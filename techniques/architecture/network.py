@@ -21,12 +21,15 @@ MESSAGE_BYTES_PER_CHUNK = 64 * 2**20
 FUSED_EDGES_PER_CHUNK = 4_000_000
 """Edges whose values it holds at once where neighbours are summed by a fused product."""
 
+HALF_ROWS_PER_CHUNK = 65_536
+"""Rows of float16 features that inference holds as float32 at once."""
+
 
 @dataclass(frozen=True)
 class Batch:
     """One training step's input.
 
-    Shapes: ``x`` [S, F] dense, or sparse CSR; ``blocks`` one per layer, input side first; ``y`` [B] class ids,
+    Shapes: ``x`` [S, F] dense, or sparse CSR, or [S] node ids where features are learned; ``blocks`` one per layer, input side first; ``y`` [B] class ids,
     [B, C] float for multi-label, or [B] float for links; the loss is taken on rows ``loss_rows`` [B] of the output
     (all rows if ``None``), each counted ``loss_weight`` [B] times where that is given.
     ``ego`` [T] is the ego graph that each row of the output belongs to (ShaDow); ``pairs`` [2, B] are the rows of the
@@ -112,6 +115,7 @@ class Network(nn.Module):
         readout: maps [B, 2 hidden] to [B, C]: the root of an ego graph beside the mean of its nodes (ShaDow).
         bf16: in training, dense products and what is between layers are bfloat16 (``torch.autocast``).
         checkpoint_layers: in training, what a convolution keeps for its backward pass is computed again there.
+        embedding: a row per node of the graph, [N, F], where inputs are ids [S] instead of features [S, F].
     """
 
     def __init__(
@@ -119,6 +123,7 @@ class Network(nn.Module):
         convs: Sequence[nn.Module],
         dropout: float,
         readout: nn.Module | None = None,
+        embedding: nn.Embedding | None = None,
         *,
         bf16: bool = False,
         checkpoint_layers: bool = False,
@@ -127,11 +132,14 @@ class Network(nn.Module):
         self.convs = nn.ModuleList(convs)
         self.dropout = dropout
         self.readout = readout
+        self.embedding = embedding
         self.bf16, self.checkpoint_layers = bf16, checkpoint_layers
 
     def forward(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
         """What the last convolution says of the last block's targets: logits [T, C] or embeddings [T, hidden]."""
         last = len(self.convs) - (1 if self.readout is None else 0)
+        if self.embedding is not None:
+            x = self.embedding(x)
         half = self.bf16 and self.training
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             for index, (conv, block) in enumerate(zip(self.convs, blocks, strict=True)):
@@ -171,6 +179,8 @@ class Network(nn.Module):
         was_training = self.training
         self.eval()
         last = len(self.convs) - 1
+        if self.embedding is not None:
+            x = self.embedding.weight
         for index, conv in enumerate(self.convs):
             x = self._infer_layer(conv, x, structure, device)
             if index < last:
@@ -179,7 +189,7 @@ class Network(nn.Module):
         return x
 
     def _infer_layer(self, conv: nn.Module, x: Tensor, structure: Structure, device: torch.device) -> Tensor:
-        projected = conv.transform(x.to(device))  # type: ignore[operator]
+        projected = _transformed(conv, x, device)
         out: Tensor | None = None
         for start, block in target_chunks(structure, projected.size(1), device):
             rows = conv.combine(projected, block, start)  # type: ignore[operator]
@@ -190,6 +200,20 @@ class Network(nn.Module):
             out[start : start + rows.size(0)] = rows
         assert out is not None, "a graph has at least one node"
         return out
+
+
+def _transformed(conv: nn.Module, x: Tensor, device: torch.device) -> Tensor:
+    """The half that needs no neighbours; float16 rows become float32 chunk by chunk."""
+    if x.dtype != torch.float16:
+        return conv.transform(x.to(device))  # type: ignore[no-any-return,operator]
+    out: Tensor | None = None
+    for start in range(0, x.size(0), HALF_ROWS_PER_CHUNK):
+        rows = conv.transform(x[start : start + HALF_ROWS_PER_CHUNK].to(device).float())  # type: ignore[operator]
+        if out is None:
+            out = rows.new_empty(x.size(0), rows.size(1))
+        out[start : start + rows.size(0)] = rows
+    assert out is not None, "a graph has at least one node"
+    return out
 
 
 def target_chunks(structure: Structure, columns: int, device: torch.device) -> Iterator[tuple[int, Block]]:

@@ -75,7 +75,7 @@ class FullBatch:
 
     def recipe(self, spec: JobSpec) -> str:
         if spec.options[Slot.REPRESENTATION] in ("csr", "dense"):
-            return f"loader = [data.to(device)]\nedges = adjacency(data)\n\n\n{masked_loss('batch.x, edges')}"
+            return f"loader = [data.to(device)]\nedges = adjacency(data)\n\n\n{masked_loss(inputs(spec).replace('adjacency(batch)', 'edges'))}"
         return f"loader = [data.to(device)]\n\n\n{masked_loss(inputs(spec))}"
 
 

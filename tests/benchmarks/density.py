@@ -10,12 +10,12 @@ densities around it) and that of the cost model, with the rates of this machine 
 from __future__ import annotations
 
 import argparse
-import itertools
 import math
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ def plan_for(graph: ArrayGraph, machine: HardwareFacts, fixed: dict[str, str], h
 
 def crossing(ratios: list[tuple[float, float]]) -> float | None:
     """Density at which sparse over dense seconds cross 1 for good."""
-    for (low, before), (high, after) in reversed(list(itertools.pairwise(ratios))):
+    for (low, before), (high, after) in reversed(list(pairwise(ratios))):
         if before < 1 <= after:
             share = math.log(1 / before) / math.log(after / before)
             return math.exp(math.log(low) + share * math.log(high / low))

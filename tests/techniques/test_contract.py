@@ -164,7 +164,7 @@ def test_is_usable_somewhere(one: Option, make_facts: Any) -> None:
     )
     assert any(
         check(facts, make_spec(facts, Pins(chosen), {})).usable
-        for facts in (make_facts(sparse, device=2**34), make_facts(GRAPHS["links"], device=2**34))
+        for facts in (make_facts(graph, device=2**34) for graph in (sparse, GRAPHS["links"], GRAPHS["featureless"]))
         for chosen in COMBINATIONS
         if chosen[one.slot] == one.name
     )

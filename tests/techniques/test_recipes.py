@@ -229,6 +229,33 @@ def test_mapped_features(
     assert_same_losses(job, spec)
 
 
+@every_combination
+def test_learned_rows(
+    chosen: tuple[str, str, str], tiny: Any, profiled: Any, make_job: Any, write_graph: Any, fixed_draws: None
+) -> None:
+    stored = tiny(features="none")
+    facts = facts_for(chosen[0], stored, profiled)
+    settings = {**EXACT[chosen[0]], "dropout": 0.0, "embedding_width": 6}
+    spec = spec_of(facts, chosen, settings, representation_features="embedding")
+    job = make_job(facts, stored, spec)
+    write_graph(stored, job)
+    assert_same_losses(job, spec)
+
+
+@pytest.mark.parametrize("sampling", [name for name in SAMPLERS if name != "full_batch"])
+def test_features_as_float16(
+    sampling: str, tiny: Any, profiled: Any, make_job: Any, write_graph: Any, fixed_draws: None
+) -> None:
+    stored = tiny()
+    facts = facts_for(sampling, stored, profiled)
+    spec = spec_of(
+        facts, (sampling, "sage", "csr"), {**EXACT[sampling], "dropout": 0.0}, representation_features="half"
+    )
+    job = make_job(facts, stored, spec)
+    write_graph(stored, job)
+    assert_same_losses(job, spec)
+
+
 # As pasted
 
 SMALL: dict[str, Any] = {

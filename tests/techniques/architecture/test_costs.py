@@ -21,6 +21,7 @@ from techniques.architecture.gin import GIN
 from techniques.architecture.network import Batch
 from techniques.architecture.sage import SAGE
 from techniques.forecast import LayerShape, StepShape
+from techniques.remote.node_ids import NodeIds
 from techniques.remote.rows import DenseRows, RowStore, SparseRows
 from techniques.sampling.blocks import subgraph_block
 from techniques.sampling.edge_data import EdgeData
@@ -65,9 +66,10 @@ class Case:
     bf16: bool = False
     checkpoint_layers: bool = False
     dense: bool = False
+    learned: bool = False
 
     def __str__(self) -> str:
-        form = f"{'matrix' if self.dense else 'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
+        form = f"{'learned-' if self.learned else ''}{'matrix' if self.dense else 'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
         data = f"-attributes-{self.edge_columns}" * (self.edge_columns > 0) + "-weights" * self.own_weights
         saving = f"{'-bf16' * self.bf16}{'-checkpointed' * self.checkpoint_layers}"
@@ -105,6 +107,11 @@ def _cases() -> list[Case]:
     for sampling in (*SAMPLINGS, "subgraph", "ego graphs", "pairs"):
         found += [Case(GAT, False, sampling, False, True, edge_columns=columns) for columns in (1, 16)]
         found += [Case(GCN, fused, sampling, False, True, own_weights=True) for fused in (False, True)]
+    for architecture in (GCN, SAGE, GIN, GAT):
+        for sampling in ("full", "whole blocks", "trimmed", "subgraph", "ego graphs", "pairs"):
+            for one in _orders(architecture):
+                fused = architecture is not GAT
+                found.append(Case(architecture, fused, sampling, False, one, learned=True))
     for architecture in (GCN, SAGE, GIN):
         for sampling in ("full", "subgraph", "weighted subgraph"):
             found += [Case(architecture, True, sampling, False, one, dense=True) for one in _orders(architecture)]
@@ -119,7 +126,9 @@ def test_the_ledger_counts_the_live_bytes_of_a_step(case: Case) -> None:
     batch = _batch(case)
     counted = _counted(case, plan, batch)
     measured = _live_bytes(case.architecture.build_network(plan), batch)
-    assert counted.activation_bytes + 4 * counted.parameters == pytest.approx(measured, rel=TOLERANCE)
+    assert counted.activation_bytes + 4 * (counted.parameters + plan.table_size) == pytest.approx(
+        measured, rel=TOLERANCE
+    )
 
 
 def _plan(case: Case) -> NetworkPlan:
@@ -139,6 +148,7 @@ def _plan(case: Case) -> NetworkPlan:
         edge_columns=case.edge_columns,
         bf16=case.bf16,
         checkpoint_layers=case.checkpoint_layers,
+        embedded_nodes=NODES if case.learned else 0,
     )
 
 
@@ -158,10 +168,16 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
         edge_columns=case.edge_columns,
         bf16=case.bf16,
         dense=case.dense,
+        learned_input=case.learned,
     )
     layers_costed = [(size, case.architecture.layer_cost(size)) for size in sizes]
     return step_cost(
-        layers_costed, shape.seeds, plan.readout, plan.num_classes, checkpoint_layers=case.checkpoint_layers
+        layers_costed,
+        shape.seeds,
+        plan.readout,
+        plan.num_classes,
+        plan.table_size,
+        checkpoint_layers=case.checkpoint_layers,
     )
 
 
@@ -266,6 +282,8 @@ def _pairs(case: Case, structure: Structure, features: RowStore, layers: int) ->
 def _features(rng: np.random.Generator, case: Case) -> RowStore:
     width = case.widths[0]
     dense = (rng.random((NODES, width)) < 0.05).astype(np.float32)
+    if case.learned:
+        return NodeIds(NODES)
     if not case.sparse:
         return DenseRows(dense)
     row, column = np.nonzero(dense)
