@@ -240,7 +240,9 @@ def _saved(graph: Any, file: Path) -> Path:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "import sys; from tuner.cli import main; sys.exit(main())", *arguments]
+    # A shell's background jobs inherit an ignored SIGINT.
+    heard = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    return [sys.executable, "-c", f"{heard}; from tuner.cli import main; sys.exit(main())", *arguments]
 
 
 def _gnnfit(*arguments: str) -> Any:
