@@ -7,8 +7,9 @@ from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
 from planner.rules import break_even, outgrows_dense
 from techniques.base import Reason, Slot
-from techniques.facts import Facts, Objective
+from techniques.facts import FLOAT_BYTES, Facts, Objective
 from techniques.representation.dense import matrix_bytes
+from techniques.representation.features_csr import csr_bytes
 
 ACCURACY_PRIOR = {"gat": 1.0, "sage": 1.05, "gcn": 1.15, "gin": 1.5}
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to
@@ -126,7 +127,9 @@ def _choice_reasons(facts: Facts, options: dict[Slot, str]) -> list[Reason]:
     found += _adjacency_reasons(facts, options[Slot.REPRESENTATION])
     if options[Slot.REPRESENTATION_FEATURES] == "csr":
         density = graph.features.density(graph.num_nodes)
-        text = "only non-zeros are stored and multiplied"
+        sizes = [csr_bytes(graph), FLOAT_BYTES * graph.num_nodes * graph.features.width]
+        sparse, dense = (format_bytes(size) for size in sizes)
+        text = f"{sparse} instead of {dense}; only non-zeros are stored and multiplied"
         found.append(_reason("feature density", f"{density:.2%}", "sparse below 10 %", "source, technique 2", text))
     if options[Slot.SAMPLING] == "neighbor":
         text = "memory is bounded by the batch, not by the graph"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planner.inspect.sizes import dataset_bytes
 from planner.quantities import format_bytes
 from planner.records import RuleVerdict
 from techniques.base import Reason, Slot
@@ -36,17 +37,18 @@ def size_class(graph: GraphFacts) -> RuleVerdict:
 
 def memory_rule(facts: Facts) -> RuleVerdict:
     """4 to 10 times the data set, against host memory."""
-    return _memory_rule("host memory 4-10x", facts.grown_dataset_bytes, facts.host_limit_bytes)
+    return _memory_rule("host memory 4-10x", facts, facts.host_limit_bytes)
 
 
 def device_memory_rule(facts: Facts) -> RuleVerdict:
     """The same against device memory, where the rule is known to mislead (published full-batch GraphSAGE runs need 2.0 to 8.7 times the data)."""
-    return _memory_rule("device memory 4-10x", facts.grown_dataset_bytes, facts.device_limit_bytes)
+    return _memory_rule("device memory 4-10x", facts, facts.device_limit_bytes)
 
 
-def _memory_rule(name: str, data_bytes: int, has_bytes: int) -> RuleVerdict:
+def _memory_rule(name: str, facts: Facts, has_bytes: int) -> RuleVerdict:
+    data_bytes = facts.grown_dataset_bytes
     low, high = MEMORY_LOW * data_bytes, MEMORY_HIGH * data_bytes
-    value = f"data {format_bytes(data_bytes)}: {format_bytes(low)} to {format_bytes(high)} wanted"
+    value = f"data {format_bytes(data_bytes)}, {_counted(facts)}: {format_bytes(low)} to {format_bytes(high)} wanted"
     if has_bytes >= high:
         verdict = f"comfortable: {format_bytes(has_bytes)} there"
     elif has_bytes >= low:
@@ -54,6 +56,15 @@ def _memory_rule(name: str, data_bytes: int, has_bytes: int) -> RuleVerdict:
     else:
         verdict = f"short: {format_bytes(has_bytes)} there; the cost model decides"
     return RuleVerdict(name=name, source="source, general steps", value=value, verdict=verdict)
+
+
+def _counted(facts: Facts) -> str:
+    """Which bytes the rule was applied to."""
+    graph, grown = facts.graph, f", grown {facts.goal.grow:g}x" if facts.goal.grow > 1 else ""
+    formula = dataset_bytes(graph.num_nodes, graph.num_edges, graph.features.width, graph.edge_features)
+    if graph.dataset_bytes != formula:
+        return "as stated" + grown
+    return "int64 edge_index and dense float32 features" + grown
 
 
 def break_even(facts: Facts) -> float:

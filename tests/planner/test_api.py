@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,10 @@ COUNTS = from_counts(10_000, 50_000, 64, 5, directed=False)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_every_shared_graph_has_a_plan_within_a_second(name: str, make_machine: Any) -> None:
+def test_every_shared_graph_has_a_plan(name: str, make_machine: Any) -> None:
     if not (DATA / name).is_file():
         pytest.skip(f"no shared data in {DATA}")
-    plan(str(DATA / name), on=make_machine())  # imports and compiled kernels
-    start = time.perf_counter()
     found = plan(str(DATA / name), on=make_machine())
-    assert time.perf_counter() - start < 1.5, "a second, and some room for a busy machine"
     assert found.verdict is not Verdict.DOES_NOT_FIT and found.best is not None
     assert found.best.forecast.level is Level.GRAPH
     assert found.baseline is not None and found.baseline.name == BASELINE_NAME
