@@ -87,8 +87,8 @@ class SAGE(SAGEConv):  # type: ignore[misc]
 class GIN(GINConv):  # type: ignore[misc]
     """Graph isomorphism network (Xu et al., ICLR 2019) with a two-layer MLP over a block."""
 
-    def __init__(self, in_channels: int, out_channels: int, transform_first: bool) -> None:
-        layers = (nn.Linear(in_channels, out_channels), nn.ReLU(), nn.Linear(out_channels, out_channels))
+    def __init__(self, in_channels: int, hidden_channels: int, out_channels: int, transform_first: bool) -> None:
+        layers = (nn.Linear(in_channels, hidden_channels), nn.ReLU(), nn.Linear(hidden_channels, out_channels))
         super().__init__(nn.Sequential(*layers))
         self.transform_first = transform_first
 

@@ -43,7 +43,7 @@ def ours(layer: str) -> nn.Module:
     elif layer.startswith("sage"):
         made = SAGE(WIDTH, OUT, transform_first=layer.endswith("first"))
     elif layer.startswith("gin"):
-        made = GIN(WIDTH, OUT, transform_first=layer.endswith("first"))
+        made = GIN(WIDTH, OUT, OUT, transform_first=layer.endswith("first"))
     elif layer == "gat":
         made = GAT(WIDTH, OUT // HEADS, heads=HEADS, concat=True)
     else:
