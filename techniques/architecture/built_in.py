@@ -19,6 +19,7 @@ from techniques.architecture.costs import (
     step_cost,
 )
 from techniques.architecture.edge_inputs import edge_verdict, read_columns, reads_weights
+from techniques.architecture.evaluate_chunks import EvaluateInChunks
 from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
@@ -97,8 +98,10 @@ class BuiltIn(ABC):
         ego = plan.readout is Readout.EGO
         exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
         sampled = sampling != "full_batch"
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, exact, speed, sampled)
-        return (TrainStep(self, plan, speed, varies), evaluate)
+        if ego:
+            return TrainStep(self, plan, speed, varies), EvaluateEgoGraphs(speed)
+        evaluate = EvaluateInChunks if sampled else EvaluateAllNodes
+        return TrainStep(self, plan, speed, varies), evaluate(self, exact, speed)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Widths and order of operations."""
@@ -306,7 +309,6 @@ class EvaluateAllNodes:
     architecture: BuiltIn
     plan: NetworkPlan
     speed: Rates
-    sampled: bool
     stage: Stage = Stage.EVALUATE
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -314,8 +316,6 @@ class EvaluateAllNodes:
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
         whole = StepShape((LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges),), graph.num_nodes)
-        if self.sampled:
-            so_far = replace(so_far, pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
         seconds, peak = 0.0, ZERO
         shape = StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes)
         for size in self.plan.sizes(so_far, shape):

@@ -18,6 +18,8 @@ ADAM_BYTES_PER_PARAMETER = 16
 ADAM_SCRATCH = 3
 """Floats per parameter while torch's Adam updates one tensor: decayed gradient, root of the second moment, the same scaled."""
 
+INFERENCE_CHUNK_BYTES = 4 * 2**20
+"""Rows that layer-wise inference gathers at once where training samples the graph."""
 PAIRS_PER_CHUNK = 16_384
 """Pairs whose two ends are held at once when links are scored."""
 

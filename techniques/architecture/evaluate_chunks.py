@@ -1,0 +1,96 @@
+"""Evaluation of graphs that training samples: exact logits of every node in the memory of a few chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from techniques.architecture.costs import INFERENCE_CHUNK_BYTES, PAIRS_PER_CHUNK, LayerSize, Readout, products_per_sum
+from techniques.base import Stage
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES
+from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.hardware.rates import Rates
+from techniques.job import Job
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from techniques.architecture.built_in import BuiltIn, NetworkPlan
+
+SECONDS_PER_EDGE = 10e-9
+"""The kernel that finds each chunk's sources (measured, as for sampling)."""
+TIME_FACTOR = 3.0
+
+
+@dataclass(frozen=True)
+class EvaluateInChunks:
+    """Layer by layer; what a layer says of all nodes is on disk, and the kernel may drop it from memory."""
+
+    architecture: BuiltIn
+    plan: NetworkPlan
+    speed: Rates
+    stage: Stage = Stage.EVALUATE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph, place = so_far.facts.graph, self.speed.place
+        for label in ("batches", "sampling"):
+            so_far = so_far.drop(Place.HOST, label)
+        so_far = replace(so_far, pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
+        layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
+        sizes = self.plan.sizes(so_far, StepShape((layer,) * (len(self.plan.widths) - 1), graph.num_nodes))
+        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
+        kernel = FLOAT_BYTES * graph.num_nodes + graph.degrees.max + 2 * INDEX_BYTES * graph.num_nodes
+        tables = sum(sorted(self._tables(so_far, sizes))[-3:])
+        chunk = max(self._chunk_bytes(so_far, size) for size in sizes)
+        pairs = FLOAT_BYTES * self.plan.widths[-1] * 3 * PAIRS_PER_CHUNK if self.plan.readout is Readout.PAIRS else 0
+        on_host = kernel + tables + (chunk if place is Place.HOST else 2 * INFERENCE_CHUNK_BYTES) + pairs
+        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, Range.within(on_host, 0.3))
+        if place is Place.DEVICE:
+            so_far = so_far.spike(Phase.EVALUATE, place, Range.within(chunk, 0.3))
+        return so_far.spend(Phase.EVALUATE, Range.factor(self._seconds(so_far, sizes), TIME_FACTOR))
+
+    def _tables(self, so_far: Forecast, sizes: list[LayerSize]) -> list[float]:
+        """Bytes of the outputs that are small enough to stay in memory."""
+        columns = [size.columns_out for size in sizes] + [self.architecture.layer_cost(size).gathered for size in sizes]
+        found = [FLOAT_BYTES * so_far.facts.graph.num_nodes * one for one in columns]
+        return [one for one in found if one <= INFERENCE_CHUNK_BYTES]
+
+    def _chunk_bytes(self, so_far: Forecast, size: LayerSize) -> float:
+        """What one chunk of a layer takes: gathered rows, edges, and what the layer makes of them."""
+        columns = self.architecture.layer_cost(size).gathered
+        rows = max(INFERENCE_CHUNK_BYTES / (FLOAT_BYTES * columns), so_far.facts.graph.degrees.max + 1.0)
+        share = min(1.0, rows / (size.targets + size.edges))
+        sources = min(size.sources, share * (size.targets + size.edges))
+        chunk = replace(size, sources=sources, targets=share * size.targets, edges=share * size.edges, first=False)
+        chunk = replace(chunk, sparse_nonzeros=None, transform_first=False, columns_in=columns)
+        edge_bytes = (FLOAT_BYTES + INDEX_BYTES / 2) if so_far.fused else 4 * INDEX_BYTES
+        floats = self.architecture.layer_cost(chunk).inference + sources * columns
+        return FLOAT_BYTES * floats + edge_bytes * chunk.edges + INDEX_BYTES * sources
+
+    def _seconds(self, so_far: Forecast, sizes: list[LayerSize]) -> float:
+        seconds, speed = 0.0, self.speed
+        for size in sizes:
+            cost = self.architecture.layer_cost(size)
+            products = 2 * cost.gemm + cost.aggregated * products_per_sum(size, cost.gathered)
+            gathered = FLOAT_BYTES * min(size.edges + size.targets, 8 * size.sources) * cost.gathered
+            seconds += products / speed.flops_per_second + 4 * cost.moved / speed.bytes_per_second
+            seconds += SECONDS_PER_EDGE * size.edges
+            seconds += 2 * gathered / so_far.facts.hardware.memory_bandwidth_bytes_per_second
+            if speed.link_bytes_per_second is not None:
+                seconds += gathered / speed.link_bytes_per_second
+        return seconds
+
+    def build(self, job: Job) -> Job:
+        from techniques.architecture.layerwise import LayerWise
+        from techniques.architecture.network import Network
+
+        model = job.need("model")
+        assert isinstance(model, Network)
+        walk = LayerWise(job.need("structure"), job.need("device"), job.scratch)
+        features = job.need("features")
+
+        def predict(nodes: Tensor | None = None) -> Tensor:
+            every = walk.inference(model, features)
+            return every if nodes is None else every[nodes.cpu()]
+
+        return replace(job, predict=predict)

@@ -1,0 +1,123 @@
+"""Exact inference in the memory of a few chunks, whatever the size of the graph: for graphs that training samples.
+
+Layer by layer, as PyG's ``BasicGNN.inference``: every layer is finished for all nodes before the next begins, so no
+neighbourhood is computed twice. What a layer says of all nodes goes to a file behind a memory map, and every chunk of
+targets gathers the rows of its own neighbourhood only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from techniques.architecture.costs import INFERENCE_CHUNK_BYTES
+from techniques.representation.block import Block, on_device
+from techniques.sampling.kernels import NeighborKernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from techniques.architecture.network import Network
+    from techniques.remote.rows import RowStore
+    from techniques.sampling.structure import Structure
+
+Rows = Callable[["NDArray[np.int64]"], Tensor]
+
+
+class LayerWise:
+    """Walks one graph's layers on ``device``; files go to ``folder`` and are gone with the tensors behind them.
+
+    Args:
+        chunk_bytes: rows that a chunk gathers, and makes, at once; a node with more neighbours than that is a chunk of
+            its own.
+    """
+
+    def __init__(
+        self, structure: Structure, device: torch.device, folder: Path, chunk_bytes: int = INFERENCE_CHUNK_BYTES
+    ) -> None:
+        self.structure, self.device, self.folder, self.chunk_bytes = structure, device, folder, chunk_bytes
+        self.kernel = NeighborKernel(structure.colptr, structure.row, structure.num_nodes)
+        self.degrees = structure.degrees()
+
+    @torch.no_grad()
+    def inference(self, network: Network, features: RowStore) -> Tensor:
+        """What ``network`` says of every node in full neighbourhoods, [N, C] on the host."""
+        was_training = network.training
+        network.eval()
+        rows: Rows = features.rows
+        if network.embedding is not None:
+            table = network.embedding.weight
+            rows = lambda ids: table[torch.from_numpy(ids).to(table.device)]  # noqa: E731
+        out: Tensor | None = None
+        for index, conv in enumerate(network.convs):
+            out = self._layer(conv, rows, active=index < len(network.convs) - 1)
+            rows = _rows_of(out)
+        network.train(was_training)
+        assert out is not None, "a network has at least one layer"
+        return out
+
+    def _layer(self, conv: Any, rows: Rows, *, active: bool) -> Tensor:
+        projected = self._projected(conv, rows)
+        width = projected(np.zeros(1, np.int64)).size(1)
+        out: Tensor | None = None
+        for start, ids, block in self.neighborhoods(self._rows_per_chunk(width)):
+            made = conv.combine(projected(ids).to(self.device), on_device(block, self.device), 0)
+            out = self._table(made.size(1)) if out is None else out
+            out[start : start + block.num_targets] = made.relu_() if active else made
+        assert out is not None, "a graph has at least one node"
+        return out
+
+    def _projected(self, conv: Any, rows: Rows) -> Rows:
+        """Rows after the half that needs no neighbours; the rows themselves where a layer sums them first."""
+        given = rows(np.zeros(1, np.int64)).to(self.device)
+        made = conv.transform(given)
+        if made is given:
+            return rows
+        step = self._rows_per_chunk(max(given.size(1), made.size(1)))
+        table = self._table(made.size(1))
+        for start in range(0, self.structure.num_nodes, step):
+            ids = np.arange(start, min(start + step, self.structure.num_nodes))
+            table[start : start + ids.size] = conv.transform(rows(ids).to(self.device))
+        return _rows_of(table)
+
+    def neighborhoods(self, max_rows: int) -> Iterator[tuple[int, NDArray[np.int64], Block]]:
+        """Consecutive targets with all their in-edges: the first target, ids of the sources [S], targets first, and the
+        block over them. Targets and edges together are at most ``max_rows``, or one target's."""
+        structure, start = self.structure, 0
+        ends = structure.colptr[1:] + np.arange(1, structure.num_nodes + 1)  # edges and targets up to each node
+        while start < structure.num_nodes:
+            before = int(ends[start - 1]) if start else 0
+            stop = max(int(np.searchsorted(ends, before + max_rows, side="right")), start + 1)
+            hop = self.kernel.sample(np.arange(start, stop), [-1], 0, local_dtype=np.int32)
+            yield start, hop.node, self._block(start, stop, hop.node, hop.col_source)
+            start = stop
+
+    def _block(self, start: int, stop: int, ids: NDArray[np.int64], source: NDArray[np.integer]) -> Block:
+        """The rows of the graph's own matrix with sources by their place in ``ids``."""
+        block = self.structure.rows(start, stop)._replace(num_sources=ids.size, degrees=self.degrees[ids])
+        local = torch.from_numpy(source)
+        if block.csr is not None:
+            return block._replace(csr=block.csr._replace(source=local))
+        assert block.edge_index is not None, "full neighbourhoods are no dense matrices"
+        return block._replace(edge_index=torch.stack([local.long(), block.edge_index[1]]))
+
+    def _rows_per_chunk(self, columns: int) -> int:
+        return max(self.chunk_bytes // (4 * columns), 1)
+
+    def _table(self, columns: int) -> Tensor:
+        """[N, columns] float32: in memory where it is no larger than a chunk, else behind a file without a name."""
+        size = self.structure.num_nodes * columns
+        if 4 * size <= self.chunk_bytes:
+            return torch.empty(self.structure.num_nodes, columns)
+        with tempfile.NamedTemporaryFile(dir=self.folder, prefix="inference-") as file:
+            return torch.from_file(file.name, shared=True, size=size).view(-1, columns)
+
+
+def _rows_of(table: Tensor) -> Rows:
+    return lambda ids: table.index_select(0, torch.from_numpy(ids))
