@@ -17,6 +17,7 @@ from planner.proposal import (
     check,
     proposals,
 )
+from planner.ordering import with_order
 from planner.quantities import format_seconds
 from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict
@@ -91,7 +92,7 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
         if isinstance(proposed, Refusal):
             rejected.append(refused_by_option(proposed))
             continue
-        costed = fitted(facts, proposed, pins, draw)
+        costed = with_order(facts, fitted(facts, proposed, pins, draw), pins, draw)
         (usable if fits(facts, costed.figures) else short).append(costed)
     ranked = varied(order(facts, usable))
     found = tuple(_candidate(facts, one, short) for one in ranked)

@@ -178,12 +178,17 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 jobs = {name: job_of(one, kind, options.hidden, Path(folder)) for name, one in given.items()}
                 found = measured(jobs, options.rounds)
-            print(f"{kind:10}{'order s':>10}{'mean gap':>10}{'near':>8}{'epoch s':>10}{'ratio':>8}{'cpu':>8}{'pays':>8}")
+            print(
+                f"{kind:10}{'order s':>10}{'mean gap':>10}{'near':>8}{'epoch s':>10}{'ratio':>8}{'cpu':>8}{'pays':>8}"
+            )
             for name, (seconds, wall, busy) in found.items():
                 saved = found["as_given"][0] * (1 - wall)
                 pays = f"{took[name] / saved:8.0f}" if saved > 0 and name != "as_given" and wall < 0.98 else f"{'-':>8}"
                 gap, share = mean_gap(given[name]), near(given[name], rows)
-                print(f"{name:10}{took[name]:10.2f}{gap:10.3f}{share:8.2f}{seconds:10.4f}{wall:8.2f}{busy:8.2f}{pays}", flush=True)
+                print(
+                    f"{name:10}{took[name]:10.2f}{gap:10.3f}{share:8.2f}{seconds:10.4f}{wall:8.2f}{busy:8.2f}{pays}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -192,5 +192,3 @@ def _renumber(
                 position[begin + at] = start + by_source[at]
         elif count > 1:
             moved[begin : begin + count].sort()
-
-
