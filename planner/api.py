@@ -9,6 +9,7 @@ from typing import Any
 from planner.costing import Costed, candidate, cost, fits, fitted
 from planner.explain import nearest, one_per_fact, refused_by_option, refused_for_memory, too_large
 from planner.inspect.model import inspect_model
+from planner.ordering import with_order
 from planner.proposal import (
     BASELINE_NAME,
     Pins,
@@ -17,7 +18,6 @@ from planner.proposal import (
     check,
     proposals,
 )
-from planner.ordering import with_order
 from planner.quantities import format_seconds
 from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict

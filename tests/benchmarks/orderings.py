@@ -80,12 +80,12 @@ def opened(text: str) -> dict[str, Any]:
     if kind == "blocks":
         return blocks(int(float(numbers[0])), int(numbers[1]))
     stored = open_any(text)
-    arrays = {key: np.asarray(stored.read(key)) for key in stored.headers}
+    arrays: dict[str, Any] = {key: np.asarray(stored.read(key)) for key in stored.headers}
     if "x_data" in arrays:
         width = int(arrays["x_shape"][1])
         x = np.zeros((int(arrays["num_nodes"]), min(width, 256)), np.float32)
         node = np.repeat(np.arange(len(x)), np.diff(arrays["x_indptr"]))
-        kept = arrays["x_indices"] < x.shape[1]
+        kept = arrays["x_indices"] < int(x.shape[1])
         x[node[kept], arrays["x_indices"][kept]] = arrays["x_data"][kept]
         arrays["x"] = x
     return {key: arrays[key] for key in ("num_nodes", "edge_index", *NODE_KEYS) if key in arrays}
