@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from planner.costing import Costed, cost, fits
 from planner.proposal import Pins, check
 from planner.quantities import format_seconds
@@ -65,11 +67,12 @@ def _reason(facts: Facts, spec: JobSpec, draw: Draw, before: ForecastFigures, af
     saved = before.epoch_seconds.expected - after.epoch_seconds.expected
     takes = order_seconds(facts.graph, order)
     found = ball if order == RCM else community
+    epochs = math.ceil(takes / max(saved, 1e-9))
     return Reason(
         fact="node order",
         value=f"{given:.0%} of neighbours' rows found in the cache as given, {found:.0%} in the order {order}",
         rule=f"saves {LEAST_GAIN:.0%} of the time or more, rows in {CACHE_BYTES // 2**20} MiB of cache",
         source="measured: tests/benchmarks/orderings.py",
         text=f"saves about {format_seconds(saved)} of an epoch of {format_seconds(before.epoch_seconds.expected)}, "
-        f"takes about {format_seconds(takes)} once: back after {max(1, round(takes / max(saved, 1e-9)))} epochs",
+        f"takes about {format_seconds(takes)} once: back after {epochs} epoch{'s' if epochs > 1 else ''}",
     )

@@ -22,11 +22,11 @@ SIDE = 120
 
 @pytest.fixture(autouse=True)
 def small_cache(monkeypatch: Any) -> None:
-    """A cache of 2,048 rows of 16 floats, so that a graph of 14,400 nodes leaves it."""
-    monkeypatch.setattr(node_order, "CACHE_BYTES", 2**17)
+    """A cache of 2,048 rows of 64 floats, so that a graph of 14,400 nodes leaves it."""
+    monkeypatch.setattr(node_order, "CACHE_BYTES", 2**19)
 
 
-def stored_grid(seed: int | None, features: int = 4) -> ArrayGraph:
+def stored_grid(seed: int | None, features: int = 64) -> ArrayGraph:
     """A grid as of roads: mean degree 4, ids row by row, or shuffled."""
     at = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
     pairs = [(at[:, :-1], at[:, 1:]), (at[:-1], at[1:])]
@@ -48,7 +48,7 @@ def stored_grid(seed: int | None, features: int = 4) -> ArrayGraph:
 
 def planned(stored: ArrayGraph, profiled: Any, draws: bool = True, **settings: Any) -> Plan:
     facts = profiled(stored, model=ModelFacts(architecture="sage"))
-    pins = Pins({Slot.SAMPLING: "full_batch", Slot.REPRESENTATION: "csr"}, {"hidden": 16, **settings})
+    pins = Pins({Slot.SAMPLING: "full_batch", Slot.REPRESENTATION: "csr"}, {"hidden": 64, **settings})
     return make_plan(facts, pins, drawer(stored, facts.graph) if draws else None)
 
 
@@ -73,7 +73,7 @@ def test_the_same_graph_in_good_order_is_left_alone(profiled: Any) -> None:
 
 
 def test_what_fits_the_cache_is_left_alone(profiled: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(node_order, "CACHE_BYTES", 2**21)
+    monkeypatch.setattr(node_order, "CACHE_BYTES", 2**23)
     assert order_in(planned(stored_grid(seed=1), profiled)) == "as_given"
 
 
