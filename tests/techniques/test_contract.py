@@ -382,7 +382,8 @@ def test_every_named_choice_of_a_knob_is_forecast_and_trains(
         for value in knob.choices:
             if not isinstance(value, str):
                 continue
-            spec = with_option(facts, one, hidden=HIDDEN, batch_size=16, threads=1, **{knob.name: value})
+            chosen: dict[str, Any] = {knob.name: value}
+            spec = with_option(facts, one, hidden=HIDDEN, batch_size=16, threads=1, **chosen)
             if not check(facts, spec).usable:
                 continue
             for name, figure in ranges(forecast(spec, facts)).items():

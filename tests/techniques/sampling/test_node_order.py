@@ -35,7 +35,7 @@ def spec_of(facts: Any, order: str, **chosen: str) -> Any:
     slots = {Slot(name): value for name, value in {"sampling": "full_batch", "hardware": "cpu", **chosen}.items()}
     if chosen.get("architecture") == "gat":
         slots[Slot.REPRESENTATION] = "coo"
-    settings = {"node_order": order, "hidden": 8, "layers": 2, "threads": 1, "dropout": 0.0}
+    settings: dict[str, Any] = {"node_order": order, "hidden": 8, "layers": 2, "threads": 1, "dropout": 0.0}
     return make_spec(facts, Pins(slots, settings), {})
 
 
@@ -90,7 +90,7 @@ def test_rows_are_copied_as_far_as_they_are_asked_for(monkeypatch: Any) -> None:
     monkeypatch.setattr(renumbered, "ROWS_AT_ONCE", 3)
     values, order = np.arange(20, dtype=np.float16).reshape(10, 2), np.random.default_rng(0).permutation(10)
     rows = OrderedRows(values, order)
-    assert (rows.shape, rows.dtype, rows.ndim, len(rows)) == ((10, 2), np.float16, 2, 10)
+    assert (rows.shape, rows.ndim, len(rows)) == ((10, 2), 2, 10) and rows.dtype == values.dtype
     assert np.array_equal(rows[2:5], values[order[2:5]])
     assert np.array_equal(rows[np.array([4, 4, 0])], values[order[[4, 4, 0]]])
     assert np.array_equal(np.asarray(rows, dtype=np.float32), values[order].astype(np.float32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from techniques.sampling.kernels import build_csc
 from techniques.sampling.kernels.orders import community_order, degree_order, rcm_order, renumbered_csc
 from techniques.sampling.kernels.reuse import rows_in_order, rows_of_ball, rows_of_community
 
-FOUND = {
+FOUND: dict[str, Callable[..., Any]] = {
     "rcm": rcm_order,
     "community": lambda colptr, row, undirected: community_order(colptr, row, undirected, 50),
 }
 
 
-def both_ways(pairs: Any, nodes: int, seed: int | None = None) -> Any:
+def both_ways(pairs: Any, nodes: int, seed: int | None = None) -> tuple[Any, Any]:
     """CSC of undirected pairs, ids shuffled by a seed."""
     edges = np.array(pairs, np.int32).reshape(-1, 2).T
     edges = np.concatenate([edges, edges[::-1]], axis=1)
@@ -31,7 +32,9 @@ def both_ways(pairs: Any, nodes: int, seed: int | None = None) -> Any:
 def grid(side: int) -> list[tuple[int, int]]:
     at = np.arange(side * side).reshape(side, side)
     across, down = (at[:, :-1], at[:, 1:]), (at[:-1], at[1:])
-    return [pair for one, other in (across, down) for pair in zip(one.ravel(), other.ravel(), strict=True)]
+    return [
+        pair for one, other in (across, down) for pair in zip(one.ravel().tolist(), other.ravel().tolist(), strict=True)
+    ]
 
 
 def communities(count: int, size: int, degree: int, seed: int) -> list[tuple[int, int]]:
