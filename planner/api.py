@@ -9,6 +9,7 @@ from typing import Any
 from planner.costing import Costed, candidate, cost, fits, fitted
 from planner.explain import nearest, one_per_fact, refused_by_option, refused_for_memory, too_large
 from planner.inspect.model import inspect_model
+from planner.ordering import with_order
 from planner.proposal import (
     BASELINE_NAME,
     Pins,
@@ -91,7 +92,7 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
         if isinstance(proposed, Refusal):
             rejected.append(refused_by_option(proposed))
             continue
-        costed = fitted(facts, proposed, pins, draw)
+        costed = with_order(facts, fitted(facts, proposed, pins, draw), pins, draw)
         (usable if fits(facts, costed.figures) else short).append(costed)
     ranked = varied(order(facts, usable))
     found = tuple(_candidate(facts, one, short) for one in ranked)

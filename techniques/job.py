@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from techniques.architecture.network import Batch, Network
     from techniques.remote.links import LinkSplit
@@ -87,6 +89,8 @@ class Job:
     """Splits of the edges, for link prediction; ``labels`` and ``masks`` are then unused."""
     wait_seconds: Callable[[], float] = lambda: 0.0
     """Seconds that the trainer has waited for batches so far."""
+    node_order: NDArray[np.int64] | None = None
+    """[N] each node's id in the stored graph, where nodes are renumbered."""
 
     @property
     def num_train(self) -> int:
@@ -103,6 +107,16 @@ class Job:
         if value is None:
             raise OptionError(f"this combination of options provides no {name}", "Choose an option that does")
         return value
+
+    def as_given(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows [N, ...] of all nodes, in the order of the stored graph."""
+        if self.node_order is None:
+            return rows
+        import torch
+
+        back = torch.empty_like(rows)
+        back[torch.from_numpy(self.node_order).to(rows.device)] = rows
+        return back
 
     def moved_batches(self) -> Iterator[Batch]:
         """One epoch of batches where the model lives."""

@@ -88,7 +88,7 @@ class NodeJudge:
 
     def predictions(self) -> dict[str, Tensor]:
         """Logits and classes, or labels, of every node."""
-        logits = self._job.need("predict")().cpu()
+        logits = self._job.as_given(self._job.need("predict")()).cpu()
         several = self._job.need("labels").dim() == 2
         predicted = (logits > 0).to(torch.uint8) if several else self._shifted(logits).argmax(1)
         return {"logits": logits, "predictions": predicted}

@@ -10,6 +10,7 @@ from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepS
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, masked_loss
 from techniques.sampling.batches import needs_node_labels, reaches_context
+from techniques.sampling.node_order import node_order_knob, order_parts, order_recipe, order_verdict
 
 
 @dataclass(frozen=True)
@@ -65,18 +66,20 @@ class FullBatch:
             rule = "a full batch grows with the graph"
             grown = f"{facts.graph.num_nodes * facts.goal.grow:,.0f} nodes"
             return refuse("growth", grown, rule, "source, case D", "memory would grow without bound")
-        return USABLE
+        return order_verdict(facts, spec) or USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
-        return ()
+        return (node_order_knob(facts),)
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
-        return (WholeGraph(setting_int(spec.settings, "layers")),)
+        return (*order_parts(facts, spec), WholeGraph(setting_int(spec.settings, "layers")))
 
     def recipe(self, spec: JobSpec) -> str:
+        order = order_recipe(spec)
         if spec.options[Slot.REPRESENTATION] in ("csr", "dense"):
-            return f"loader = [data.to(device)]\nedges = adjacency(data)\n\n\n{masked_loss(inputs(spec).replace('adjacency(batch)', 'edges'))}"
-        return f"loader = [data.to(device)]\n\n\n{masked_loss(inputs(spec))}"
+            loss = masked_loss(inputs(spec).replace("adjacency(batch)", "edges"))
+            return f"{order}loader = [data.to(device)]\nedges = adjacency(data)\n\n\n{loss}"
+        return f"{order}loader = [data.to(device)]\n\n\n{masked_loss(inputs(spec))}"
 
 
 FULL_BATCH = FullBatch()

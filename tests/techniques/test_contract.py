@@ -370,6 +370,31 @@ def test_every_usable_combination_trains_and_predicts(
     assert ran >= 2
 
 
+@every_option
+def test_every_named_choice_of_a_knob_is_forecast_and_trains(
+    one: Option, tiny: Any, profiled: Any, make_job: Any
+) -> None:
+    """Knobs whose values are names choose between ways to do something; each must be one."""
+    import math
+
+    from tuner.training import train_epoch
+
+    stored = tiny()
+    facts = profiled(stored)
+    for knob in one.knobs(facts):
+        for value in knob.choices:
+            if not isinstance(value, str):
+                continue
+            chosen: dict[str, Any] = {knob.name: value}
+            spec = with_option(facts, one, hidden=HIDDEN, batch_size=16, threads=1, **chosen)
+            if not check(facts, spec).usable:
+                continue
+            for name, figure in ranges(forecast(spec, facts)).items():
+                assert 0 <= figure.low <= figure.expected <= figure.high < float("inf"), (name, value)
+            loss, finished = train_epoch(make_job(facts, stored, spec))
+            assert math.isfinite(loss) and finished, (knob.name, value)
+
+
 def test_cuda_without_a_gpu_says_so(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> None:
     if has_gpu():
         pytest.skip("this machine has a GPU")
