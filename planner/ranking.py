@@ -9,9 +9,10 @@ from planner.rules import DENSE_WORTH_IT
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, Objective
 
-ACCURACY_PRIOR = {"gat": 1.0, "sage": 1.05, "gcn": 1.15, "gin": 1.5}
+ACCURACY_PRIOR = {"gat": 1.0, "gatv2": 1.0, "sage": 1.05, "gcn": 1.15, "gin": 1.5}
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to
-a few points behind, GIN unstable with hubs (Bajaj et al., VLDB 2025, section 5). A prior to order candidates, replaced by measuring."""
+a few points behind, GIN unstable with hubs (Bajaj et al., VLDB 2025, section 5); GATv2 is within a point of GAT on node benchmarks (Brody et al.,
+ICLR 2022, tables 2 and 3). A prior to order candidates, replaced by measuring."""
 HETEROPHILY_HANDICAP = 1.5
 POINTLESS_SAMPLING_HANDICAP = 3.0
 TIGHT_SHARE = 0.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from techniques.architecture.gat import GAT
+from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.sage import SAGE
@@ -45,6 +46,7 @@ OPTIONS: tuple[Option, ...] = (
     SAGE,
     GCN,
     GAT,
+    GATV2,
     GIN,
     CPU,
     CUDA,

@@ -152,8 +152,14 @@ def trims(spec: JobSpec) -> bool:
 
 
 def weighs_edges(spec: JobSpec) -> bool:
-    """Whether messages carry GraphSAINT's weights; attention has no place for them."""
-    return bool(spec.settings.get("sample_coverage")) and spec.options[Slot.ARCHITECTURE] != "gat"
+    """Whether messages carry GraphSAINT's weights; attention and a maximum have no place for them."""
+    return bool(spec.settings.get("sample_coverage")) and sums_neighbors(spec)
+
+
+def sums_neighbors(spec: JobSpec) -> bool:
+    """Whether a weight per edge means anything to the layers."""
+    attends = spec.options[Slot.ARCHITECTURE] in ("gat", "gatv2")
+    return not attends and spec.settings.get("aggregator") != "max"
 
 
 def _recipes(spec: JobSpec, slots: tuple[Slot, ...]) -> list[str]:

@@ -51,6 +51,7 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
 
     architecture = option(Slot.ARCHITECTURE, job.spec.options[Slot.ARCHITECTURE])
     assert isinstance(architecture, BuiltIn)
+    architecture = architecture.configured(job.spec)
     plan = architecture.network_plan(job.facts, job.spec)
     shape = StepShape(tuple(LayerShape.homogeneous(*total) for total in shapes.totals), seeds=0)
     sizes = shape_sizes(
@@ -98,8 +99,9 @@ class _Whole(torch.nn.Module):
 
 def _custom_ops() -> dict[type, Any]:
     from techniques.architecture.convs import GAT, GCN, GIN, SAGE
+    from techniques.architecture.convs_gatv2 import GATv2
 
-    return dict.fromkeys((GCN, SAGE, GIN, GAT), _count_dense)
+    return dict.fromkeys((GCN, SAGE, GIN, GAT, GATv2), _count_dense)
 
 
 def _count_dense(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

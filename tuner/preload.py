@@ -8,6 +8,7 @@ import torch_geometric.loader
 import torch_geometric.nn
 
 import techniques.architecture.convs
+import techniques.architecture.convs_gatv2
 import techniques.architecture.network
 import techniques.sampling.loading
 import tuner.worker

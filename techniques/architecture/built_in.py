@@ -61,6 +61,14 @@ class BuiltIn(ABC):
     def pyg_layers(self) -> str:
         """Name of PyG's ready-made model of this kind, for recipes."""
 
+    def pyg_options(self) -> str:
+        """Further arguments of that model, each after a comma."""
+        return ""
+
+    def configured(self, spec: JobSpec) -> BuiltIn:
+        """The same architecture with the settings that are its alone."""
+        return self
+
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE
 
@@ -83,8 +91,9 @@ class BuiltIn(ABC):
         speed = rates(facts, spec)
         sampled = spec.options[Slot.SAMPLING] != "full_batch"
         ego = plan.readout is Readout.EGO
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, plan, speed)
-        return (TrainStep(self, plan, speed, sampled), evaluate)
+        this = self.configured(spec)
+        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(this, plan, speed)
+        return (TrainStep(this, plan, speed, sampled), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Widths and order of operations."""
@@ -138,6 +147,7 @@ class BuiltIn(ABC):
         ego, links = (spec.options[Slot.SAMPLING] == sampling for sampling in ("shadow_k_hop", "link_neighbor"))
         out = "" if ego or links else ", num_classes"
         more = f", heads={settings['heads']}" if "heads" in settings else ""
+        more += self.configured(spec).pyg_options()
         if weighs_edges(spec):  # the weights are in the adjacency already
             more = {"GraphSAGE": ', aggr="sum"', "GCN": ", normalize=False"}.get(name, "")
         widths = f"data.num_features, {settings['hidden']}, {settings['layers']}{out}"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
 from torch_geometric.utils import softmax
 
-from techniques.representation.block import Block, gcn_sum, neighbor_mean, neighbor_sum, scatter_sum
+from techniques.representation.block import Block, gcn_sum, neighbor_max, neighbor_mean, neighbor_sum, scatter_sum
 
 
 class GCN(GCNConv):  # type: ignore[misc]
@@ -52,10 +52,11 @@ def _inverse_roots(block: Block) -> Tensor:
 
 
 class SAGE(SAGEConv):  # type: ignore[misc]
-    """GraphSAGE with mean aggregation (Hamilton et al., NeurIPS 2017) over a block."""
+    """GraphSAGE with mean or max aggregation (Hamilton et al., NeurIPS 2017) over a block; max needs COO and dense rows."""
 
-    def __init__(self, in_channels: int, out_channels: int, transform_first: bool) -> None:
-        super().__init__(in_channels, out_channels)
+    def __init__(self, in_channels: int, out_channels: int, transform_first: bool, aggregator: str = "mean") -> None:
+        super().__init__(in_channels, out_channels, aggr=aggregator)
+        self._aggregate = neighbor_max if aggregator == "max" else neighbor_mean
         self.transform_first = transform_first
 
     def forward(self, x: Tensor, block: Block) -> Tensor:
@@ -74,7 +75,7 @@ class SAGE(SAGEConv):  # type: ignore[misc]
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         targets = slice(first_target, first_target + block.num_targets)
         if not self.transform_first:
-            out: Tensor = self.lin_l(neighbor_mean(block, projected))
+            out: Tensor = self.lin_l(self._aggregate(block, projected))
             return out.add_(self.lin_r(projected[targets]))
         neighbors, root = torch.split(projected, self.out_channels, dim=1)
         biased: Tensor = neighbor_mean(block, neighbors) + root[targets]
@@ -126,7 +127,7 @@ class GAT(GATConv):  # type: ignore[misc]
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         assert block.edge_index is not None, "GAT needs one message per edge: use the COO representation"
         h = projected.view(-1, self.heads, self.out_channels)
-        source, target = _with_self_loops(block, first_target)
+        source, target = with_self_loops(block, first_target)
         score_source, score_target = (h * self.att_src).sum(-1), (h * self.att_dst).sum(-1)
         last = first_target + block.num_targets
         score = score_source.index_select(0, source) + score_target[first_target:last].index_select(0, target)
@@ -139,7 +140,7 @@ class GAT(GATConv):  # type: ignore[misc]
         return biased
 
 
-def _with_self_loops(block: Block, first_target: int) -> Tensor:
+def with_self_loops(block: Block, first_target: int) -> Tensor:
     """Edges of the block and one loop per target; loops stored in the graph were dropped when it was sorted."""
     assert block.edge_index is not None
     targets = torch.arange(block.num_targets, device=block.edge_index.device)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import (
     LayerCost,
     LayerSize,
@@ -15,6 +15,9 @@ from techniques.architecture.costs import (
     sparse_backward,
     sparse_forward,
 )
+from techniques.base import Knob, Slot, Verdict, refuse
+from techniques.facts import Facts
+from techniques.job import JobSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,17 +30,42 @@ class Sage(BuiltIn):
     name = "sage"
     text = "GraphSAGE: made for sampled batches and growing graphs"
     can_transform_first = True
+    aggregator: str = "mean"
+
+    def configured(self, spec: JobSpec) -> Sage:
+        return replace(self, aggregator=str(spec.settings["aggregator"]))
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        if spec.settings["aggregator"] == "max" and spec.options[Slot.REPRESENTATION_FEATURES] == "csr":
+            rule = "the largest of the neighbours' rows is taken before their product with the weight"
+            return refuse("aggregator", "max", rule, "PyG SAGEConv", "sparse rows are multiplied, never compared")
+        return super().check(facts, spec)
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        text = "what stands for the neighbours: mean, or max column by column"
+        aggregator = Knob(name="aggregator", text=text, default="mean", choices=("mean", "max"), tuned=False)
+        return (*super().knobs(facts), aggregator)
+
+    def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
+        """The maximum of products is not the product of the maximum: no transform first."""
+        plan = super().network_plan(facts, spec)
+        return replace(plan, transform_first=False) if spec.settings["aggregator"] == "max" else plan
 
     def layer_cost(self, size: LayerSize) -> LayerCost:
+        if self.aggregator == "max":
+            return _largest(size)
         return _transform_first(size) if size.transform_first else _aggregate_first(size)
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.convs import SAGE
 
-        return SAGE(columns_in, columns_out, transform_first)
+        return SAGE(columns_in, columns_out, transform_first, self.aggregator)
 
     def pyg_layers(self) -> str:
         return "GraphSAGE"
+
+    def pyg_options(self) -> str:
+        return ', aggr="max"' if self.aggregator == "max" else ""
 
 
 def _aggregate_first(size: LayerSize) -> LayerCost:
@@ -63,6 +91,32 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
         input_gemm=0.0 if size.first else 2 * product,
         aggregated=(1 if size.first else 2) * size.edges * size.columns_in,
         moved=aggregation_moved(size, size.columns_in) + 2 * target_in + activations_moved(size),
+        parameters=(2 * size.columns_in + 1) * size.columns_out,
+        gathered=size.columns_in,
+    )
+
+
+def _largest(size: LayerSize) -> LayerCost:
+    """Max keeps the largest rows, and gathers those of all edges again for the backward pass."""
+    target_in, source_in = size.targets * size.columns_in, size.sources * size.columns_in
+    target, messages = size.targets * size.columns_out, size.edges * size.columns_in
+    product = size.targets * size.columns_in * size.columns_out
+    # Gradients of the root and of the largest; a row per edge, the largest beside it, and how many tie.
+    to_input = max(
+        target + 2 * target_in + source_in + target_in,
+        source_in + 2 * target_in + 2 * messages + 2 * target_in,
+        2 * source_in + 2 * target_in + messages,
+    )
+    return LayerCost(
+        output=target,
+        saved=target_in,
+        forward=target_in + max(messages, 2 * target, dropped_out(size)),
+        backward=target_in + target if size.first else to_input,
+        inference=target_in + max(messages, 2 * target),
+        gemm=2 * product,
+        input_gemm=0.0 if size.first else 2 * product,
+        aggregated=(1 if size.first else 4) * messages,
+        moved=(4 if size.first else 8) * messages + 4 * target_in + activations_moved(size),
         parameters=(2 * size.columns_in + 1) * size.columns_out,
         gathered=size.columns_in,
     )

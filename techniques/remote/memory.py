@@ -16,6 +16,8 @@ LINK_BYTES_PER_EDGE = {False: 16, True: 12}
 LINK_SCRATCH_BYTES_PER_EDGE = 13
 LINK_SECONDS_PER_EDGE = 200e-9
 """Splitting sorts a key per edge (measured at 60 M edges)."""
+ADDS_LOOPS = ("gcn", "gat", "gatv2")
+"""Architectures whose layers add a loop of their own to every node, as PyG's do."""
 POINTER_BYTES = 8
 SOURCE_BYTES = 4
 """The structure keeps one int32 source per edge up to 2**31 nodes."""
@@ -107,7 +109,7 @@ class StructureInMemory:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
-        adds_loops = spec.options[Slot.ARCHITECTURE] in ("gcn", "gat")
+        adds_loops = spec.options[Slot.ARCHITECTURE] in ADDS_LOOPS
         return (ReadGraph(), SortEdges(drop_self_loops=adds_loops))
 
     def recipe(self, spec: JobSpec) -> str:
@@ -115,7 +117,7 @@ class StructureInMemory:
         if spec.options[Slot.SAMPLING] == "link_neighbor":
             holds = "x, edge_index (what messages may use) and train_edge_index [2, M] (positives)"
         text = f'# A torch_geometric.data.Data with {holds}\ndata = torch.load("graph.pt", weights_only=False)'
-        if spec.options[Slot.ARCHITECTURE] not in ("gcn", "gat"):
+        if spec.options[Slot.ARCHITECTURE] not in ADDS_LOOPS:
             return text
         loops = "data.edge_index = remove_self_loops(data.edge_index)[0]  # the layers add loops of their own"
         return f"from torch_geometric.utils import remove_self_loops\n{text}\n{loops}"

@@ -92,6 +92,15 @@ def neighbor_mean(block: Block, h: Tensor) -> Tensor:
     return neighbor_sum(block, h) / block.in_degrees().clamp_(min=1.0).unsqueeze(1)
 
 
+def neighbor_max(block: Block, h: Tensor) -> Tensor:
+    """Largest of the sources' rows for every target, column by column, 0 for targets without sources: [S, F] -> [T, F].
+
+    Weights are left out: a row is the largest or it is not.
+    """
+    assert block.edge_index is not None, "max needs one message per edge: use the COO representation"
+    return _Max.apply(h, block.edge_index, block.num_targets)  # type: ignore[no-any-return,no-untyped-call]
+
+
 def gcn_sum(block: Block, h: Tensor, inverse_root: Tensor, first_target: int = 0) -> Tensor:
     """D^-1/2 (A + I) D^-1/2 h, targets only: [S, F] -> [T, F] (Kipf and Welling 2017, equation 2).
 
@@ -112,6 +121,32 @@ def _product(ptr: Tensor, index: Tensor, values: Tensor, num_columns: int, h: Te
     matrix = torch.sparse_csr_tensor(ptr, index, values, size=shape, check_invariants=False)
     out = h.new_empty(shape[0], h.size(1))
     return torch.addmm(out, matrix, h, beta=0, out=out)
+
+
+class _Max(torch.autograd.Function):
+    """Keeps no row per edge: the backward pass gathers them again to find those that equal the largest.
+
+    Sources that tie share the gradient, as in torch's ``scatter_reduce``, which keeps all rows.
+    """
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, h: Tensor, edge_index: Tensor, num_targets: int) -> Tensor:
+        messages = h.index_select(0, edge_index[0])
+        index = edge_index[1].unsqueeze(1).expand_as(messages)
+        largest = messages.new_zeros(num_targets, h.size(1))
+        largest.scatter_reduce_(0, index, messages, "amax", include_self=False)
+        ctx.save_for_backward(h, largest, edge_index)
+        return largest
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        h, largest, edge_index = ctx.saved_tensors  # type: ignore[attr-defined]
+        source, target = edge_index
+        share = h.index_select(0, source)
+        share.eq_(largest.index_select(0, target))
+        ties = scatter_sum(share, target, largest.size(0))
+        share.mul_((grad / ties.clamp_(min=1.0)).index_select(0, target))
+        return scatter_sum(share, source, h.size(0)), None, None
 
 
 class _FusedSum(torch.autograd.Function):

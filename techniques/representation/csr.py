@@ -35,10 +35,13 @@ class CsrAdjacency:
     text: str = "sparse matrix: fused product, no message per edge in memory"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        if spec.options[Slot.ARCHITECTURE] == "gat":
+        if (name := spec.options[Slot.ARCHITECTURE]) in ("gat", "gatv2"):
             rule = "the fused product needs one weight per edge, attention computes one per head"
-            text = "a sparse adjacency saves GAT nothing: it needs every message"
-            return refuse("architecture", "gat", rule, "PyG, message_passing.py", text)
+            text = "a sparse adjacency saves attention nothing: it needs every message"
+            return refuse("architecture", name, rule, "PyG, message_passing.py", text)
+        if spec.settings.get("aggregator") == "max":
+            rule = "the fused product sums, it cannot take the largest"
+            return refuse("aggregator", "max", rule, "PyG, message_passing.py", "the maximum needs every message")
         return USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:

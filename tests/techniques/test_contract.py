@@ -52,7 +52,7 @@ def with_option(facts: Facts, one: Option, **settings: Any) -> JobSpec:
     helpful = {Slot.HARDWARE: "cpu"}
     if one.name == "memmap":
         helpful[Slot.SAMPLING] = "neighbor"
-    if one.name == "gat":
+    if one.name in ("gat", "gatv2"):
         helpful[Slot.REPRESENTATION] = "coo"
     if facts.task is Task.LINK:
         helpful[Slot.SAMPLING] = "link_neighbor"

@@ -16,10 +16,11 @@ from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamp
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import Readout, StepCost, shape_sizes, step_cost
 from techniques.architecture.gat import GAT
+from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.network import Batch
-from techniques.architecture.sage import SAGE
+from techniques.architecture.sage import SAGE, Sage
 from techniques.forecast import LayerShape, StepShape
 from techniques.remote.rows import DenseRows, RowStore, SparseRows
 from techniques.sampling.blocks import subgraph_block
@@ -30,6 +31,10 @@ from techniques.sampling.neighbor_sampler import NeighborSampler
 from techniques.sampling.structure import Structure
 from tuner.training import loss_of
 
+MAX = Sage(aggregator="max")
+ATTENTION = (GAT, GATV2)
+LOOPED = (GCN, *ATTENTION)
+COO_ONLY = (*ATTENTION, MAX)
 NODES, EDGES = 3000, 36_000
 TOLERANCE = 0.06
 """Small tensors (parameters, degrees, pointers) are left out of the ledger; the steps here are small."""
@@ -61,33 +66,39 @@ class Case:
     def __str__(self) -> str:
         form = f"{'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
-        return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}"
+        aggregator = "-max" if self.architecture is MAX else ""
+        return f"{self.architecture.name}{aggregator}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}"
 
 
 def _orders(architecture: BuiltIn) -> tuple[bool, ...]:
     """Whether the first layer transforms first."""
-    return (True,) if architecture in (GCN, GAT) else (False, True)
+    if architecture is MAX:
+        return (False,)
+    return (True,) if architecture in LOOPED else (False, True)
 
 
 def _cases() -> list[Case]:
     found = []
-    for architecture in (GCN, SAGE, GIN, GAT):
-        for fused in (False, True) if architecture is not GAT else (False,):
+    for architecture in (GCN, SAGE, GIN, GAT, GATV2, MAX):
+        for fused in (False, True) if architecture not in COO_ONLY else (False,):
             for sampling in SAMPLINGS:
-                for sparse in (False, True):
-                    only_first = sparse or architecture in (GCN, GAT)
-                    for transform_first in (True,) if only_first else (False, True):
+                for sparse in (False, True) if architecture is not MAX else (False,):
+                    only_first = sparse or architecture in LOOPED
+                    for transform_first in (True,) if only_first else _orders(architecture):
                         found.append(Case(architecture, fused, sampling, sparse, transform_first))
-    for architecture in (GCN, SAGE, GIN, GAT):
-        for fused in (False, True) if architecture is not GAT else (False,):
+    for architecture in (GCN, SAGE, GIN, GAT, GATV2, MAX):
+        for fused in (False, True) if architecture not in COO_ONLY else (False,):
             for sampling in (*SUBGRAPHS, "pairs", "trimmed pairs"):
                 found += [Case(architecture, fused, sampling, False, first) for first in _orders(architecture)]
-                found.append(Case(architecture, fused, sampling, True, True))
+                if architecture is not MAX:
+                    found.append(Case(architecture, fused, sampling, True, True))
+            first = _orders(architecture)[-1]
             # Wide readouts and embeddings; one layer.
-            found.append(Case(architecture, fused, "ego graphs", False, True, widths=(16, 96, 40)))
-            found.append(Case(architecture, fused, "pairs", False, True, widths=(16, 96, 96)))
-            found.append(Case(architecture, fused, "weighted subgraph", False, True, widths=(64, 6), dropout=0.0))
-    found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, SAGE, GIN)]
+            found.append(Case(architecture, fused, "ego graphs", False, first, widths=(16, 96, 40)))
+            found.append(Case(architecture, fused, "pairs", False, first, widths=(16, 96, 96)))
+            found.append(Case(architecture, fused, "weighted subgraph", False, first, widths=(64, 6), dropout=0.0))
+    found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, GATV2, SAGE, GIN)]
+    found.append(Case(MAX, False, "full", False, False, widths=(16, 96, 40)))
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
     return found
 
@@ -132,7 +143,7 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
 
 
 def _heads(case: Case) -> int:
-    return 4 if case.architecture is GAT else 1
+    return 4 if case.architecture in ATTENTION else 1
 
 
 def _live_bytes(network: Any, batch: Batch) -> int:
@@ -159,7 +170,7 @@ def _batch(case: Case) -> Batch:
     rng = np.random.default_rng(0)
     half = rng.integers(0, NODES, (2, EDGES // 2)).astype(np.int32)
     edges = np.concatenate([half, half[::-1]], axis=1)
-    structure = Structure.build(edges, NODES, True, case.architecture in (GCN, GAT))
+    structure = Structure.build(edges, NODES, True, case.architecture in LOOPED)
     structure.fused = case.fused
     features = _features(rng, case)
     labels = torch.from_numpy(rng.integers(0, case.widths[-1], NODES))
