@@ -230,6 +230,11 @@ def _check_value(knob: Knob, value: SettingValue) -> None:
             names = ", ".join(map(str, knob.choices))
             raise OptionError(f"{knob.name} must be one of {names}, got {value!r}", remedy)
         return
+    if isinstance(knob.default, float):
+        least, most = knob.low or 0.0, float("inf") if knob.high is None else knob.high
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            raise OptionError(f"{knob.name} must be a number from {least:g} to {most:g}, got {value!r}", remedy)
+        return
     low, high = int(1 if knob.low is None else knob.low), float("inf") if knob.high is None else knob.high
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         limit = f"of at least {low}" if knob.high is None else f"from {low} to {int(high)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from techniques.architecture.appnp import APPNP
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
@@ -48,6 +49,7 @@ OPTIONS: tuple[Option, ...] = (
     GAT,
     GATV2,
     GIN,
+    APPNP,
     CPU,
     CUDA,
     SINGLE,

@@ -143,7 +143,7 @@ def saint_loss(arguments: str) -> str:
 
 def saint_adjacency(architecture: str) -> str:
     """A sparse matrix with GraphSAINT's weights of edges, normalised by the degrees of the whole graph."""
-    return {"gcn": GCN_ADJACENCY, "sage": MEAN_ADJACENCY}.get(architecture, SUM_ADJACENCY)
+    return {"gcn": GCN_ADJACENCY, "appnp": GCN_ADJACENCY, "sage": MEAN_ADJACENCY}.get(architecture, SUM_ADJACENCY)
 
 
 def trims(spec: JobSpec) -> bool:

@@ -100,8 +100,9 @@ class _Whole(torch.nn.Module):
 def _custom_ops() -> dict[type, Any]:
     from techniques.architecture.convs import GAT, GCN, GIN, SAGE
     from techniques.architecture.convs_gatv2 import GATv2
+    from techniques.architecture.propagation import Dense
 
-    return dict.fromkeys((GCN, SAGE, GIN, GAT, GATv2), _count_dense)
+    return dict.fromkeys((GCN, SAGE, GIN, GAT, GATv2, Dense), _count_dense)
 
 
 def _count_dense(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

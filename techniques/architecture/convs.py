@@ -32,7 +32,7 @@ class GCN(GCNConv):  # type: ignore[misc]
         return F.linear(x, self.lin.weight)
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
-        roots = _inverse_roots(block) if self._roots is None else self._roots
+        roots = inverse_roots(block) if self._roots is None else self._roots
         out: Tensor = gcn_sum(block, projected, roots, first_target) + self.bias
         return out
 
@@ -43,7 +43,7 @@ class GCN(GCNConv):  # type: ignore[misc]
         self._roots = None if degrees is None else (degrees + 1.0).rsqrt()
 
 
-def _inverse_roots(block: Block) -> Tensor:
+def inverse_roots(block: Block) -> Tensor:
     """(degree + 1)^-1/2 of every source; a source that is no target has no edge of its own in the block."""
     if block.degrees is not None:
         return (block.degrees + 1.0).rsqrt_()

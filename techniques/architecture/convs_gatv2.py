@@ -32,7 +32,7 @@ class GATv2(GATv2Conv):  # type: ignore[misc]
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         assert block.edge_index is not None, "GATv2 needs one message per edge: use the COO representation"
-        as_source, as_target = projected.split(self.heads * self.out_channels, dim=1)
+        as_source, as_target = torch.split(projected, self.heads * self.out_channels, dim=1)
         source, target = with_self_loops(block, first_target)
         rows = as_source.index_select(0, source)
         last = first_target + block.num_targets

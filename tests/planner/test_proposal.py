@@ -112,7 +112,7 @@ def test_fanouts_and_layers_that_contradict_are_refused(make_facts: Any) -> None
 
 def test_a_width_that_heads_do_not_divide_refuses_attention_only(make_facts: Any) -> None:
     specs, refusals = split(make_facts(), Pins({}, {"hidden": 30}))
-    assert {spec.options[Slot.ARCHITECTURE] for spec in specs} == {"gcn", "sage", "gin"}
+    assert {spec.options[Slot.ARCHITECTURE] for spec in specs} == {"gcn", "sage", "gin", "appnp"}
     assert any("30" in refusal.verdict.reasons[0].text for refusal in refusals)
 
 

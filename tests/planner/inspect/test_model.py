@@ -28,7 +28,7 @@ def test_own_modules_come_later() -> None:
 def test_unknown_names_get_a_suggestion() -> None:
     with pytest.raises(OptionError, match="Did you mean 'graphsage'"):
         inspect_model("graphsag")
-    with pytest.raises(OptionError, match="Use one of gcn, sage, gat, gin"):
+    with pytest.raises(OptionError, match="Use one of gcn, sage, gat, gatv2, gin"):
         inspect_model("transformer")
 
 

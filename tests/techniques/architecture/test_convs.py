@@ -19,8 +19,24 @@ from techniques.sampling.structure import Structure
 
 NODES, WIDTH, OUT, HEADS = 40, 12, 8, 4
 FORMS = ["coo", "csr"]
-LAYERS = ["gcn", "sage", "sage-transform-first", "gin", "gin-transform-first", "gat", "gat-mean", "v2gat", "v2gat-mean", "sage-max"]
-CASES = [(layer, form) for layer in LAYERS for form in FORMS if not ((layer.endswith("max") or "gat" in layer) and form == "csr")]
+LAYERS = [
+    "gcn",
+    "sage",
+    "sage-transform-first",
+    "gin",
+    "gin-transform-first",
+    "gat",
+    "gat-mean",
+    "v2gat",
+    "v2gat-mean",
+    "sage-max",
+]
+CASES = [
+    (layer, form)
+    for layer in LAYERS
+    for form in FORMS
+    if not ((layer.endswith("max") or "gat" in layer) and form == "csr")
+]
 every_case = pytest.mark.parametrize(("layer", "form"), CASES)
 either_direction = pytest.mark.parametrize("undirected", [True, False])
 
@@ -69,7 +85,9 @@ def theirs(layer: str, state: dict[str, Tensor]) -> nn.Module:
     elif layer.startswith("gin"):
         made = GINConv(nn.Sequential(nn.Linear(WIDTH, OUT), nn.ReLU(), nn.Linear(OUT, OUT)))
     elif layer.startswith("v2gat"):
-        made = GATv2Conv(WIDTH, OUT, heads=HEADS, concat=False) if "-" in layer else GATv2Conv(WIDTH, OUT // HEADS, HEADS)
+        made = (
+            GATv2Conv(WIDTH, OUT, heads=HEADS, concat=False) if "-" in layer else GATv2Conv(WIDTH, OUT // HEADS, HEADS)
+        )
     elif layer == "gat":
         made = GATConv(WIDTH, OUT // HEADS, heads=HEADS)
     else:

@@ -13,6 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch_geometric.data import Data
 from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamplerInput
 
+from techniques.architecture.appnp import Appnp
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import Readout, StepCost, shape_sizes, step_cost
 from techniques.architecture.gat import GAT
@@ -32,8 +33,9 @@ from techniques.sampling.structure import Structure
 from tuner.training import loss_of
 
 MAX = Sage(aggregator="max")
+PROPAGATED = Appnp(propagation_steps=3)
 ATTENTION = (GAT, GATV2)
-LOOPED = (GCN, *ATTENTION)
+LOOPED = (GCN, *ATTENTION, PROPAGATED)
 COO_ONLY = (*ATTENTION, MAX)
 NODES, EDGES = 3000, 36_000
 TOLERANCE = 0.06
@@ -99,6 +101,11 @@ def _cases() -> list[Case]:
             found.append(Case(architecture, fused, "weighted subgraph", False, first, widths=(64, 6), dropout=0.0))
     found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, GATV2, SAGE, GIN)]
     found.append(Case(MAX, False, "full", False, False, widths=(16, 96, 40)))
+    for fused in (False, True):
+        for sampling in ("full", "whole blocks", "subgraph", "weighted subgraph", "pairs"):
+            found += [Case(PROPAGATED, fused, sampling, sparse, False) for sparse in (False, True)]
+        found.append(Case(PROPAGATED, fused, "full", False, False, widths=(16, 96, 40)))
+        found.append(Case(PROPAGATED, fused, "full", False, False, widths=(96, 40), dropout=0.0))
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
     return found
 

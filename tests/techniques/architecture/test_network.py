@@ -27,7 +27,9 @@ CASES = [
     ("gat", "coo"),
     ("gatv2", "coo"),
 ]
+PROPAGATED = [("appnp", "coo"), ("appnp", "csr")]
 every_case = pytest.mark.parametrize(("architecture", "representation"), CASES)
+every_network = pytest.mark.parametrize(("architecture", "representation"), CASES + PROPAGATED)
 CPU = torch.device("cpu")
 
 
@@ -61,7 +63,7 @@ def full_forward(job: Job, degrees: Tensor | None = None) -> Tensor:
     return out
 
 
-@every_case
+@every_network
 @pytest.mark.parametrize("features", ["dense", "sparse"])
 @pytest.mark.parametrize("undirected", [True, False])
 def test_inference_is_the_full_forward_pass(
