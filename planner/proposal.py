@@ -11,6 +11,7 @@ from techniques.base import Knob, SettingValue, Slot, Verdict
 from techniques.errors import OptionError
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec, Training, setting_int
+from techniques.recipe import PRECOMPUTED, ROW_SAMPLERS
 from techniques.sampling.neighbor import default_fanouts
 
 BASELINE_NAME = "pyg-default"
@@ -84,6 +85,8 @@ def proposals(facts: Facts, pins: Pins) -> Iterator[JobSpec | Refusal]:
     for hardware in _choices(Slot.HARDWARE, pins):
         for architecture in _architectures(facts, pins):
             for sampling in _samplers(facts, pins):
+                if not _worth_saying(facts, pins, architecture, sampling):
+                    continue
                 for representation in _choices(Slot.REPRESENTATION, pins):
                     yield _proposal(
                         facts,
@@ -253,6 +256,13 @@ def _samplers(facts: Facts, pins: Pins) -> tuple[str, ...]:
     if Slot.SAMPLING in pins.options:
         return names
     return tuple(name for name in names if (name == "link_neighbor") == (facts.task is Task.LINK))
+
+
+def _worth_saying(facts: Facts, pins: Pins, architecture: str, sampling: str) -> bool:
+    """Rows and neighbours never go together: refusals are for those who asked for either."""
+    if Slot.SAMPLING in pins.options or Slot.ARCHITECTURE in pins.options or facts.model.architecture:
+        return True
+    return sampling in ROW_SAMPLERS if architecture in PRECOMPUTED else sampling != "rows"
 
 
 def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:

@@ -14,6 +14,10 @@ from techniques.sampling.seeds import draws_balanced
 
 BEFORE_FEATURES = (Slot.PARALLEL, Slot.HARDWARE, Slot.REMOTE, Slot.COARSENING, Slot.REMOTE_FEATURES)
 BEFORE_OPTIMIZER = (Slot.REPRESENTATION_FEATURES, Slot.REPRESENTATION, Slot.ARCHITECTURE)
+PRECOMPUTED = ("sgc", "sign")
+"""Architectures whose features are propagated before training."""
+ROW_SAMPLERS = ("full_batch", "rows")
+"""Samplers that serve them: plain rows."""
 IMPORTS = "import torch\nimport torch.nn.functional as F"
 GENERATED = """\
 from torch_geometric.utils import degree
@@ -154,6 +158,11 @@ def trims(spec: JobSpec) -> bool:
 def weighs_edges(spec: JobSpec) -> bool:
     """Whether messages carry GraphSAINT's weights; attention and a maximum have no place for them."""
     return bool(spec.settings.get("sample_coverage")) and sums_neighbors(spec)
+
+
+def precomputes(spec: JobSpec) -> bool:
+    """Whether features are propagated before training, so that a step needs rows alone."""
+    return spec.options[Slot.ARCHITECTURE] in PRECOMPUTED
 
 
 def sums_neighbors(spec: JobSpec) -> bool:

@@ -10,6 +10,7 @@ import torch_geometric.nn
 import techniques.architecture.convs
 import techniques.architecture.convs_gatv2
 import techniques.architecture.network
+import techniques.architecture.propagated
 import techniques.architecture.propagation
 import techniques.sampling.loading
 import tuner.worker

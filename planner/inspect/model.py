@@ -5,7 +5,7 @@ from __future__ import annotations
 from techniques.errors import OptionError
 from techniques.facts import ModelFacts
 
-ARCHITECTURES = ("gcn", "sage", "gat", "gatv2", "gin", "appnp")
+ARCHITECTURES = ("gcn", "sage", "gat", "gatv2", "gin", "appnp", "sgc", "sign")
 ALIASES = {"graphsage": "sage"}
 
 

@@ -16,7 +16,7 @@ LINK_BYTES_PER_EDGE = {False: 16, True: 12}
 LINK_SCRATCH_BYTES_PER_EDGE = 13
 LINK_SECONDS_PER_EDGE = 200e-9
 """Splitting sorts a key per edge (measured at 60 M edges)."""
-ADDS_LOOPS = ("gcn", "gat", "gatv2", "appnp")
+ADDS_LOOPS = ("gcn", "gat", "gatv2", "appnp", "sgc")
 """Architectures whose layers add a loop of their own to every node, as PyG's do."""
 POINTER_BYTES = 8
 SOURCE_BYTES = 4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec
-from techniques.recipe import trims, weighs_edges
+from techniques.recipe import precomputes, trims, weighs_edges
 from techniques.representation.coo import UseBlocks
 
 INDEX_BYTES = 4
@@ -55,6 +55,8 @@ class CsrAdjacency:
         return (UseBlocks(fused=True, edge_bytes=edge_bytes, row_bytes=INDEX_BYTES * rows),)
 
     def recipe(self, spec: JobSpec) -> str:
+        if precomputes(spec):
+            return ""
         if trims(spec):
             return "# PyG trims layers of edge_index only, so no sparse matrix is made of a batch."
         return "" if weighs_edges(spec) else RECIPE

@@ -8,8 +8,9 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import inputs, masked_loss
+from techniques.recipe import inputs, masked_loss, precomputes
 from techniques.sampling.batches import needs_node_labels
+from techniques.sampling.rows import AllRows
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,13 @@ class FullBatch:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if precomputes(spec):
+            return (AllRows(setting_int(spec.settings, "layers")),)
         return (WholeGraph(setting_int(spec.settings, "layers")),)
 
     def recipe(self, spec: JobSpec) -> str:
+        if precomputes(spec):
+            return f"loader = [data.to(device)]\n\n\n{masked_loss('batch.x')}"
         if spec.options[Slot.REPRESENTATION] == "csr":
             return f"loader = [data.to(device)]\nedges = adjacency(data)\n\n\n{masked_loss('batch.x, edges')}"
         return f"loader = [data.to(device)]\n\n\n{masked_loss(inputs(spec))}"
