@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.costing import Costed, candidate, cost, fits, fitted
-from planner.explain import nearest, refused_by_option, refused_for_memory, too_large_whole
+from planner.explain import nearest, one_per_fact, refused_by_option, refused_for_memory, too_large
 from planner.inspect.model import inspect_model
 from planner.proposal import (
     BASELINE_NAME,
@@ -116,8 +116,8 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed]) -> Candidate:
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
     if samples_for_nothing(costed):
         warned += ("one batch holds all training nodes: sampling drops neighbours without saving a step",)
-    why = reasons(facts, costed) + too_large_whole(facts, costed, short) + judgements(facts)
-    made = candidate(facts, costed, why)
+    why = reasons(facts, costed) + too_large(facts, costed, short) + judgements(facts)
+    made = candidate(facts, costed, one_per_fact(why))
     return made.model_copy(update={"warnings": warned})
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from planner.proposal import Pins, check, make_spec, spec_name
 from planner.quantities import format_bytes
 from planner.records import Candidate, ForecastFigures
+from techniques.architecture.bf16 import has_bf16
 from techniques.base import Reason, SettingValue, Slot
 from techniques.facts import Facts
-from techniques.forecast import Draw, Range
+from techniques.forecast import Draw, Phase, Range
 from techniques.job import JobSpec, forecast
 
 BASELINE_HOST_BYTES = Range(285e6, 298e6, 320e6)
@@ -20,6 +21,8 @@ FULL_BATCH_EPOCHS = Range(80, 150, 250)
 """Published times to accuracy over epoch times: 110 to 230 full-batch epochs; some 450 sampled steps on arxiv and
 reddit, never under 3 epochs (Bajaj et al., VLDB 2025, table 3)."""
 BATCH_FALLBACKS = (512, 256, 128, 64, 32)
+CHECKPOINTED = "the same numbers from less memory, one more forward pass a step"
+NARROW = "half of what layers keep for the backward pass; sums, loss and weights stay float32"
 PART_FALLBACKS = (2, 4, 8, 16)
 
 
@@ -36,7 +39,7 @@ class Costed:
 def cost(facts: Facts, spec: JobSpec, draw: Draw | None = None) -> ForecastFigures:
     """Forecast one spec."""
     so_far = forecast(spec, facts, draw)
-    epochs = epochs_to_converge(spec, so_far.steps_per_epoch)
+    epochs = epochs_to_converge(spec, -(-so_far.steps_per_epoch // spec.training.accumulate_batches))
     return ForecastFigures.of(so_far, BASELINE_HOST_BYTES, epochs)
 
 
@@ -69,13 +72,25 @@ def fitted(facts: Facts, spec: JobSpec, pins: Pins, draw: Draw | None) -> Costed
     first = Costed(spec, cost(facts, spec, draw))
     if fits(facts, first.figures):
         return first
-    for changed, reason in _changes(facts, spec, pins, _limit(facts, first.figures)):
+    changes = list(_changes(facts, spec, pins, _limit(facts, first.figures)))
+    if _short_before_training(facts, first.figures):
+        # Batches and activations are not what is too large: features left on disk may help, or nothing does.
+        changes = [one for one in changes if one[0].options[Slot.REMOTE_FEATURES] == "memmap"]
+        if changes and not fits(facts, cost(facts, changes[-1][0], draw)):
+            return first
+    for changed, reason in changes:
         if not check(facts, changed).usable:
             continue
         figures = cost(facts, changed, draw)
         if fits(facts, figures):
             return Costed(changed, figures, (reason,))
     return first
+
+
+def _short_before_training(facts: Facts, figures: ForecastFigures) -> bool:
+    """Whether loading or preparing the graph alone exceeds the host's limit."""
+    before = max(figures.phases[phase].host_peak_bytes.high for phase in (Phase.LOAD, Phase.PREPARE))
+    return figures.baseline_host_bytes.high + before > facts.host_limit_bytes
 
 
 def _limit(facts: Facts, figures: ForecastFigures) -> tuple[str, int]:
@@ -86,7 +101,8 @@ def _limit(facts: Facts, figures: ForecastFigures) -> tuple[str, int]:
 
 
 def _changes(facts: Facts, spec: JobSpec, pins: Pins, limit: tuple[str, int]) -> Iterator[tuple[JobSpec, Reason]]:
-    """Smaller batches, features left on disk, then both; nothing that the user has pinned."""
+    """What saves activations, smaller batches, features left on disk, then both; nothing that the user has pinned."""
+    yield from _savings(facts, spec, pins, limit)
     smaller = list(_smaller_batches(facts, spec, pins))
     for settings in smaller:
         yield _changed(facts, spec, pins, limit, settings, mapped=False)
@@ -94,6 +110,21 @@ def _changes(facts: Facts, spec: JobSpec, pins: Pins, limit: tuple[str, int]) ->
         return
     for settings in [{}, *smaller]:
         yield _changed(facts, spec, pins, limit, settings, mapped=True)
+
+
+def _savings(facts: Facts, spec: JobSpec, pins: Pins, limit: tuple[str, int]) -> Iterator[tuple[JobSpec, Reason]]:
+    """First what changes no number, then bf16 where a GPU multiplies it itself, then both: every batch stays whole."""
+    again = {"checkpoint_layers": True}
+    narrow = {"precision": "bf16"}
+    gpu = facts.hardware.gpus[0] if facts.hardware.gpus and spec.options[Slot.HARDWARE] == "cuda" else None
+    tries: list[tuple[dict[str, SettingValue], str]] = [({**again}, CHECKPOINTED)]
+    if gpu is not None and has_bf16(gpu) and limit[0] == "device":
+        tries += [({**narrow}, NARROW), ({**again, **narrow}, f"{CHECKPOINTED}; {NARROW}")]
+    for values, text in tries:
+        if not any(name in pins.settings for name in values):
+            training = spec.training.model_copy(update=values)
+            what = ", ".join(f"{name} {str(value).lower()}" for name, value in values.items())
+            yield spec.model_copy(update={"training": training}), _limit_reason(limit, what, text)
 
 
 def _smaller_batches(facts: Facts, spec: JobSpec, pins: Pins) -> Iterator[dict[str, SettingValue]]:
@@ -117,16 +148,18 @@ def _changed(
         chosen |= {Slot.REMOTE_FEATURES: "memmap", Slot.REPRESENTATION_FEATURES: "dense"}
     changed = make_spec(facts, pins, chosen, {**spec.settings, **settings})
     said = [f"{name} {value}" for name, value in settings.items()] + (["features left on disk"] if mapped else [])
-    what = ", ".join(said)
+    return changed, _limit_reason(limit, ", ".join(said))
+
+
+def _limit_reason(limit: tuple[str, int], what: str, why: str = "the default would not fit") -> Reason:
     where, limit_bytes = limit
-    reason = Reason(
+    return Reason(
         fact="memory limit",
         value=format_bytes(limit_bytes),
         rule=f"{'peak' if where == 'device' else 'baseline + peak'} must stay under the limit of the {where}",
         source="cost model",
-        text=f"{what}: the default would not fit",
+        text=f"{what}: {why}",
     )
-    return changed, reason
 
 
 def candidate(facts: Facts, costed: Costed, reasons: tuple[Reason, ...]) -> Candidate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.costing import Costed, cost, device_shortage, fits, host_shortage
-from planner.proposal import Pins, Refusal, check, make_spec, spec_name
+from planner.proposal import SAFE, Pins, Refusal, check, make_spec, spec_name
 from planner.quantities import format_bytes
 from planner.records import Nearest, Rejected
 from techniques.base import Reason, SettingValue, Slot
@@ -27,23 +27,38 @@ def refused_for_memory(facts: Facts, costed: Costed) -> Rejected:
     )
 
 
-def too_large_whole(facts: Facts, costed: Costed, short: list[Costed]) -> tuple[Reason, ...]:
-    """Why a candidate samples: the same network on the whole graph does not fit."""
-    key = {**costed.spec.options, Slot.SAMPLING: "full_batch"}
-    same = (Slot.SAMPLING, Slot.ARCHITECTURE, Slot.REPRESENTATION, Slot.HARDWARE)
-    for one in short:
-        if all(one.spec.options[slot] == key[slot] for slot in same) and one.spec != costed.spec:
-            needs, has, where = worst_shortage(facts, one)
-            return (
-                Reason(
-                    fact="full batch",
-                    value=f"needs {format_bytes(needs)}",
-                    rule=f"under the {format_bytes(has)} of the {where}",
-                    source="cost model; source, technique 4",
-                    text="the whole graph does not fit, batches do",
-                ),
-            )
-    return ()
+def too_large(facts: Facts, costed: Costed, short: list[Costed]) -> tuple[Reason, ...]:
+    """Why not one of the safe samplers: the same network does not fit with them."""
+    same = (Slot.ARCHITECTURE, Slot.REPRESENTATION, Slot.HARDWARE)
+    found = []
+    for sampling in SAFE if costed.spec.options[Slot.SAMPLING] != "full_batch" else ():
+        for one in short:
+            options = one.spec.options
+            if options[Slot.SAMPLING] == sampling and all(options[slot] == costed.spec.options[slot] for slot in same):
+                found.append(_does_not_fit(facts, one, sampling))
+    return tuple(found)
+
+
+def _does_not_fit(facts: Facts, costed: Costed, sampling: str) -> Reason:
+    needs, has, where = worst_shortage(facts, costed)
+    return Reason(
+        fact=sampling.replace("_", " "),
+        value=f"needs {format_bytes(needs)}",
+        rule=f"under the {format_bytes(has)} of the {where}",
+        source="cost model; source, technique 4",
+        text="does not fit, smaller batches do",
+    )
+
+
+def one_per_fact(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Reasons that rest on the same value of the same fact become one."""
+    merged: dict[tuple[str, str], Reason] = {}
+    for reason in reasons:
+        before = merged.get((reason.fact, reason.value))
+        if before is not None:
+            reason = before.model_copy(update={"text": f"{before.text}; {reason.text}"})
+        merged[reason.fact, reason.value] = reason
+    return tuple(merged.values())
 
 
 def worst_shortage(facts: Facts, costed: Costed) -> tuple[int, int, str]:
@@ -84,6 +99,7 @@ def _smaller_model(facts: Facts, costed: Costed, pins: Pins, draw: Draw | None) 
             if name == "layers":
                 changed.pop("fanouts", None)
             spec = make_spec(facts, Pins(options=pins.options), costed.spec.options, changed)
+            spec = spec.model_copy(update={"training": costed.spec.training})
             if check(facts, spec).usable and fits(facts, cost(facts, spec, draw)):
                 return f"{name} {value} instead of {before} fits: --set {name}={value}"
     return None

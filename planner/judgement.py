@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planner.proposal import SAFE
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, GraphFacts, Origin, SizeClass, Task
 from techniques.job import JobSpec
@@ -13,9 +14,6 @@ WIDE_CONTEXT_DEGREE = 16.0
 """Ego graphs stay small and relevant up to this mean degree."""
 ROAD_DEGREE, ROAD_LARGEST_DEGREE, ROAD_NODES = 5.0, 16, 1_000
 """Mean and largest degree of road networks and the like: few neighbours everywhere, no hubs; and not a handful of nodes."""
-SAFE = ("full_batch", "neighbor", "link_neighbor", "rows")
-"""What published comparisons call safe: exact, or never far behind (Bajaj et al., VLDB 2025, section 5). The others win on
-some graphs and lose on others, so they stand behind as alternatives to measure."""
 
 
 def is_road_like(graph: GraphFacts) -> bool:
@@ -59,8 +57,8 @@ def sampler_reasons(facts: Facts, spec: JobSpec) -> list[Reason]:
         rule = f"up to {ROAD_DEGREE:g}, as in road networks"
         text = "few neighbours: ego graphs reach far and stay small"
         found.append(_reason("mean degree", f"{graph.mean_degree:.1f}", rule, text, "source, technique 4 and case E"))
-    if sampling == "neighbor" and not is_road_like(graph):
-        rule = f"above {ROAD_DEGREE:g}, or with hubs: a few neighbours stand for many"
+    if sampling == "neighbor" and graph.mean_degree > ROAD_DEGREE:
+        rule = f"above {ROAD_DEGREE:g}: a few neighbours stand for many"
         text = "local neighbourhoods, sampled anew for every batch"
         found.append(_reason("mean degree", f"{graph.mean_degree:.1f}", rule, text))
     if draws_balanced(spec) and is_imbalanced(graph):

@@ -62,9 +62,13 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 
+_BY_SLOT = {slot: tuple(one for one in OPTIONS if one.slot is slot) for slot in Slot}
+_BY_NAME = {(one.slot, one.name): one for one in OPTIONS}
+
+
 def options(slot: Slot) -> tuple[Option, ...]:
     """Every option that can fill a slot, in order of preference."""
-    return tuple(option for option in OPTIONS if option.slot is slot)
+    return _BY_SLOT[slot]
 
 
 def option(slot: Slot, name: str) -> Option:
@@ -73,8 +77,8 @@ def option(slot: Slot, name: str) -> Option:
     Raises:
         OptionError: the slot has no such option.
     """
-    for candidate in options(slot):
-        if candidate.name == name:
-            return candidate
+    found = _BY_NAME.get((slot, name))
+    if found is not None:
+        return found
     names = ", ".join(candidate.name for candidate in options(slot))
     raise OptionError(f"{slot.value} has no option {name!r}", f"Choose one of: {names}")

@@ -140,6 +140,11 @@ class GraphFacts(Record):
     dataset_bytes: int
     """Structure and features in memory: int64 ``edge_index`` and float32 features, or what the user stated."""
     edge_features: int = 0
+    """Columns of ``edge_attr``."""
+    edge_weighted: bool = False
+    edge_weight_least: float | None = None
+    edge_weight_symmetric: bool = False
+    """Whether the graph is undirected and both directions of every edge weigh the same."""
     size_class: SizeClass
     fingerprint: str | None = None
     notes: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -170,6 +170,10 @@ class Forecast:
     edges weighs per edge and per row."""
     edge_bytes: float = 0.0
     row_bytes: float = 0.0
+    edge_weighted: bool = False
+    """Whether blocks carry the graph's own weights, and so a degree for every source."""
+    edge_data_bytes: float = 0.0
+    """What of ``edge_bytes`` are weights and attributes of the graph's own: a whole graph's block shares the structure's."""
     held: Mapping[tuple[Place, str], Range] = field(default_factory=dict)
     phases: Mapping[Phase, PhaseForecast] = field(default_factory=_empty_phases)
     gemm_flops_per_epoch: Range = ZERO
@@ -182,36 +186,45 @@ class Forecast:
 
     def held_bytes(self, place: Place) -> Range:
         """Everything that is held in one place."""
-        total = ZERO
+        low = expected = high = 0.0
         for (where, _), amount in self.held.items():
             if where is place:
-                total = total + amount
-        return total
+                low, expected, high = low + amount.low, expected + amount.expected, high + amount.high
+        return Range(low, expected, high)
 
     def hold(self, phase: Phase, place: Place, label: str, amount: Range) -> Forecast:
         """Allocate ``amount`` bytes that stay until ``drop(label)``."""
         held = {**self.held, (place, label): amount}
-        return replace(self, held=held).spike(phase, place, ZERO)
+        return self._with(held=held).spike(phase, place, ZERO)
 
     def drop(self, place: Place, label: str) -> Forecast:
         """Free what ``label`` held."""
-        return replace(self, held={key: value for key, value in self.held.items() if key != (place, label)})
+        return self._with(held={key: value for key, value in self.held.items() if key != (place, label)})
 
     def spike(self, phase: Phase, place: Place, amount: Range) -> Forecast:
         """Need ``amount`` bytes on top of what is held, for a moment."""
-        needs = {each: self.held_bytes(each) + (amount if each is place else ZERO) for each in Place}
         before = self.phases[phase]
-        after = replace(
-            before,
-            host_peak_bytes=before.host_peak_bytes.maximum(needs[Place.HOST]),
-            device_peak_bytes=before.device_peak_bytes.maximum(needs[Place.DEVICE]),
+        host, device = self.held_bytes(Place.HOST), self.held_bytes(Place.DEVICE)
+        if place is Place.HOST:
+            host = host + amount
+        else:
+            device = device + amount
+        after = PhaseForecast(
+            before.host_peak_bytes.maximum(host), before.device_peak_bytes.maximum(device), before.seconds
         )
-        return replace(self, phases={**self.phases, phase: after})
+        return self._with(phases={**self.phases, phase: after})
 
     def spend(self, phase: Phase, seconds: Range) -> Forecast:
         """Take ``seconds`` more in a phase."""
         before = self.phases[phase]
-        return replace(self, phases={**self.phases, phase: replace(before, seconds=before.seconds + seconds)})
+        after = PhaseForecast(before.host_peak_bytes, before.device_peak_bytes, before.seconds + seconds)
+        return self._with(phases={**self.phases, phase: after})
+
+    def _with(self, **changed: object) -> Forecast:
+        """``dataclasses.replace`` without its checks: a plan makes thousands of forecasts."""
+        made = object.__new__(Forecast)
+        made.__dict__.update(self.__dict__, **changed)
+        return made
 
     def peak_bytes(self, place: Place) -> Range:
         """Largest peak of all phases."""

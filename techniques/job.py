@@ -37,6 +37,13 @@ class Training(Record):
     patience_evaluations: Annotated[int, Field(ge=1)] = 20
     """Stop after this many evaluations without a better validation metric."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16: dense products of a training step under ``torch.autocast``; sums over neighbours, the loss, the weights and
+    evaluation stay in float32."""
+    accumulate_batches: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Batches whose gradients one optimiser step takes together; what is left at the end of an epoch takes a step too."""
+    checkpoint_layers: bool = False
+    """Keep only the inputs of convolutions and compute them again in the backward pass (Chen et al., 2016)."""
 
 
 class JobSpec(Record):

@@ -1,12 +1,15 @@
-"""A spec as one script of plain PyG code: what its options write, in the order in which it runs.
+"""A spec as one script of PyG code: what its options write, in the order in which it runs.
 
-The script reads ``graph.pt``, a ``torch_geometric.data.Data``, trains one epoch and prints its mean loss.
+The script reads the graph that was planned for (``graph.pt``, a ``torch_geometric.data.Data``, where there is none), trains
+one epoch and prints its mean loss. Loaders that PyG offers only with pyg-lib or torch-sparse are gnnfit's own.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
+from techniques.architecture.edge_inputs import read_columns, reads_weights
 from techniques.base import Slot
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
@@ -18,6 +21,8 @@ PRECOMPUTED = ("sgc", "sign")
 """Architectures whose features are propagated before training."""
 ROW_SAMPLERS = ("full_batch", "rows")
 """Samplers that serve them: plain rows."""
+LOAD = 'data = torch.load("graph.pt", weights_only=False)  # runs code in the file: load your own only'
+"""How a recipe reads a graph of which no name is known."""
 IMPORTS = "import torch\nimport torch.nn.functional as F"
 GENERATED = """\
 from torch_geometric.utils import degree
@@ -65,6 +70,39 @@ def adjacency(batch):
 
 
 '''
+WEIGHTED_DEGREES = """\
+from torch_geometric.utils import scatter
+data.in_degree = scatter(data.edge_weight, data.edge_index[1], dim_size=data.num_nodes)  # weighted, in the whole graph
+"""
+EDGE_WEIGHTED, EDGE_COLUMNS = "edge_weighted", "edge_columns"
+"""What the facts say of edges, among the settings while a script is written: options are told a spec alone."""
+CHECKPOINTED = """\
+from functools import partial
+from torch.utils.checkpoint import checkpoint
+for conv in model.convs:  # compute again in the backward pass what a layer would keep for it
+    conv.forward = partial(checkpoint, conv.forward, use_reentrant=False)
+"""
+SUMS_IN_FLOAT32 = '''\
+def widened(value):
+    """bfloat16 as float32, inside tuples too."""
+    if isinstance(value, tuple):
+        return tuple(map(widened, value))
+    return value.float() if getattr(value, "dtype", None) is torch.bfloat16 else value
+
+
+def in_float32(propagate):
+    """Sums over neighbours lose small terms in bfloat16, and sparse products lack it."""
+
+    def wrapped(edge_index, **arguments):
+        with torch.autocast(device.type, enabled=False):
+            return propagate(edge_index, **{name: widened(value) for name, value in arguments.items()})
+
+    return wrapped
+
+
+for conv in model.convs:
+    conv.propagate = in_float32(conv.propagate)
+'''
 EPOCH = '''\
 def epoch():
     """One pass over the training data; the mean loss."""
@@ -81,8 +119,38 @@ def epoch():
     return total / max(count, 1)
 
 
+# How long to train, and evaluation on data.val_mask, are up to you.
 print(epoch())
 '''
+
+ONE_STEP = """\
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+"""
+MANY_STEPS = """\
+        (loss * rows).backward()
+        waiting, seeds = waiting + 1, seeds + rows
+        if waiting == {count}:
+            step(seeds)
+            waiting = seeds = 0
+"""
+STEP_LEFT = """\
+    if waiting:
+        step(seeds)
+"""
+STEP = '''\
+def step(seeds):
+    """One step with the gradient of the mean loss of all seeds since the last one."""
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= seeds
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+'''
+LAST_LINES = "    return total / max(count, 1)\n"
 
 
 def recipe(spec: JobSpec, facts: Facts) -> str:
@@ -90,30 +158,60 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
 
     ``graph.pt`` must hold ``x`` (unless the graph has no features), ``edge_index``, class ids ``y`` from 0 on or
     multi-label rows, and ``train_mask``; for links ``edge_index`` is what messages may use and ``train_edge_index``
-    [2, M] the positives.
+    [2, M] the positives. What the model reads of ``edge_weight`` [E] and ``edge_attr`` [E, D] must be there, too.
 
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
-    fragments = [*_recipes(spec, BEFORE_FEATURES), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
-    fragments += [_optimizer(spec), *_steps(spec, facts), *_recipes(spec, (Slot.SAMPLING,)), EPOCH]
+    read = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
+    spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
+    reading = [fragment.replace(LOAD, _reading(facts)) for fragment in _recipes(spec, BEFORE_FEATURES)]
+    fragments = [*reading, *_unread(spec, facts), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
+    fragments += [
+        _optimizer(spec),
+        *_saving(spec),
+        *_steps(spec, facts),
+        *_recipes(spec, (Slot.SAMPLING,)),
+        _epoch(spec),
+    ]
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
     return "\n".join(_merged(imports)) + "\n\n" + _joined([body for _, body in parts if body])
+
+
+def _reading(facts: Facts) -> str:
+    """Reads the graph by the name that the user gave it; generated graphs and counts alone have no file."""
+    source = facts.graph.source
+    if source is None or source.startswith("like:"):
+        return LOAD
+    if Path(source).expanduser().exists():
+        source = str(Path(source).expanduser().resolve())  # the script may run elsewhere
+    more = f', task="link", undirected={facts.graph.undirected}' if facts.task is Task.LINK else ""
+    return f"from techniques.remote.read_data import read_data\ndata = read_data({source!r}{more})  # or your own Data"
 
 
 def inputs(spec: JobSpec) -> str:
     """What the model is called with for one ``batch``."""
     # A memory map keeps the type of its file.
     x = "batch.x.float()" if spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
+    name = edge_input(spec)
     if trims(spec):
+        given = f"        {name}=batch.{name},\n" if name else ""
         return (
-            f"\n        {x},\n        batch.edge_index,\n"
+            f"\n        {x},\n        batch.edge_index,\n{given}"
             "        num_sampled_nodes_per_hop=batch.num_sampled_nodes,\n"
             "        num_sampled_edges_per_hop=batch.num_sampled_edges,\n    "
         )
     sparse = weighs_edges(spec) or spec.options[Slot.REPRESENTATION] == "csr"
-    return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index"
+    given = f", {name}=batch.{name}" if name else ""
+    return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index{given}"
+
+
+def edge_input(spec: JobSpec) -> str:
+    """Which array beside ``edge_index`` the model reads; empty for none."""
+    if spec.settings.get(EDGE_WEIGHTED):
+        return "edge_weight"
+    return "edge_attr" if spec.settings.get(EDGE_COLUMNS) else ""
 
 
 def seed_order(spec: JobSpec) -> tuple[str, str]:
@@ -145,8 +243,11 @@ def saint_loss(arguments: str) -> str:
     )
 
 
-def saint_adjacency(architecture: str) -> str:
+def saint_adjacency(architecture: str, weighted: bool = False) -> str:
     """A sparse matrix with GraphSAINT's weights of edges, normalised by the degrees of the whole graph."""
+    if weighted:
+        product = GCN_ADJACENCY.replace("batch.edge_norm", "batch.edge_norm * batch.edge_weight")
+        return product.replace(DEGREES, WEIGHTED_DEGREES).replace("edge_norm times", "edge_norm times their weight")
     return {"gcn": GCN_ADJACENCY, "appnp": GCN_ADJACENCY, "sage": MEAN_ADJACENCY}.get(architecture, SUM_ADJACENCY)
 
 
@@ -177,6 +278,13 @@ def _recipes(spec: JobSpec, slots: tuple[Slot, ...]) -> list[str]:
     return [option(slot, spec.options[slot]).recipe(spec) for slot in slots]
 
 
+def _unread(spec: JobSpec, facts: Facts) -> list[str]:
+    """Without what the model does not read, no loader cuts it; its rows would be those of before self-loops went."""
+    stored = {"edge_weight": facts.graph.edge_weighted, "edge_attr": facts.graph.edge_features > 0}
+    unread = [name for name, there in stored.items() if there and name != edge_input(spec)]
+    return [f"data.{name} = None  # {spec.options[Slot.ARCHITECTURE]} does not read it" for name in unread]
+
+
 def _about(facts: Facts) -> list[str]:
     """What only the facts tell: stand-in features, the number of classes, the loss."""
     fragments = [GENERATED] if facts.graph.features.generated else []
@@ -195,6 +303,27 @@ def _optimizer(spec: JobSpec) -> str:
         "model = model.to(device)\n"
         f"optimizer = torch.optim.Adam(model.parameters(), lr={training.learning_rate}, weight_decay={training.weight_decay})"
     )
+
+
+def _saving(spec: JobSpec) -> list[str]:
+    """What saves memory in training: narrow products, layers computed again."""
+    fragments = [SUMS_IN_FLOAT32] if spec.training.precision == "bf16" else []
+    return [*fragments, CHECKPOINTED] if spec.training.checkpoint_layers else fragments
+
+
+def _epoch(spec: JobSpec) -> str:
+    """The loop of one epoch with the precision and the steps of the spec."""
+    epoch, count = EPOCH, spec.training.accumulate_batches
+    if spec.training.precision == "bf16":
+        narrow = """\
+        with torch.autocast(device.type, torch.bfloat16):
+            loss, rows = loss_of(batch.to(device))
+"""
+        epoch = epoch.replace("        loss, rows = loss_of(batch.to(device))\n", narrow)
+    if count > 1:
+        epoch = epoch.replace(ONE_STEP, MANY_STEPS.format(count=count)).replace(LAST_LINES, STEP_LEFT + LAST_LINES)
+        epoch = epoch.replace("    total = count = 0\n", "    total = count = waiting = seeds = 0\n")
+    return (STEP if count > 1 else "") + epoch
 
 
 def _steps(spec: JobSpec, facts: Facts) -> list[str]:

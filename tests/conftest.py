@@ -86,6 +86,8 @@ def tiny() -> Callable[..., Any]:
         self_loops: bool = True,
         width: int = 24,
         seed: int = 0,
+        weights: str = "none",
+        edge_columns: int = 0,
     ) -> ArrayGraph:
         rng = np.random.default_rng(seed)
         edges = rng.integers(0, num_nodes - 5, (2, 4 * num_nodes))  # the last five nodes stay isolated
@@ -97,6 +99,7 @@ def tiny() -> Callable[..., Any]:
         arrays: dict[str, Any] = {"num_nodes": np.array(num_nodes), "edge_index": edges.astype(np.int32)}
         arrays |= _labels(labels, num_nodes, rng)
         arrays |= _features(features, num_nodes, width, rng)
+        arrays |= _edge_data(edges, weights, edge_columns)
         return ArrayGraph("tiny", arrays)
 
     def _labels(kind: str, num_nodes: int, rng: Any) -> dict[str, Any]:
@@ -105,6 +108,18 @@ def tiny() -> Callable[..., Any]:
         if kind == "multi":
             return {"y": (rng.random((num_nodes, 4)) < 0.4).astype(np.uint8)}
         return {"y": rng.permutation(np.arange(num_nodes) % 3)}
+
+    def _edge_data(edges: Any, weights: str, columns: int) -> dict[str, Any]:
+        """Weights from 0.5 to 2, ``symmetric``, ``random`` or all ``ones``; draws of their own keep the rest as it is."""
+        rng = np.random.default_rng(1)
+        found: dict[str, Any] = {}
+        if weights != "none":
+            drawn = rng.uniform(0.5, 2.0, (edges.max() + 1, edges.max() + 1)).astype(np.float32)
+            drawn = drawn + drawn.T if weights == "symmetric" else np.ones_like(drawn) if weights == "ones" else drawn
+            found["edge_weight"] = drawn[edges[0], edges[1]]
+        if columns:
+            found["edge_attr"] = rng.normal(size=(edges.shape[1], columns)).astype(np.float32)
+        return found
 
     def _features(kind: str, num_nodes: int, width: int, rng: Any) -> dict[str, Any]:
         x = rng.normal(size=(num_nodes, width)).astype(np.float32)

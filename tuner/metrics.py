@@ -64,6 +64,7 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
         dropout=plan.dropout > 0,
         readout=plan.readout,
         weighted=plan.weighted,
+        edge_columns=plan.edge_columns,
     )
     layers = [(size, architecture.layer_cost(size)) for size in sizes]
     cost = step_cost(layers, shapes.rows, plan.readout, plan.num_classes)
@@ -113,4 +114,6 @@ def _count_dense(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     x, block = inputs
     per_source, per_target = layer.dense_products()
     stored = x.values().numel() / x.size(1) if x.layout is torch.sparse_csr else x.size(0)
-    layer.total_ops += torch.DoubleTensor([stored * per_source + block.num_targets * per_target])
+    per_edge = layer.heads * layer.edge_dim if getattr(layer, "edge_dim", None) else 0
+    products = stored * per_source + block.num_targets * per_target + block.num_edges * per_edge
+    layer.total_ops += torch.DoubleTensor([products])

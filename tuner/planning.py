@@ -89,6 +89,10 @@ def choose(plan: Plan, name: str | None) -> Candidate:
     known = [*plan.candidates, *([plan.baseline] if plan.baseline else [])]
     if name is None:
         if plan.best is None:
+            if plan.nearest is None and plan.rejected:
+                raise NothingFitsError(
+                    f"no combination can be used: {plan.rejected[0].reason}", "Change what is pinned"
+                )
             change = plan.nearest.change if plan.nearest else "see gnnfit plan"
             raise NothingFitsError("no candidate fits this machine", f"The nearest change: {change}")
         return plan.best

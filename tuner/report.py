@@ -222,7 +222,10 @@ STYLE = (
 
 def _training_text(candidate: Candidate) -> str:
     training = candidate.training
-    return f"learning_rate={training.learning_rate:.3g} dropout={training.dropout:g} weight_decay={training.weight_decay:g}"
+    text = f"learning_rate={training.learning_rate:.3g} dropout={training.dropout:g} weight_decay={training.weight_decay:g}"
+    text += " precision=bf16" * (training.precision == "bf16") + " checkpoint_layers=true" * training.checkpoint_layers
+    count = training.accumulate_batches
+    return f"{text} accumulate_batches={count}" if count > 1 else text
 
 
 def _number(value: float | None) -> str:

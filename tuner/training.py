@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from techniques.forecast import Phase
+from tuner.accumulation import Steps
 from tuner.judge import judge
 from tuner.metric_names import NAMES
 from tuner.metrics import EpochShapes, flops, thop_macs
@@ -63,23 +64,24 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
 
     ``deadline`` is a value of ``time.perf_counter``; at least one step is taken. ``shapes`` is told every batch.
     """
-    model, optimizer = job.need("model"), job.need("optimizer")
+    model = job.need("model")
+    steps = Steps(model, job.need("optimizer"), job.spec.training.accumulate_batches)
     model.train()
-    total, count, late = 0.0, 0, False
+    total, count, late, finished = 0.0, 0, False, True
     for batch in job.moved_batches():
         if late:
-            return total / max(count, 1), False
+            finished = False
+            break
         if not batch.y.size(0):
             continue  # a subgraph without training nodes teaches nothing
         if shapes is not None:
             shapes.add(batch)
         loss = loss_of(model.logits(batch), batch.y, batch.loss_weight)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        steps.add(loss, batch.y.size(0))
         total, count = total + float(loss.detach()) * batch.y.size(0), count + batch.y.size(0)
         late = time.perf_counter() > deadline
-    return total / max(count, 1), True
+    steps.finish()
+    return total / max(count, 1), finished
 
 
 def loss_of(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.proposal import BASELINE_NAME
 from techniques.errors import NoTrialSucceededError
 from techniques.facts import Objective
-from tuner.bench import MIN_TRIAL_SECONDS, VERIFY_SHARE, Bench
+from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, VERIFY_SHARE, Bench
 from tuner.folder import write_text
 from tuner.records import Trial, Winner
 from tuner.scoring import MISSED
@@ -22,8 +22,10 @@ def verify(bench: Bench) -> Winner:
     """
     if bench.folder.best.is_file():
         return bench.folder.winner()
-    for trial in to_verify(bench):
-        if bench.left(VERIFY_SHARE) > MIN_TRIAL_SECONDS and bench.known("verify", trial.spec) is None:
+    for place, trial in enumerate(to_verify(bench)):
+        # The best and the best baseline are compared even where that takes from the final training.
+        share = FINAL_SHARE if place < 2 else VERIFY_SHARE
+        if bench.left(share) > MIN_TRIAL_SECONDS and bench.known("verify", trial.spec) is None:
             bench.measure(bench.next_number(), "verify", trial.family, trial.spec, stop_at_target=False)
     winner = choose(bench)
     write_text(bench.folder.best, winner.model_dump_json(indent=1))

@@ -85,6 +85,11 @@ def _warm_up(request: WorkRequest) -> None:
     }
     if request.facts.graph.labels.multi_label:
         arrays["y"] = rng.integers(0, 2, (WARM_UP_NODES, request.facts.graph.labels.num_classes)).astype(np.uint8)
+    entries, graph = arrays["edge_index"].shape[1], request.facts.graph
+    if graph.edge_weighted:
+        arrays["edge_weight"] = np.ones(entries, dtype=np.float32)
+    if graph.edge_features:
+        arrays["edge_attr"] = np.ones((entries, graph.edge_features), dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
         job = Job(
             spec=request.spec,

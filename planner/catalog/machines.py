@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from planner.catalog.rates import RULE, host_bandwidth, host_gemm_flops
-from planner.catalog.tables import load, spelled, unknown
+from planner.catalog.tables import load, section, spelled, unknown
 from techniques.facts import GpuFacts, HardwareFacts, Origin
 
 FILE = "machines.toml"
@@ -26,7 +26,7 @@ def machine(name: str) -> HardwareFacts:
     Raises:
         OptionError: no machine has this name.
     """
-    entry = load(FILE)["machines"].get(spelled(name))
+    entry = section(FILE, "machines", spelled(name))
     if entry is None:
         raise unknown("machine", name, machine_names())
     gpus = tuple(_gpu(key) for key in entry.get("gpus", ()))
@@ -57,7 +57,7 @@ def find_gpu(reported_name: str) -> GpuFacts | None:
 
 @cache
 def _gpu(key: str) -> GpuFacts:
-    entry = load(FILE)["gpus"][key]
+    entry = _gpu_entry(key)
     usable = round(entry.get("usable_gib", entry["nominal_gib"] * USABLE_SHARE) * GIB)
     return GpuFacts(
         name=entry["name"],
@@ -70,9 +70,15 @@ def _gpu(key: str) -> GpuFacts:
     )
 
 
+def _gpu_entry(key: str) -> dict[str, Any]:
+    entry = section(FILE, "gpus", key)
+    assert entry is not None, f"machines.toml has no [gpus.{key}]"
+    return entry
+
+
 def _notes(entry: dict[str, Any]) -> tuple[str, ...]:
-    gpus = load(FILE)["gpus"]
-    sources = tuple(f"{gpus[key]['name']}: {gpus[key]['source']}" for key in dict.fromkeys(entry.get("gpus", ())))
+    gpus = [_gpu_entry(key) for key in dict.fromkeys(entry.get("gpus", ()))]
+    sources = tuple(f"{gpu['name']}: {gpu['source']}" for gpu in gpus)
     missing = () if sources else ("no GPU: this machine has none",)
     reserve = f"{entry['reserve_gb']:g} GB of {entry['memory_gb']:g} GB kept for the operating system (assumed)"
     return (entry["source"], reserve, *sources, *missing, RULE)

@@ -15,7 +15,24 @@ def load(file_name: str) -> dict[str, Any]:
     """The parsed file; once per process, and only when a name is asked for (4 ms)."""
     import tomllib
 
-    return tomllib.loads(Path(__file__).with_name(file_name).read_text(encoding="utf-8"))
+    return tomllib.loads(_text(file_name))
+
+
+def section(file_name: str, table: str, key: str) -> dict[str, Any] | None:
+    """The one table ``[table.key]`` of a file; the rest is not parsed, which saves 4 ms of a plan's start."""
+    import tomllib
+
+    text = _text(file_name)
+    start = text.find(f"\n[{table}.{key}]\n")
+    if start < 0:
+        return None
+    found: dict[str, Any] = tomllib.loads(text[start : text.find("\n[", start + 1) % (len(text) + 1)])
+    return found[table][key]  # type: ignore[no-any-return]
+
+
+@cache
+def _text(file_name: str) -> str:
+    return Path(__file__).with_name(file_name).read_text(encoding="utf-8")
 
 
 def spelled(name: str) -> str:

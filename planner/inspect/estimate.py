@@ -38,6 +38,7 @@ def from_counts(
     name: str = "counts",
     dataset_bytes: int | None = None,
     edge_features: int = 0,
+    edge_weighted: bool = False,
     train_share: float | None = None,
 ) -> GraphFacts:
     """Facts from counts that the user typed.
@@ -46,6 +47,7 @@ def from_counts(
         edges: undirected pairs, each stored twice, unless ``directed``.
         features: width of the node features; 0 where there are none.
         classes: 0 where unknown.
+        edge_weighted: every edge has a weight, alike in both directions of an undirected edge.
         dataset_bytes: size of structure and features in memory, where the user knows better than the formula.
         train_share: share of nodes to train on, above 0 to 1; 60 % by default.
 
@@ -69,6 +71,8 @@ def from_counts(
         notes=_typed_notes(nodes, edges, entries, dataset_bytes),
     )
     facts = _facts(entry, Origin.TYPED)
+    if edge_weighted:
+        facts = facts.model_copy(update={"edge_weighted": True, "edge_weight_symmetric": not directed})
     return facts if dataset_bytes is None else facts.model_copy(update={"dataset_bytes": dataset_bytes})
 
 

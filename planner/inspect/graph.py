@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.inspect import sizes
 from planner.inspect.degrees import measured_degrees
+from planner.inspect.edge_data import weight_facts
 from planner.inspect.estimate import from_counts, from_dataset
 from planner.inspect.features import read_features
 from planner.inspect.fingerprint import fingerprint
@@ -71,6 +72,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         structure_stored_bytes=_structure_bytes(stored),
         dataset_bytes=sizes.dataset_bytes(num_nodes, num_edges, features.width, edge_features),
         edge_features=edge_features,
+        **weight_facts(stored, edge_index, num_nodes, structure.undirected),
         size_class=size_class(num_nodes, _edges_counted_once(num_edges, structure)),
         fingerprint=fingerprint(stored, edge_index, num_nodes),
         notes=(*task_notes, *feature_notes, *label_notes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class Appnp(BuiltIn):
 
     name = "appnp"
     text = "perceptron, then personalised PageRank: reaches far for little memory, needs homophily"
+    uses_edge_weight = True
     propagation_steps: int = 10
     alpha: float = 0.1
 
@@ -42,7 +43,7 @@ class Appnp(BuiltIn):
         steps, alpha = setting_int(spec.settings, "propagation_steps"), setting_float(spec.settings, "alpha")
         if steps < 1:
             raise OptionError(f"propagation_steps must be at least 1, got {steps}", "Write --set propagation_steps=10")
-        return replace(self, propagation_steps=steps, alpha=alpha)
+        return Appnp(steps, alpha)
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         steps, sampling = setting_int(spec.settings, "propagation_steps"), spec.options[Slot.SAMPLING]
@@ -77,6 +78,7 @@ class Appnp(BuiltIn):
     def layer_cost(self, size: LayerSize) -> LayerCost:
         """A dense layer; the last one propagates what it says, and every step's tensors go when it is done."""
         wide, dense_input = size.sources * size.columns_out, size.sparse_nonzeros is None
+        narrow, copied = size.narrow, size.narrow_copy(size.sources)
         product = wide * size.columns_in if dense_input else 0.0
         sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
         steps = self.propagation_steps if size.last else 0
@@ -84,15 +86,17 @@ class Appnp(BuiltIn):
         multiplied = max(wide, sparse_forward(size, size.columns_out))
         # Predictions, the step before, the same scaled, one row per edge and their sums.
         step = size.sources + (3 if steps > 1 else 2) * wide + wide + max(messages, 0.0 if size.fused else wide)
-        forward = max(multiplied, step if steps else dropped_out(size))
+        multiplied = max(multiplied if not dense_input else narrow * wide + copied, size.widened(1.5 * wide) * size.last)
+        forward = max(multiplied, copied + (step if steps else dropped_out(size)))
         input_gradient = 0.0 if size.first else size.sources * size.columns_in
         # The predictions' own share beside what one step back makes of its gradient.
         back = size.sources + wide + max(2 * wide + (wide if size.fused else messages), 3 * wide)
+        multiplied_back = max(narrow * (wide + input_gradient), sparse_backward(size, size.columns_out))
         return LayerCost(
-            output=wide,
-            saved=size.sources if steps else 0.0,  # one over the root of every degree
+            output=wide if size.last else narrow * wide,
+            saved=copied + (size.sources if steps else 0.0),  # one over the root of every degree
             forward=forward,
-            backward=max(wide + input_gradient, sparse_backward(size, size.columns_out), back if steps else 0.0),
+            backward=copied + max(multiplied_back, back if steps else 0.0),
             inference=max(multiplied, step if steps else 0.0),
             gemm=product,
             input_gemm=0.0 if size.first else product,
@@ -103,6 +107,9 @@ class Appnp(BuiltIn):
             + 2 * sparse,
             parameters=(size.columns_in + 1) * size.columns_out,
             gathered=size.columns_out,
+            # A product keeps its input only: nothing is computed again, bfloat16 copies aside.
+            recomputed=wide + copied,
+            recomputed_late=copied if steps else 0.0,
         )
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
@@ -114,7 +121,9 @@ class Appnp(BuiltIn):
         from techniques.architecture.propagation import Dense, PropagationNetwork
 
         layers = [Dense(*both) for both in pairwise(plan.widths)]
-        return PropagationNetwork(layers, plan.dropout, self.propagation_steps, self.alpha)
+        steps, alpha = self.propagation_steps, self.alpha
+        saving = {"bf16": plan.bf16, "checkpoint_layers": plan.checkpoint_layers}
+        return PropagationNetwork(layers, plan.dropout, steps, alpha, **saving)
 
     def pyg_layers(self) -> str:
         return "APPNP"

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from techniques.architecture.bf16 import precision_warnings
 from techniques.architecture.costs import (
     ADAM_BYTES_PER_PARAMETER,
     PAIRS_PER_CHUNK,
@@ -16,14 +17,15 @@ from techniques.architecture.costs import (
     shape_sizes,
     step_cost,
 )
-from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
+from techniques.architecture.edge_inputs import edge_verdict, read_columns, reads_weights
+from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.hardware.allocator import heap_left, heap_slack, resident
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import weighs_edges
+from techniques.recipe import EDGE_COLUMNS, weighs_edges
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,19 +37,25 @@ FUSED_CHUNK_EDGES = 4_000_000
 HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
+VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
+"""Samplers whose batches differ in size from step to step; of induced subgraphs only the messages of COO do."""
+BF16_BYTES = 2
+"""Of the copy of a weight that a step in bf16 makes."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
 
-@dataclass(frozen=True)
 class BuiltIn(ABC):
     """A stack of one kind of PyG convolution."""
 
+    __slots__ = ()
     slot: ClassVar[Slot] = Slot.ARCHITECTURE
     name: ClassVar[str]
     text: ClassVar[str]
     default_hidden: ClassVar[int] = 128
     can_transform_first: ClassVar[bool] = False
+    uses_edge_weight: ClassVar[bool] = False
+    uses_edge_attr: ClassVar[bool] = False
 
     @abstractmethod
     def layer_cost(self, size: LayerSize) -> LayerCost:
@@ -70,7 +78,8 @@ class BuiltIn(ABC):
         return self
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        return USABLE
+        verdict = edge_verdict(facts, spec)
+        return verdict.model_copy(update={"warnings": verdict.warnings + precision_warnings(facts, spec)})
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
         layers = facts.model.layers or max(2, min(facts.goal.context_hops or 2, 6))
@@ -89,11 +98,13 @@ class BuiltIn(ABC):
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         plan = self.network_plan(facts, spec)
         speed = rates(facts, spec)
-        sampled = spec.options[Slot.SAMPLING] != "full_batch"
+        sampling, coo = spec.options[Slot.SAMPLING], spec.options[Slot.REPRESENTATION] == "coo"
+        varies = sampling in VARYING_SHAPES or (sampling != "full_batch" and coo)
         ego = plan.readout is Readout.EGO
         this = self.configured(spec)
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(this, plan, speed)
-        return (TrainStep(this, plan, speed, sampled), evaluate)
+        exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
+        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(this, exact, speed)
+        return (TrainStep(this, plan, speed, varies), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Widths and order of operations."""
@@ -118,7 +129,11 @@ class BuiltIn(ABC):
             dropout=spec.training.dropout,
             readout=readout,
             num_classes=classes,
-            weighted=bool(spec.options[Slot.SAMPLING] == "graph_saint" and spec.settings["sample_coverage"]),
+            weighted=bool(spec.options[Slot.SAMPLING] == "graph_saint" and spec.settings["sample_coverage"])
+            or reads_weights(facts, spec),
+            edge_columns=read_columns(facts, spec),
+            bf16=spec.training.precision == "bf16",
+            checkpoint_layers=spec.training.checkpoint_layers,
         )
 
     def build_network(self, plan: NetworkPlan) -> nn.Module:
@@ -140,7 +155,7 @@ class BuiltIn(ABC):
             for index in range(last + 1)
         ]
         readout = nn.Linear(2 * plan.widths[-1], plan.num_classes) if ego else None
-        return Network(convs, plan.dropout, readout)
+        return Network(convs, plan.dropout, readout, bf16=plan.bf16, checkpoint_layers=plan.checkpoint_layers)
 
     def recipe(self, spec: JobSpec) -> str:
         settings, name = spec.settings, self.pyg_layers()
@@ -148,6 +163,8 @@ class BuiltIn(ABC):
         out = "" if ego or links else ", num_classes"
         more = f", heads={settings['heads']}" if "heads" in settings else ""
         more += self.configured(spec).pyg_options()
+        columns = setting_int(spec.settings, EDGE_COLUMNS) if EDGE_COLUMNS in spec.settings else 0
+        more += f", edge_dim={columns}" if columns else ""
         if weighs_edges(spec):  # the weights are in the adjacency already
             more = {"GraphSAGE": ', aggr="sum"', "GCN": ", normalize=False"}.get(name, "")
         widths = f"data.num_features, {settings['hidden']}, {settings['layers']}{out}"
@@ -174,7 +191,11 @@ class NetworkPlan:
     readout: Readout = Readout.NODES
     num_classes: int = 2
     weighted: bool = False
-    """Whether every edge of a block has a weight (GraphSAINT's normalisation)."""
+    """Whether every edge of a block has a weight (the graph's own, or GraphSAINT's normalisation)."""
+    edge_columns: int = 0
+    """Columns of ``edge_attr`` that the layers read."""
+    bf16: bool = False
+    checkpoint_layers: bool = False
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
@@ -190,6 +211,8 @@ class NetworkPlan:
             dropout=self.dropout > 0,
             readout=self.readout,
             weighted=self.weighted,
+            edge_columns=self.edge_columns,
+            bf16=self.bf16,
         )
 
 
@@ -206,22 +229,24 @@ class TrainStep:
     architecture: BuiltIn
     plan: NetworkPlan
     speed: Rates
-    sampled: bool
+    shapes_vary: bool
     stage: Stage = Stage.STEP
 
     def forecast(self, so_far: Forecast) -> Forecast:
         assert so_far.shape is not None and so_far.largest_shape is not None
         mean, largest = self._cost(so_far, so_far.shape), self._cost(so_far, so_far.largest_shape)
         place, steps = self.speed.place, so_far.full_steps_per_epoch
-        parameters = Range.within(ADAM_BYTES_PER_PARAMETER * mean.parameters, 0.02)
+        per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
+        parameters = Range.within(per_parameter * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
-        activations = resident(live, largest.blocks, place, self.sampled)
+        activations = resident(live, largest.blocks, place, self.shapes_vary)
         so_far = so_far.spike(Phase.TRAIN, place, activations)
         if place is Place.HOST:
-            heap = heap_left(largest.activation_bytes, largest.blocks, self.sampled)
+            heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
-        seconds = mean.gemm_flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
+        flops = mean.gemm_flops + mean.recomputed_flops
+        seconds = flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second
         so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
         return replace(
             so_far,
@@ -233,7 +258,9 @@ class TrainStep:
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
         sizes = self.plan.sizes(so_far, shape)
         layers = [(size, self.architecture.layer_cost(size)) for size in sizes]
-        return step_cost(layers, shape.seeds, self.plan.readout, self.plan.num_classes)
+        return step_cost(
+            layers, shape.seeds, self.plan.readout, self.plan.num_classes, checkpoint_layers=self.plan.checkpoint_layers
+        )
 
     def build(self, job: Job) -> Job:
         import torch
@@ -291,7 +318,10 @@ class EvaluateAllNodes:
         if not size.first or self.speed.place is Place.DEVICE:
             floats += size.sources * size.columns_in
         # CSR makes values only, its sources are the structure's own.
-        edge_bytes = FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES
+        edge_bytes = float(FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES)
+        if so_far.edge_data_bytes:  # a view of the structure's, or its copy on the device
+            edge_bytes = 0 if so_far.fused else edge_bytes
+            edge_bytes += so_far.edge_data_bytes if self.speed.place is Place.DEVICE else 0
         if share == 1.0:
             return FLOAT_BYTES * floats + edge_bytes * size.edges
         # Pages of the output are touched as it fills; a chunk's rows and edges go only when the next ones are there.

@@ -13,8 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.nn.dense import Linear
+from torch_geometric.nn.inits import glorot
 from torch_geometric.utils import softmax
 
+from techniques.architecture.mixed import linear, narrowed, weighted_rows
 from techniques.representation.block import Block, gcn_sum, neighbor_max, neighbor_mean, neighbor_sum, scatter_sum
 
 
@@ -29,7 +32,7 @@ class GCN(GCNConv):  # type: ignore[misc]
         return self.lin.weight.numel(), 0
 
     def transform(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.lin.weight)
+        return linear(x, self.lin.weight)
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         roots = inverse_roots(block) if self._roots is None else self._roots
@@ -70,7 +73,7 @@ class SAGE(SAGEConv):  # type: ignore[misc]
     def transform(self, x: Tensor) -> Tensor:
         if not self.transform_first:
             return x
-        return F.linear(x, torch.cat([self.lin_l.weight, self.lin_r.weight]))
+        return linear(x, torch.cat([self.lin_l.weight, self.lin_r.weight]))
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         targets = slice(first_target, first_target + block.num_targets)
@@ -78,8 +81,8 @@ class SAGE(SAGEConv):  # type: ignore[misc]
             out: Tensor = self.lin_l(self._aggregate(block, projected))
             return out.add_(self.lin_r(projected[targets]))
         neighbors, root = torch.split(projected, self.out_channels, dim=1)
-        biased: Tensor = neighbor_mean(block, neighbors) + root[targets]
-        return biased.add_(self.lin_l.bias)
+        out = neighbor_mean(block, neighbors).add_(root[targets])
+        return out.add_(self.lin_l.bias)
 
 
 class GIN(GINConv):  # type: ignore[misc]
@@ -99,12 +102,12 @@ class GIN(GINConv):  # type: ignore[misc]
         return (first, second) if self.transform_first else (0, first + second)
 
     def transform(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.nn[0].weight) if self.transform_first else x
+        return linear(x, self.nn[0].weight) if self.transform_first else x
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         targets = slice(first_target, first_target + block.num_targets)
         summed = neighbor_sum(block, projected) + (1.0 + self.eps) * projected[targets]
-        hidden = summed + self.nn[0].bias if self.transform_first else self.nn[0](summed)
+        hidden = narrowed(summed + self.nn[0].bias) if self.transform_first else self.nn[0](summed)
         return self.nn[2](hidden.relu_())  # type: ignore[no-any-return]
 
 
@@ -114,6 +117,13 @@ class GAT(GATConv):  # type: ignore[misc]
     def __init__(self, in_channels: int, out_channels: int, heads: int, concat: bool) -> None:
         super().__init__(in_channels, out_channels, heads=heads, concat=concat)
 
+    def read_edges(self, columns: int) -> None:
+        """Let attention see attributes [m, columns] of the edges: PyG's ``edge_dim``, with its names and order."""
+        self.edge_dim = columns
+        self.lin_edge = Linear(columns, self.heads * self.out_channels, bias=False, weight_initializer="glorot")
+        self.att_edge = nn.Parameter(torch.empty(1, self.heads, self.out_channels))
+        glorot(self.att_edge)
+
     def forward(self, x: Tensor, block: Block) -> Tensor:
         return self.combine(self.transform(x), block, 0)
 
@@ -122,7 +132,7 @@ class GAT(GATConv):  # type: ignore[misc]
         return self.lin.weight.numel(), 0
 
     def transform(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.lin.weight)
+        return linear(x, self.lin.weight)
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         assert block.edge_index is not None, "GAT needs one message per edge: use the COO representation"
@@ -131,13 +141,29 @@ class GAT(GATConv):  # type: ignore[misc]
         score_source, score_target = (h * self.att_src).sum(-1), (h * self.att_dst).sum(-1)
         last = first_target + block.num_targets
         score = score_source.index_select(0, source) + score_target[first_target:last].index_select(0, target)
+        if self.edge_dim is not None:
+            score += self._edge_score(block)
         alpha = softmax(F.leaky_relu(score, self.negative_slope), target, num_nodes=block.num_targets)
-        messages = h.index_select(0, source) * alpha.unsqueeze(-1)
+        messages = weighted_rows(h, source, alpha)
         out = scatter_sum(messages.flatten(1), target, block.num_targets)
         if not self.concat:
             out = out.view(-1, self.heads, self.out_channels).mean(1)
         biased: Tensor = out + self.bias
         return biased
+
+    def _edge_score(self, block: Block) -> Tensor:
+        """What edges add to the scores, [m + T, H]; a loop has the mean of its target's attributes, 0 without edges.
+
+        ``(lin_edge(e) * att_edge).sum(-1)`` is linear in e: one product with [D, H] replaces rows of H x C per edge, and
+        the mean is taken of scores.
+        """
+        assert block.edge_attr is not None and block.edge_index is not None, "this GAT reads edge attributes"
+        weight = self.lin_edge.weight.view(self.heads, self.out_channels, -1)
+        score = F.linear(block.edge_attr, (weight * self.att_edge.view(self.heads, self.out_channels, 1)).sum(1))
+        target = block.edge_index[1]
+        counts = torch.bincount(target, minlength=block.num_targets).clamp_(min=1)
+        loops = scatter_sum(score, target, block.num_targets) / counts.unsqueeze(1)
+        return torch.cat([score, loops])
 
 
 def with_self_loops(block: Block, first_target: int) -> Tensor:

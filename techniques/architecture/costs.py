@@ -51,6 +51,23 @@ class LayerSize:
     dropout: bool = True
     weighted: bool = False
     """Messages are multiplied with a weight per edge."""
+    edge_columns: int = 0
+    """Columns of the edges' attributes."""
+    bf16: bool = False
+    """Dense products and what is between layers are bfloat16; sums over neighbours are float32."""
+
+    @property
+    def narrow(self) -> float:
+        """Floats that one value of a dense product takes."""
+        return 0.5 if self.bf16 else 1.0
+
+    def narrow_copy(self, rows: float) -> float:
+        """Floats of the bfloat16 copy of ``rows`` of the first layer's dense input, kept for the weight's gradient."""
+        return 0.5 * rows * self.columns_in if self.bf16 and self.first and self.sparse_nonzeros is None else 0.0
+
+    def widened(self, values: float) -> float:
+        """Floats of a float32 copy of bfloat16 ``values``; 0 where they are float32 already."""
+        return values if self.bf16 else 0.0
 
     def messages(self, columns: int) -> float:
         """Floats alive while rows are gathered edge by edge and, where they are, weighted; 0 for a fused product."""
@@ -90,11 +107,15 @@ class LayerCost:
     parameters: int
     gathered: int
     """Columns of the rows that the neighbours' sum reads."""
+    recomputed: float
+    """Largest sum, incoming gradients included, until a checkpointed layer has again what its backward pass needs."""
+    recomputed_late: float = 0.0
+    """Part of ``backward`` that a checkpointed layer has again only when its largest sum is over."""
 
 
 def dropped_out(size: LayerSize) -> float:
     """Floats alive while dropout draws its noise beside the output."""
-    wide = size.targets * size.columns_out
+    wide = size.targets * size.columns_out * size.narrow
     return 2 * wide if size.dropout and not size.last else wide
 
 
@@ -117,6 +138,8 @@ class StepCost:
     aggregation_flops: float
     moved_bytes: float
     parameters: int
+    recomputed_flops: float = 0.0
+    """Dense products that checkpointing takes once more."""
 
 
 def step_cost(
@@ -124,21 +147,25 @@ def step_cost(
     seeds: float = 0.0,
     readout: Readout = Readout.NODES,
     num_classes: int = 0,
+    checkpoint_layers: bool = False,
 ) -> StepCost:
     """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add.
 
     ``seeds`` is the number of rows, or pairs, that carry a loss; ``num_classes`` the width of an ego readout.
+    ``checkpoint_layers`` adds a forward pass to ``moved_bytes`` and ``recomputed_flops``; FLOPs stay those of the model.
     """
-    live = _largest_live(layers, seeds, readout)
+    walk = _largest_live_checkpointed if checkpoint_layers else _largest_live
+    live = walk(layers, seeds, readout)
     pooled = 2 * layers[-1][0].columns_out if readout is Readout.EGO else 0
     return StepCost(
         activation_bytes=4 * live,
-        workspace_bytes=4 * (_largest_live(layers, seeds, readout, SORT_FLOATS) - live),
+        workspace_bytes=4 * (walk(layers, seeds, readout, SORT_FLOATS) - live),
         blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
         gemm_flops=2 * (sum(2 * cost.gemm + cost.input_gemm for _, cost in layers) + 3 * seeds * pooled * num_classes),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
-        moved_bytes=4 * sum(3 * cost.moved for _, cost in layers),
+        moved_bytes=4 * sum((4 if checkpoint_layers else 3) * cost.moved for _, cost in layers),
         parameters=sum(cost.parameters for _, cost in layers) + (pooled + 1) * num_classes * (pooled > 0),
+        recomputed_flops=2 * sum(cost.gemm for _, cost in layers) if checkpoint_layers else 0.0,
     )
 
 
@@ -191,12 +218,32 @@ def _largest_live(
     return peak
 
 
+def _largest_live_checkpointed(
+    layers: list[tuple[LayerSize, LayerCost]], seeds: float, readout: Readout, sort_floats: float = 0.0
+) -> float:
+    """The same where every convolution keeps its input only and is computed again when its gradient is there."""
+    live = peak = 0.0
+    for size, cost in layers:
+        sorting = 0.0 if size.fused else sort_floats * size.edges
+        peak = max(peak, live + max(cost.inference, dropped_out(size)) + sorting)
+        live += cost.output
+    live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
+    peak = max(peak, at_loss)
+    for index, (size, cost) in reversed(list(enumerate(layers))):
+        if index < len(layers) - 1 or readout is Readout.EGO:
+            peak = max(peak, live + 2 * cost.output)
+            live -= cost.output
+        sorting = 0.0 if size.fused else sort_floats * size.edges
+        peak = max(peak, live + cost.recomputed + sorting, live + cost.backward - cost.recomputed_late)
+    return peak
+
+
 def _loss_live(live: float, last: LayerSize, cost: LayerCost, seeds: float, readout: Readout) -> tuple[float, float]:
     """Floats alive while the last layer is walked back, and the most around the loss."""
     chosen = seeds * last.columns_out
     if readout is Readout.EGO:
         # Roots and means side by side; then the output's gradient from either, added in place.
-        return live, live + 4 * chosen + 2 * cost.output
+        return live, live + 4 * chosen + 2 * max(cost.output, last.widened(last.targets * last.columns_out))
     live -= cost.output
     if readout is Readout.PAIRS:
         # Both ends of every pair and their product; then the ends' gradients, spread over the output one by one.
@@ -220,6 +267,8 @@ def shape_sizes(
     dropout: bool = True,
     readout: Readout = Readout.NODES,
     weighted: bool = False,
+    edge_columns: int = 0,
+    bf16: bool = False,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
     last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
@@ -238,6 +287,8 @@ def shape_sizes(
             sparse_nonzeros=sparse_nonzeros if index == 0 else None,
             dropout=dropout,
             weighted=weighted,
+            edge_columns=edge_columns,
+            bf16=bf16,
         )
         for index, layer in enumerate(shape.layers)
     ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import (
     LayerCost,
     LayerSize,
@@ -17,18 +16,20 @@ from techniques.architecture.costs import (
 from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_int
+from techniques.recipe import EDGE_COLUMNS
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True)
 class Gat(BuiltIn):
     """Most accurate and most expensive: keeps one message per edge and head (source, technique 3)."""
 
+    __slots__ = ()
     name = "gat"
     text = "attention: often most accurate, always most expensive; keeps every message"
     can_transform_first = True
+    uses_edge_attr = True
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         hidden, heads = setting_int(spec.settings, "hidden"), setting_int(spec.settings, "heads")
@@ -49,11 +50,16 @@ class Gat(BuiltIn):
         dense = 0.0 if size.sparse_nonzeros is not None else size.sources * size.columns_in * size.columns_out
         sparse = (size.sparse_nonzeros or 0.0) * size.columns_out
         input_gradient = 0.0 if size.first else size.sources * size.columns_in
+        # One score per head straight from an edge's attributes (``convs.GAT``): no row of its own per edge.
+        edge_products = size.edges * size.edge_columns * size.heads
+        edge_parameters = (size.edge_columns + 1) * size.columns_out if size.edge_columns else 0
         # The product, the edges with loops, gathered rows; the score before its slope, its exponential, the sum of
         # those of one target, and their quotient.
-        saved = source + index + messages + 4 * scores
+        narrow = size.narrow
+        copied = size.narrow_copy(size.sources)
+        saved = copied + narrow * (source + messages) + index + 4 * scores
         return LayerCost(
-            output=target,
+            output=target if size.last else narrow * target,
             saved=saved,
             # Weighted messages and their sums.
             forward=max(
@@ -62,18 +68,28 @@ class Gat(BuiltIn):
             ),
             # Gradients of a message, of its row and of its weight before that is summed to one per head.
             backward=max(
-                saved + 3 * messages + scores,
-                4 * source,
-                source + input_gradient,
+                saved + (2 * messages + 1.5 * source if size.bf16 else 3 * messages) + scores,
+                copied + 4 * source,
+                copied + narrow * (source + input_gradient),
                 sparse_backward(size, size.columns_out),
             ),
-            inference=max(source + index + 2 * messages + 3 * scores, sparse_forward(size, size.columns_out)),
-            gemm=dense,
+            inference=max(
+                narrow * (source + messages) + index + messages + 3 * scores,
+                copied + narrow * source,
+                sparse_forward(size, size.columns_out),
+            ),
+            gemm=dense + edge_products,
             input_gemm=0.0 if size.first else dense,
             aggregated=2 * (messages + 5 * scores + 2 * source + sparse),
-            moved=9 * messages + 12 * scores + 8 * source + activations_moved(size) + 2 * sparse,
-            parameters=(size.columns_in + 3) * size.columns_out,
+            moved=9 * messages
+            + 12 * scores
+            + 8 * source
+            + activations_moved(size)
+            + 2 * sparse
+            + (size.edge_columns + 4 * size.heads) * size.edges * (size.edge_columns > 0),
+            parameters=(size.columns_in + 3) * size.columns_out + edge_parameters,
             gathered=size.columns_out,
+            recomputed=target + max(saved + messages + target, sparse_forward(size, size.columns_out)),
         )
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
@@ -82,6 +98,13 @@ class Gat(BuiltIn):
         if last:
             return GAT(columns_in, columns_out, heads=1, concat=False)
         return GAT(columns_in, columns_out // heads, heads=heads, concat=True)
+
+    def build_network(self, plan: NetworkPlan) -> nn.Module:
+        network = super().build_network(plan)
+        if plan.edge_columns:
+            for conv in network.convs:  # type: ignore[union-attr]
+                conv.read_edges(plan.edge_columns)  # type: ignore[operator]
+        return network
 
     def pyg_layers(self) -> str:
         return "GAT"
@@ -96,6 +119,8 @@ class Gat(BuiltIn):
             width = spec.settings["hidden"] if setting_int(spec.settings, "layers") > 1 else "data.num_features"
             out = spec.settings["hidden"] if spec.options[Slot.SAMPLING] == "link_neighbor" else "num_classes"
             lines.insert(0, f"from torch_geometric.nn import {self.pyg_conv()}")
+            columns = spec.settings.get(EDGE_COLUMNS)
+            out = f"{out}, edge_dim={columns}" if columns else out
             lines.append(f"model.convs[-1] = {self.pyg_conv()}({width}, {out})  # one head in the last layer")
         return "\n".join([*lines, "for conv in model.convs:", "    conv.dropout = 0.0  # of attention weights"])
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from techniques.representation.block import Block, on_device, scatter_sum
 
@@ -83,7 +84,7 @@ class _ReluDropout(torch.autograd.Function):
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, scale: float) -> Tensor:
         x.relu_()
         if scale != 1.0:
-            x.mul_(torch.empty_like(x).bernoulli_(1.0 / scale).mul_(scale))
+            x.mul_(torch.empty_like(x).bernoulli_(1.0 / scale)).mul_(scale)
         ctx.mark_dirty(x)
         ctx.save_for_backward(x)
         ctx.scale = scale  # type: ignore[attr-defined]
@@ -109,22 +110,42 @@ class Network(nn.Module):
             predicted, or ``hidden`` where ``readout`` follows.
         dropout: probability of dropping a hidden value, at least 0 and below 1.
         readout: maps [B, 2 hidden] to [B, C]: the root of an ego graph beside the mean of its nodes (ShaDow).
+        bf16: in training, dense products and what is between layers are bfloat16 (``torch.autocast``).
+        checkpoint_layers: in training, what a convolution keeps for its backward pass is computed again there.
     """
 
-    def __init__(self, convs: Sequence[nn.Module], dropout: float, readout: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        convs: Sequence[nn.Module],
+        dropout: float,
+        readout: nn.Module | None = None,
+        *,
+        bf16: bool = False,
+        checkpoint_layers: bool = False,
+    ) -> None:
         super().__init__()
         self.convs = nn.ModuleList(convs)
         self.dropout = dropout
         self.readout = readout
+        self.bf16, self.checkpoint_layers = bf16, checkpoint_layers
 
     def forward(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
         """What the last convolution says of the last block's targets: logits [T, C] or embeddings [T, hidden]."""
         last = len(self.convs) - (1 if self.readout is None else 0)
-        for index, (conv, block) in enumerate(zip(self.convs, blocks, strict=True)):
-            x = conv(x, block)
-            if index < last:
-                x = relu_dropout(x, self.dropout) if self.training else x.relu_()
-        return x
+        half = self.bf16 and self.training
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            for index, (conv, block) in enumerate(zip(self.convs, blocks, strict=True)):
+                x = self._convolved(conv, x, block)
+                if index < last:
+                    x = x.bfloat16() if half else x
+                    x = relu_dropout(x, self.dropout) if self.training else x.relu_()
+        return x.float() if half else x
+
+    def _convolved(self, conv: nn.Module, x: Tensor, block: Block) -> Tensor:
+        """Dropout stays outside what is computed again: its result is the next layer's input, kept in any case."""
+        if not (self.checkpoint_layers and self.training):
+            return conv(x, block)  # type: ignore[no-any-return]
+        return checkpoint(conv, x, block, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
 
     def logits(self, batch: Batch) -> Tensor:
         """What the loss is taken on: [B, C] for nodes, [B] for links (dot product of the two ends)."""

@@ -34,10 +34,11 @@ FUSED_EDGES = 4_000_000
 """Edges whose values a sparse product holds at once (``network.target_chunks``)."""
 
 
-@dataclass(frozen=True)
 class Precomputed(BuiltIn):
     """Neighbours are averaged while preparing; a step is a perceptron on rows and knows no edges."""
 
+    __slots__ = ()
+    uses_edge_weight = True
     default_steps: ClassVar[int]
     default_layers: ClassVar[int]
     adds_loops: ClassVar[bool]
@@ -95,8 +96,7 @@ class Precomputed(BuiltIn):
         plan, speed = self.network_plan(facts, spec), rates(facts, spec)
         steps = setting_int(spec.settings, "propagation_steps")
         propagate = Propagate(steps, self.adds_loops, self.keeps_all)
-        varies = spec.options[Slot.SAMPLING] != "full_batch"
-        return (propagate, TrainStep(self, plan, speed, sampled=varies), EvaluateRows(plan, speed))
+        return (propagate, TrainStep(self, plan, speed, shapes_vary=False), EvaluateRows(plan, speed))
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Rows are as wide as all that is kept."""
@@ -107,12 +107,12 @@ class Precomputed(BuiltIn):
     def layer_cost(self, size: LayerSize) -> LayerCost:
         """A linear layer of dense rows."""
         wide, input_gradient = size.targets * size.columns_out, 0.0 if size.first else size.targets * size.columns_in
-        product = wide * size.columns_in
+        product, narrow, copied = wide * size.columns_in, size.narrow, size.narrow_copy(size.targets)
         return LayerCost(
-            output=wide,
-            saved=0.0,
-            forward=dropped_out(size),
-            backward=wide + input_gradient,
+            output=wide if size.last else narrow * wide,
+            saved=copied,
+            forward=copied + max(dropped_out(size), size.widened(1.5 * wide) * size.last),
+            backward=copied + narrow * (wide + input_gradient),
             inference=wide,
             gemm=product,
             input_gemm=0.0 if size.first else product,
@@ -120,6 +120,7 @@ class Precomputed(BuiltIn):
             moved=size.targets * size.columns_in + activations_moved(size),
             parameters=(size.columns_in + 1) * size.columns_out,
             gathered=size.columns_out,
+            recomputed=wide + copied,
         )
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:

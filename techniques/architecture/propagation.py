@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from techniques.architecture.convs import inverse_roots
+from techniques.architecture.mixed import linear
 from techniques.architecture.network import Network, target_chunks
 from techniques.representation.block import Block, gcn_sum
 
@@ -21,8 +21,10 @@ class Dense(nn.Linear):
     """A linear layer of rows, dense or sparse CSR, that is called like a convolution."""
 
     def forward(self, x: Tensor, block: Block | None = None) -> Tensor:
-        # The bias is added in place: torch has no fused product with a bias for sparse rows.
-        return F.linear(x, self.weight).add_(self.bias)
+        # The bias is added in place: torch has no fused product with a bias for sparse rows. A bias of another type would
+        # have the whole result copied.
+        out = linear(x, self.weight)
+        return out.add_(self.bias.to(out.dtype))
 
     def dense_products(self) -> tuple[int, int]:
         """Elements of the weight that every source row, and every target row, is multiplied with."""
@@ -35,8 +37,17 @@ class PropagationNetwork(Network):
     All blocks of a batch must be one square block: what a step says of a node is the next step's source.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], dropout: float, steps: int, alpha: float) -> None:
-        super().__init__(layers, dropout)
+    def __init__(
+        self,
+        layers: Sequence[nn.Module],
+        dropout: float,
+        steps: int,
+        alpha: float,
+        *,
+        bf16: bool = False,
+        checkpoint_layers: bool = False,
+    ) -> None:
+        super().__init__(layers, dropout, bf16=bf16, checkpoint_layers=checkpoint_layers)
         self.steps, self.alpha = steps, alpha
 
     def forward(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:

@@ -33,7 +33,7 @@ class Sage(BuiltIn):
     aggregator: str = "mean"
 
     def configured(self, spec: JobSpec) -> Sage:
-        return replace(self, aggregator=str(spec.settings["aggregator"]))
+        return Sage(str(spec.settings["aggregator"]))
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         if spec.settings["aggregator"] == "max" and spec.options[Slot.REPRESENTATION_FEATURES] == "csr":
@@ -75,24 +75,36 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
     product = size.targets * size.columns_in * size.columns_out
     # The mean is saved for the weight's gradient. Backward: both weights' input gradients, the root's spread over all
     # sources; then one row per edge, summed by source beside the root's.
+    narrow = size.narrow
+    root = narrow * source_in
     to_input = max(
-        target + target_in + source_in + target_in,
-        source_in + 2 * target_in,
-        source_in + target_in + (source_in if size.fused else messages),
-        2 * source_in + messages,
+        narrow * (target + target_in + source_in + target_in),
+        root + (1 + narrow) * target_in,
+        root + target_in + (source_in if size.fused else messages),
+        root + source_in + max(messages, size.widened(root)),
+    )
+    saved = narrow * target_in + size.narrow_copy(size.targets)
+    wide = 0.0 if size.first else size.widened(source_in)
+    inference = max(
+        target_in + max(wide + messages, target_in, size.widened(narrow * (target_in + target))),
+        saved + narrow * target,
+        2 * narrow * target,
     )
     return LayerCost(
-        output=target,
-        saved=target_in,
-        forward=target_in + max(messages, target_in, 2 * target, dropped_out(size)),
-        backward=target_in + target if size.first else to_input,
-        inference=max(target_in + max(messages, target_in, target), 2 * target),
+        output=target if size.last else narrow * target,
+        saved=saved,
+        forward=max(
+            inference, saved + max(2 * narrow * target, dropped_out(size), size.widened(1.5 * target) * size.last)
+        ),
+        backward=saved + narrow * target if size.first else to_input,
+        inference=inference,
         gemm=2 * product,
         input_gemm=0.0 if size.first else 2 * product,
         aggregated=(1 if size.first else 2) * size.edges * size.columns_in,
         moved=aggregation_moved(size, size.columns_in) + 2 * target_in + activations_moved(size),
         parameters=(2 * size.columns_in + 1) * size.columns_out,
         gathered=size.columns_in,
+        recomputed=narrow * target + inference,
     )
 
 
@@ -101,24 +113,32 @@ def _largest(size: LayerSize) -> LayerCost:
     target_in, source_in = size.targets * size.columns_in, size.sources * size.columns_in
     target, messages = size.targets * size.columns_out, size.edges * size.columns_in
     product = size.targets * size.columns_in * size.columns_out
+    narrow, kind = size.narrow, 1.0 if size.first else size.narrow  # the graph's own features are float32
+    saved = narrow * target_in + size.narrow_copy(size.targets)
     # Gradients of the root and of the largest; a row per edge, the largest beside it, and how many tie.
     to_input = max(
-        target + 2 * target_in + source_in + target_in,
-        source_in + 2 * target_in + 2 * messages + 2 * target_in,
-        2 * source_in + 2 * target_in + messages,
+        narrow * (target + 3 * target_in + source_in),
+        narrow * (source_in + 2 * target_in) + 2 * messages + 2 * target_in,
+        (1 + narrow) * source_in + 2 * narrow * target_in + messages,
     )
+    copied = saved * (size.bf16 and size.first)
+    multiplied = narrow * target + max(kind * target_in, narrow * target if copied else kind * target_in + target)
+    gathered = kind * (target_in + messages)
+    inference = max(gathered, copied + multiplied)
     return LayerCost(
-        output=target,
-        saved=target_in,
-        forward=target_in + max(messages, 2 * target, dropped_out(size)),
-        backward=target_in + target if size.first else to_input,
-        inference=target_in + max(messages, 2 * target),
+        output=target if size.last else narrow * target,
+        saved=saved,
+        forward=max(inference, saved + max(dropped_out(size), size.widened(1.5 * target) * size.last)),
+        backward=saved + narrow * target if size.first else to_input,
+        inference=inference,
         gemm=2 * product,
         input_gemm=0.0 if size.first else 2 * product,
         aggregated=(1 if size.first else 4) * messages,
         moved=(4 if size.first else 8) * messages + 4 * target_in + activations_moved(size),
         parameters=(2 * size.columns_in + 1) * size.columns_out,
         gathered=size.columns_in,
+        # The second product keeps its input only: it is not taken again.
+        recomputed=narrow * target + max(gathered, copied + narrow * target + kind * target_in),
     )
 
 
@@ -128,18 +148,22 @@ def _transform_first(size: LayerSize) -> LayerCost:
     dense = 0.0 if size.sparse_nonzeros is not None else 2 * size.sources * size.columns_in * size.columns_out
     sparse = 2 * (size.sparse_nonzeros or 0.0) * size.columns_out
     input_gradient = 0.0 if size.first else size.sources * size.columns_in
-    inference = max(2 * source + target + max(messages, target), sparse_forward(size, 2 * size.columns_out))
+    narrow, copied = size.narrow, size.narrow_copy(size.sources)
+    summing = 2 * narrow * source + target + size.widened(source) + messages
+    making = max(summing, 2 * narrow * source + 2 * target, sparse_forward(size, 2 * size.columns_out))
+    inference = max(making, copied + 2 * narrow * source)
     return LayerCost(
-        output=target,
-        saved=0.0,
+        output=target if size.last else narrow * target,
+        saved=copied,
         # Both products side by side, one row per edge and their sums; or sums and means, means and output.
-        forward=max(inference, dropped_out(size)),
+        forward=copied + max(making, dropped_out(size), size.widened(1.5 * target)),
         # Gradients of root and neighbours, and both side by side.
-        backward=max(
+        backward=copied
+        + max(
             source + 2 * target,
-            2 * source + (target if size.fused else messages),
-            4 * source,
-            2 * source + input_gradient,
+            (1 + narrow) * source + (target if size.fused else messages),
+            4 * narrow * source,
+            narrow * (2 * source + input_gradient),
             sparse_backward(size, 2 * size.columns_out),
         ),
         inference=inference,
@@ -149,6 +173,8 @@ def _transform_first(size: LayerSize) -> LayerCost:
         moved=aggregation_moved(size, size.columns_out) + 6 * source + activations_moved(size) + 2 * sparse,
         parameters=(2 * size.columns_in + 1) * size.columns_out,
         gathered=2 * size.columns_out,
+        # Without the division, whose result nothing needs.
+        recomputed=target + narrow * source + copied + max(summing, sparse_forward(size, 2 * size.columns_out)),
     )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from techniques.architecture.precomputed import Precomputed
 
 
-@dataclass(frozen=True)
 class Sgc(Precomputed):
     """GCN without what lies between its layers: (D^-1/2 (A + I) D^-1/2)^K X is computed once, then trained on as plain
     rows (Wu et al., ICML 2019, equation 8)."""
 
+    __slots__ = ()
     name = "sgc"
     text = "features averaged once, then a linear layer: cheapest to train, needs homophily"
     default_steps = 2

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from techniques.architecture.precomputed import Precomputed
 
 
-@dataclass(frozen=True)
 class Sign(Precomputed):
     """[X, A X, ..., A^K X] with A = D^-1/2 A D^-1/2 is computed once, then a perceptron is trained on plain rows (Frasca et
     al., "SIGN: Scalable Inception Graph Neural Networks", 2020, with one weight over all hops)."""
 
+    __slots__ = ()
     name = "sign"
     text = "features of every hop side by side, then a perceptron: fast steps, K + 1 times the features"
     default_steps = 3

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
 from techniques.facts import Facts
 from techniques.job import JobSpec
 
 
-@dataclass(frozen=True)
 class NoCoarsening:
     """No detail is lost: the right choice whenever the graph fits without it (source, technique 7)."""
 
-    slot: Slot = Slot.COARSENING
-    name: str = "none"
-    text: str = "train on the graph as it is; no detail is lost"
+    __slots__ = ()
+    slot = Slot.COARSENING
+    name = "none"
+    text = "train on the graph as it is; no detail is lost"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE

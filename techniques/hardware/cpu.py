@@ -42,13 +42,13 @@ class StayOnHost:
         return job if job.transfer else replace(job, transfer=lambda batch: batch)
 
 
-@dataclass(frozen=True)
 class Cpu:
     """Slower than a GPU at training, but its memory is larger and it is always there (source, technique 1)."""
 
-    slot: Slot = Slot.HARDWARE
-    name: str = "cpu"
-    text: str = "the host's cores: most memory, least speed"
+    __slots__ = ()
+    slot = Slot.HARDWARE
+    name = "cpu"
+    text = "the host's cores: most memory, least speed"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE

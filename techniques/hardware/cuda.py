@@ -61,13 +61,13 @@ class MoveBatches:
         return job if job.transfer else replace(job, transfer=lambda batch: batch.to(device))
 
 
-@dataclass(frozen=True)
 class Cuda:
     """Best fit for training: massively parallel, with less memory than the host (source, technique 1)."""
 
-    slot: Slot = Slot.HARDWARE
-    name: str = "cuda"
-    text: str = "one NVIDIA GPU: fastest training, least memory"
+    __slots__ = ()
+    slot = Slot.HARDWARE
+    name = "cuda"
+    text = "one NVIDIA GPU: fastest training, least memory"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         if not facts.hardware.gpus:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
 from techniques.facts import Facts
 from techniques.job import JobSpec
 
 
-@dataclass(frozen=True)
 class Single:
     """No gradients to synchronise; several processes need a measured feasibility study first (source, technique 5)."""
 
-    slot: Slot = Slot.PARALLEL
-    name: str = "single"
-    text: str = "one process; nothing to synchronise"
+    __slots__ = ()
+    slot = Slot.PARALLEL
+    name = "single"
+    text = "one process; nothing to synchronise"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE

@@ -31,6 +31,7 @@ class LinkSplit:
             random order, so that the first few are a fair sample.
         val_negative, test_negative: as many non-edges as there are positives, all of them distinct.
         message_edges: stored entries that messages may use: all but the copies and directions of hidden positives.
+        message_mask: which of the stored entries they are, [E]; ``None`` where nothing is stored beside the edges.
     """
 
     train: Ints
@@ -39,6 +40,7 @@ class LinkSplit:
     val_negative: Ints
     test_negative: Ints
     message_edges: Ints
+    message_mask: NDArray[np.bool_] | None = None
 
 
 def read_links(stored: StoredGraph, undirected: bool, seed: int = 0) -> LinkSplit:
@@ -64,10 +66,12 @@ def read_links(stored: StoredGraph, undirected: bool, seed: int = 0) -> LinkSpli
     split = _split(stored, edge_index, code, codes, rng)
     train = code.decode(codes[split == TRAIN], edge_index.dtype)
     val, test = (code.decode(rng.permutation(codes[split == part]), edge_index.dtype) for part in (VAL, TEST))
-    message_edges = _without(edge_index, code, codes[split != TRAIN])
+    keep = _visible(edge_index, code, codes[split != TRAIN])
+    message_edges = _without(edge_index, keep)
+    mask = keep if {"edge_weight", "edge_attr"} & set(stored.headers) else None
     validated = val.shape[1]
     negatives = code.decode(_non_edges(codes, code.size, validated + test.shape[1], rng), edge_index.dtype)
-    return LinkSplit(train, val, test, negatives[:, :validated], negatives[:, validated:], message_edges)
+    return LinkSplit(train, val, test, negatives[:, :validated], negatives[:, validated:], message_edges, mask)
 
 
 def count_links(stored: StoredGraph, undirected: bool) -> tuple[int, int, int]:
@@ -141,12 +145,17 @@ def _stored_split(stored: StoredGraph, edge_index: Ints, code: PairCode, codes: 
     return split
 
 
-def _without(edge_index: Ints, code: PairCode, hidden: Codes) -> Ints:
-    """The stored entries [2, E'] that are no copy and no direction of a hidden pair."""
+def _visible(edge_index: Ints, code: PairCode, hidden: Codes) -> NDArray[np.bool_]:
+    """Whether each stored entry is no copy and no direction of a hidden pair, [E]."""
     keep = np.ones(edge_index.shape[1], np.bool_)
     for part in chunks(edge_index.shape[1] if len(hidden) else 0):
         u, v = edge_index[0, part], edge_index[1, part]
         keep[part] = (u == v) | ~member(code.encode(u, v), hidden)
+    return keep
+
+
+def _without(edge_index: Ints, keep: NDArray[np.bool_]) -> Ints:
+    """The stored entries [2, E'] that are kept."""
     left: Ints = np.empty((2, int(np.count_nonzero(keep))), edge_index.dtype)
     left[0], left[1] = edge_index[0][keep], edge_index[1][keep]
     return left

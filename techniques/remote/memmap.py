@@ -27,13 +27,13 @@ class MapFeatures:
         return replace(job, features=MappedRows(job.stored.read("x")))
 
 
-@dataclass(frozen=True)
 class FeaturesMapped:
     """Feature bytes do not count as memory: the file's pages can be dropped. Every batch may wait for the disk."""
 
-    slot: Slot = Slot.REMOTE_FEATURES
-    name: str = "memmap"
-    text: str = "features stay on disk, memory-mapped: no host memory, slower first reads"
+    __slots__ = ()
+    slot = Slot.REMOTE_FEATURES
+    name = "memmap"
+    text = "features stay on disk, memory-mapped: no host memory, slower first reads"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         features = facts.graph.features

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.edge_inputs import read_columns, reads_weights
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
-from techniques.facts import Facts, Task
+from techniques.facts import FLOAT_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.recipe import LOAD, edge_input
 
 LABEL_BYTES_PER_NODE = 8 + 3
 """int64 class ids and three boolean masks."""
@@ -19,11 +21,18 @@ LINK_SECONDS_PER_EDGE = 200e-9
 ADDS_LOOPS = ("gcn", "gat", "gatv2", "appnp", "sgc")
 """Architectures whose layers add a loop of their own to every node, as PyG's do."""
 POINTER_BYTES = 8
+POSITION_BYTES = 8
 SOURCE_BYTES = 4
 """The structure keeps one int32 source per edge up to 2**31 nodes."""
 DISK_BYTES_PER_SECOND = 500e6
 SORT_SECONDS_PER_EDGE = 25e-9
 """Counting sort of edges by target, one thread; random writes (measured on 2 cores at 2.5 M edges)."""
+
+
+REMOVE_LOOPS_IMPORT = "from torch_geometric.utils import remove_self_loops"
+REMOVE_LOOPS_WITH_DATA = """\
+# The layers add loops of their own.
+data.edge_index, data.edge_data = remove_self_loops(data.edge_index, data.edge_data.float())"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,8 @@ class ReadGraph:
     def _links(self, so_far: Forecast) -> Forecast:
         """Split the edges; what is hidden is not there for messages to pass along."""
         graph = so_far.facts.graph
-        split = Range.within(LINK_BYTES_PER_EDGE[graph.undirected] * graph.num_edges, 0.3)
+        mask = 1 if graph.edge_weighted or graph.edge_features else 0
+        split = Range.within((LINK_BYTES_PER_EDGE[graph.undirected] + mask) * graph.num_edges, 0.3)
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "links", split)
         so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within(LINK_SCRATCH_BYTES_PER_EDGE * graph.num_edges, 0.3))
         so_far = so_far.spend(Phase.LOAD, Range.factor(LINK_SECONDS_PER_EDGE * graph.num_edges, 4))
@@ -71,36 +81,45 @@ class SortEdges:
     """Sort the edges by target (CSC), once."""
 
     drop_self_loops: bool
+    weights: bool = False
+    edge_columns: int = 0
     stage: Stage = Stage.PREPARE
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
         structure = POINTER_BYTES * (graph.num_nodes + 1) + SOURCE_BYTES * graph.num_edges
+        structure += FLOAT_BYTES * (self.weights + self.edge_columns) * graph.num_edges
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "structure", Range.within(structure, 0.02))
         scratch = POINTER_BYTES * graph.num_nodes
         if self.drop_self_loops:
             scratch += graph.num_edges
             if graph.self_loops:
                 scratch += 8 * graph.num_edges
+        if self.weights or self.edge_columns:
+            # Where each sorted edge stood, also after the loops have gone.
+            scratch += POSITION_BYTES * graph.num_edges * (3 if self.drop_self_loops and graph.self_loops else 1)
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(scratch, 0.1))
         return so_far.spend(Phase.PREPARE, Range.factor(SORT_SECONDS_PER_EDGE * graph.num_edges + 0.01, 3))
 
     def build(self, job: Job) -> Job:
+        from techniques.sampling.edge_data import stored_edge_data
         from techniques.sampling.structure import Structure
 
         graph = job.facts.graph
         edge_index = job.stored.read("edge_index") if job.links is None else job.links.message_edges
-        structure = Structure.build(edge_index, graph.num_nodes, graph.undirected, self.drop_self_loops)  # type: ignore[arg-type]
+        kept = None if job.links is None else job.links.message_mask
+        data = stored_edge_data(job.stored, self.weights, self.edge_columns > 0, graph.edge_weight_symmetric, kept)
+        structure = Structure.build(edge_index, graph.num_nodes, graph.undirected, self.drop_self_loops, data)  # type: ignore[arg-type]
         return replace(job, structure=structure)
 
 
-@dataclass(frozen=True)
 class StructureInMemory:
     """Edges sorted by target in host memory: 4 bytes an edge and 8 a node."""
 
-    slot: Slot = Slot.REMOTE
-    name: str = "memory"
-    text: str = "edges in host memory: the fastest to sample from"
+    __slots__ = ()
+    slot = Slot.REMOTE
+    name = "memory"
+    text = "edges in host memory: the fastest to sample from"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE
@@ -110,26 +129,31 @@ class StructureInMemory:
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         adds_loops = spec.options[Slot.ARCHITECTURE] in ADDS_LOOPS
-        return (ReadGraph(), SortEdges(drop_self_loops=adds_loops))
+        weights, columns = reads_weights(facts, spec), read_columns(facts, spec)
+        return (ReadGraph(), SortEdges(drop_self_loops=adds_loops, weights=weights, edge_columns=columns))
 
     def recipe(self, spec: JobSpec) -> str:
         holds = "x, y, edge_index and train_mask"
         if spec.options[Slot.SAMPLING] == "link_neighbor":
             holds = "x, edge_index (what messages may use) and train_edge_index [2, M] (positives)"
-        text = f'# A torch_geometric.data.Data with {holds}\ndata = torch.load("graph.pt", weights_only=False)'
+        name = edge_input(spec)
+        holds = f"{name}, {holds}" if name else holds
+        text = f"# A torch_geometric.data.Data with {holds}\n{LOAD}"
         if spec.options[Slot.ARCHITECTURE] not in ADDS_LOOPS:
             return text
+        if name:
+            return f"{REMOVE_LOOPS_IMPORT}\n{text}\n{REMOVE_LOOPS_WITH_DATA.replace('edge_data', name)}"
         loops = "data.edge_index = remove_self_loops(data.edge_index)[0]  # the layers add loops of their own"
         return f"from torch_geometric.utils import remove_self_loops\n{text}\n{loops}"
 
 
-@dataclass(frozen=True)
 class FeaturesInMemory:
     """Feature rows in host memory, in the form the representation room says."""
 
-    slot: Slot = Slot.REMOTE_FEATURES
-    name: str = "memory"
-    text: str = "features in host memory: the fastest to read"
+    __slots__ = ()
+    slot = Slot.REMOTE_FEATURES
+    name = "memory"
+    text = "features in host memory: the fastest to read"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE

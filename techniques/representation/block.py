@@ -29,7 +29,8 @@ class Block(NamedTuple):
 
     Exactly one of ``edge_index`` [2, m] (row 0 source, row 1 target, int64) and ``csr`` is given. A weight per edge
     stands in ``weight`` [m] beside ``edge_index``, in ``csr.values`` otherwise. ``degrees`` [S] float32 are given where
-    sums stand for those over the whole graph and so must be divided by the degrees there.
+    sums stand for those over the whole graph and so must be divided by the degrees there, and where edges have weights
+    of their own: a degree is then the sum of its edges' weights. ``edge_attr`` [m, D] stands beside ``edge_index``.
     """
 
     num_sources: int
@@ -38,6 +39,7 @@ class Block(NamedTuple):
     csr: Csr | None = None
     weight: Tensor | None = None
     degrees: Tensor | None = None
+    edge_attr: Tensor | None = None
 
     @property
     def num_edges(self) -> int:
@@ -59,7 +61,7 @@ class Block(NamedTuple):
 
 def on_device(block: Block, device: torch.device) -> Block:
     """The block with its tensors on ``device``."""
-    parts = {name: getattr(block, name) for name in ("edge_index", "weight", "degrees")}
+    parts = {name: getattr(block, name) for name in ("edge_index", "weight", "degrees", "edge_attr")}
     moved = {name: part.to(device, non_blocking=True) for name, part in parts.items() if part is not None}
     if block.csr is not None:
         moved["csr"] = Csr(*(None if part is None else part.to(device, non_blocking=True) for part in block.csr))  # type: ignore[arg-type]
@@ -67,7 +69,12 @@ def on_device(block: Block, device: torch.device) -> Block:
 
 
 def neighbor_sum(block: Block, h: Tensor) -> Tensor:
-    """Weighted sum of the sources' rows for every target: [S, F] -> [T, F], differentiable in ``h``."""
+    """Weighted sum of the sources' rows for every target: [S, F] -> [T, F], differentiable in ``h``.
+
+    bfloat16 is summed in float32: it would lose the small terms of large sums, and sparse products lack it.
+    """
+    if h.dtype is torch.bfloat16:
+        h = h.float()
     if block.csr is not None:
         return _FusedSum.apply(h, block)  # type: ignore[no-any-return,no-untyped-call]
     assert block.edge_index is not None
@@ -143,10 +150,10 @@ class _Max(torch.autograd.Function):
         h, largest, edge_index = ctx.saved_tensors  # type: ignore[attr-defined]
         source, target = edge_index
         share = h.index_select(0, source)
-        share.eq_(largest.index_select(0, target))
+        share = share.eq_(largest.index_select(0, target)).float()  # counted and summed in float32
         ties = scatter_sum(share, target, largest.size(0))
         share.mul_((grad / ties.clamp_(min=1.0)).index_select(0, target))
-        return scatter_sum(share, source, h.size(0)), None, None
+        return scatter_sum(share, source, h.size(0)).to(h.dtype), None, None
 
 
 class _FusedSum(torch.autograd.Function):

@@ -35,13 +35,13 @@ class FillSparse:
         return replace(job, features=sparse_rows(job.stored, job.facts.graph.num_nodes))
 
 
-@dataclass(frozen=True)
 class FeaturesCsr:
     """For bag-of-words and one-hot features: the first layer multiplies non-zeros only."""
 
-    slot: Slot = Slot.REPRESENTATION_FEATURES
-    name: str = "csr"
-    text: str = "features as a sparse matrix: smaller and faster where most entries are zero"
+    __slots__ = ()
+    slot = Slot.REPRESENTATION_FEATURES
+    name = "csr"
+    text = "features as a sparse matrix: smaller and faster where most entries are zero"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         density = facts.graph.features.density(facts.graph.num_nodes)

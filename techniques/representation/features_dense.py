@@ -37,13 +37,13 @@ class FillDense:
         return replace(job, features=dense_rows(job.stored, graph.num_nodes))
 
 
-@dataclass(frozen=True)
 class FeaturesDense:
     """The fastest form for features with few zeros."""
 
-    slot: Slot = Slot.REPRESENTATION_FEATURES
-    name: str = "dense"
-    text: str = "features as a dense matrix: fastest unless most entries are zero"
+    __slots__ = ()
+    slot = Slot.REPRESENTATION_FEATURES
+    name = "dense"
+    text = "features as a dense matrix: fastest unless most entries are zero"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         return USABLE

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 COPY_BYTES_PER_SECOND = 2e9
 """Feature rows gathered into a fresh batch, one thread."""
-SAMPLED_EDGE_BYTES = 40
-"""Local ids of both ends, twice, and positions while a batch is being made."""
 COUNTS_ERROR, MIXING_ERROR = 0.25, 0.15
 """Batch sizes from the degree histogram alone are this uncertain; and where it is known which degrees meet."""
 DRAWN_ERROR = 0.03
@@ -59,6 +57,8 @@ class SampledBatches(ABC):
         """Fill ``job.batches``."""
 
     drawable: ClassVar[bool] = True
+    making_bytes_per_edge: ClassVar[float] = 40
+    """Local ids of both ends, twice, and positions while a batch is being made."""
     seconds_per_edge: ClassVar[float] = 40e-9
     """Choosing, gathering and relabelling an edge, one thread (benchmark: tests/benchmarks/sampling.py)."""
 
@@ -90,7 +90,7 @@ class SampledBatches(ABC):
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
         if so_far.draw is None or not self.drawable:
-            sizes = self.counted(graph)
+            sizes = counted_once(self, graph)
             error = COUNTS_ERROR if graph.degrees.block_nodes is None else MIXING_ERROR
         else:
             sizes, error = drawn_sizes(list(so_far.draw(self))), DRAWN_ERROR
@@ -108,7 +108,7 @@ class SampledBatches(ABC):
         alive = 1 + min(self.prefetch, steps - 1)
         so_far = so_far.hold(Phase.TRAIN, Place.HOST, "batches", Range.within(batch_bytes * alive, error + 0.05))
         if alive > 1:
-            making = Range.within(SAMPLED_EDGE_BYTES * mean.input_edges, error + 0.5)
+            making = Range.within(self.making_bytes_per_edge * mean.input_edges, error + 0.5)
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "sampling", making)
         return so_far.spend(Phase.TRAIN, self._wait_seconds(so_far, mean, batch_bytes) * full_steps)
 
@@ -136,17 +136,43 @@ class SampledBatches(ABC):
         return Range.factor(seconds * (0.3 if hidden else 1.0), 3)
 
 
+_COUNTED: dict[tuple[SampledBatches, int], tuple[GraphFacts, HopSizes]] = {}
+MOST_COUNTED = 256
+
+
+def counted_once(batches: SampledBatches, graph: GraphFacts) -> HopSizes:
+    """``batches.counted(graph)``, remembered: a plan asks for the same batches under every architecture.
+
+    Facts hold dictionaries and have no hash, so they are told apart by identity; an entry keeps its facts alive.
+    """
+    key = (batches, id(graph))
+    if key not in _COUNTED:
+        if len(_COUNTED) >= MOST_COUNTED:
+            _COUNTED.clear()
+        _COUNTED[key] = (graph, batches.counted(graph))
+    return _COUNTED[key][1]
+
+
 @dataclass(frozen=True)
 class SubgraphBatches(SampledBatches):
     """Batches whose layers share one block of an induced subgraph."""
+
+    making_bytes_per_edge: ClassVar[float] = 12
+    """One local id, and that of the other end or a place in the transpose."""
 
     def _label_bytes(self, shape: StepShape, label: float) -> float:
         """Labels and places of the rows that carry the loss."""
         return shape.seeds * (label + INDEX_BYTES)
 
     def _block_bytes(self, so_far: Forecast, shape: StepShape) -> float:
-        """The matrix of an undirected graph is its own transpose, unless its edges have weights."""
+        """The matrix of an undirected graph is its own transpose, unless its edges have weights that differ."""
         layer, plain = shape.layers[0], super()._block_bytes(so_far, shape)
+        if self.weighted and so_far.edge_weighted:
+            return plain + FLOAT_BYTES * shape.seeds  # the product of both weights takes the place of one
+        if so_far.edge_weighted and so_far.fused and so_far.facts.graph.edge_weight_symmetric:
+            return plain - FLOAT_BYTES * (2 * layer.num_edges + layer.num_sources)
+        if so_far.edge_weighted:
+            return plain
         if self.weighted:
             # One more value per edge, and a degree per node; COO has no value yet.
             return plain + FLOAT_BYTES * (layer.num_edges + layer.num_sources + shape.seeds)
@@ -189,6 +215,15 @@ def at_least_one(settings: Settings, name: str) -> int:
     if value < 1:
         raise OptionError(f"{name} must be at least 1, got {value}", f"Write --set {name}=1 or more")
     return value
+
+
+def reaches_context(facts: Facts, layers: int) -> Verdict | None:
+    """The refusal where fewer hops reach a prediction than are wanted: as many as there are layers."""
+    wanted = facts.goal.context_hops
+    if wanted is None or wanted <= layers:
+        return None
+    text = f"{layers} layers reach {layers} hops, {wanted} are wanted"
+    return refuse("context", wanted, "hops that reach a prediction = layers", "source, technique 4", text)
 
 
 def needs_node_labels(facts: Facts) -> Verdict | None:

@@ -32,8 +32,17 @@ def ego_batches(job: Job, part: EgoBatches) -> Job:
     local = np.int32 if structure.fused else np.int64
 
     def graphs(roots: Tensor, seed: int, by_root: bool = False) -> Batch:
-        egos = kernel.sample(roots.numpy(), part.depth, part.num_neighbors, seed, by_root=by_root, local_dtype=local)
-        block = subgraph_block(egos, fused=structure.fused, undirected=structure.undirected)
+        egos = kernel.sample(
+            roots.numpy(),
+            part.depth,
+            part.num_neighbors,
+            seed,
+            by_root=by_root,
+            with_edge=structure.edges.given,
+            local_dtype=local,
+        )
+        data = structure.edges.at(egos.edge)
+        block = subgraph_block(egos, fused=structure.fused, undirected=structure.undirected, data=data)
         ego = torch.repeat_interleave(torch.from_numpy(np.diff(egos.node_ptr)))
         x = features.rows(egos.node)
         root = torch.from_numpy(egos.root)

@@ -9,7 +9,7 @@ from techniques.facts import Facts
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, masked_loss, precomputes
-from techniques.sampling.batches import needs_node_labels
+from techniques.sampling.batches import needs_node_labels, reaches_context
 from techniques.sampling.rows import AllRows
 
 
@@ -24,7 +24,7 @@ class WholeGraph:
         graph = so_far.facts.graph
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
         shape = StepShape((layer,) * self.layers, seeds=graph.num_train)
-        block = so_far.edge_bytes * graph.num_edges + so_far.row_bytes * graph.num_nodes
+        block = (so_far.edge_bytes - so_far.edge_data_bytes) * graph.num_edges + so_far.row_bytes * graph.num_nodes
         labels = 16 * graph.num_train
         so_far = replace(so_far, shape=shape, largest_shape=shape, steps_per_epoch=1)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + labels, 0.02))
@@ -50,16 +50,17 @@ class WholeGraph:
         return replace(job, batches=batches, transfer=transfer_once)
 
 
-@dataclass(frozen=True)
 class FullBatch:
     """Fastest per epoch where it fits; converges in more epochs and cannot be split (source, technique 3 and 4)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "full_batch"
-    text: str = "all nodes at once: exact and simple, needs the whole graph's activations"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "full_batch"
+    text = "all nodes at once: exact and simple, needs the whole graph's activations"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        if refused := needs_node_labels(facts):
+        reached = reaches_context(facts, setting_int(spec.settings, "layers"))
+        if refused := needs_node_labels(facts) or reached:
             return refused
         if facts.goal.grow > 1 and facts.graph.num_nodes * facts.goal.grow > 1e7:
             rule = "a full batch grows with the graph"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
@@ -11,13 +11,23 @@ from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import inputs, masked_loss, saint_adjacency, saint_loss, sums_neighbors, weighs_edges
+from techniques.recipe import (
+    EDGE_WEIGHTED,
+    inputs,
+    masked_loss,
+    saint_adjacency,
+    saint_loss,
+    sums_neighbors,
+    weighs_edges,
+)
 from techniques.sampling.batches import (
     SubgraphBatches,
     at_least_one,
+    counted_once,
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
+    reaches_context,
     subgraph_scratch_bytes,
 )
 from techniques.sampling.neighbor import batch_size_knob
@@ -105,17 +115,18 @@ def saint_sizes(graph: GraphFacts, sampler: str, batch_size: int, walk_length: i
     return (saint_node_sizes if sampler == NODE else saint_edge_sizes)(graph, batch_size)
 
 
-@dataclass(frozen=True)
 class GraphSaint:
     """Gradients of less variance than neighbour sampling at the same batch; hubs are over-represented unless the
     losses and messages are weighted back (source, technique 4)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "graph_saint"
-    text: str = "random subgraphs, weighted back: low gradient noise on large training sets, hubs drawn often"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "graph_saint"
+    text = "random subgraphs, weighted back: low gradient noise on large training sets, hubs drawn often"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        if refused := needs_node_labels(facts):
+        reached = reaches_context(facts, setting_int(spec.settings, "layers"))
+        if refused := needs_node_labels(facts) or reached:
             return refused
         if spec.settings["sample_coverage"] and not sums_neighbors(spec):
             text = "GraphSAINT's edge weights do not reach attention or a maximum: only its losses are weighted back"
@@ -151,7 +162,6 @@ class GraphSaint:
                 f"saint_sampler must be {NODE}, {EDGE} or {WALK}, got {sampler!r}", f"Write --set saint_sampler={WALK}"
             )
         length = at_least_one(settings, "walk_length")
-        nodes = sum(saint_sizes(facts.graph, sampler, size, length).mean_nodes)
         batches = SaintBatches(
             layers=setting_int(settings, "layers"),
             prefetch=setting_int(settings, "prefetch"),
@@ -160,15 +170,18 @@ class GraphSaint:
             batch_size=size,
             walk_length=length,
             coverage=setting_int(settings, "sample_coverage"),
-            num_steps=math.ceil(facts.graph.num_nodes / max(nodes, 1.0)),
+            num_steps=0,
         )
+        nodes = sum(counted_once(batches, facts.graph).mean_nodes)
+        batches = replace(batches, num_steps=math.ceil(facts.graph.num_nodes / max(nodes, 1.0)))
         return (batches,)
 
     def recipe(self, spec: JobSpec) -> str:
         settings = spec.settings
         name = SAMPLER_CLASSES[str(settings["saint_sampler"])]
         walk = f"\n    walk_length={settings['walk_length']}," if settings["saint_sampler"] == WALK else ""
-        weights = saint_adjacency(spec.options[Slot.ARCHITECTURE]) if weighs_edges(spec) else ""
+        weighted = bool(settings.get(EDGE_WEIGHTED))
+        weights = saint_adjacency(spec.options[Slot.ARCHITECTURE], weighted) if weighs_edges(spec) else ""
         loss = (saint_loss if settings["sample_coverage"] else masked_loss)(inputs(spec))
         return f"""\
 from techniques.sampling.loader import {name}

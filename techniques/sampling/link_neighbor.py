@@ -66,13 +66,13 @@ class LinkBatches(SampledBatches):
         return link_batches(job, self)
 
 
-@dataclass(frozen=True)
 class LinkNeighbor:
     """Mini-batches for link-level tasks (source, technique 4); a link's logit is the dot product of its two ends."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "link_neighbor"
-    text: str = "edges as seeds, with random non-edges: for link prediction"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "link_neighbor"
+    text = "edges as seeds, with random non-edges: for link prediction"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         if facts.task is not Task.LINK:

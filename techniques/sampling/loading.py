@@ -14,6 +14,7 @@ from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling
 
 from techniques.architecture.network import Batch
 from techniques.sampling.blocks import hop_blocks
+from techniques.sampling.edge_data import NO_EDGE_DATA, EdgeData
 from techniques.sampling.epochs import Epochs
 from techniques.sampling.link_sampler import LinkNeighborSampler
 from techniques.sampling.neighbor_sampler import NeighborSampler
@@ -33,7 +34,7 @@ def neighbor_batches(job: Job, part: NeighborBatches) -> Job:
     data.y = job.need("labels")
     train = job.masks["train"].nonzero().flatten()
     sampler = neighbor_sampler(structure, part.fanouts)
-    blocks = BlockMaker(structure.fused, part.trim)
+    blocks = BlockMaker(structure.fused, part.trim, structure.edges)
     loader = NodeLoader(data, sampler, input_nodes=train, batch_size=part.batch_size)
 
     def make(index: Tensor, seed: int) -> Batch:
@@ -51,10 +52,15 @@ def link_batches(job: Job, part: LinkBatches) -> Job:
     structure, features, seed_order = job.need("structure"), job.need("features"), job.need("seed_order")
     source, target = torch.from_numpy(job.need("links").train).long()
     sampler = LinkNeighborSampler(
-        structure.colptr, structure.row, None, structure.num_nodes, part.fanouts, return_edge_id=False
+        structure.colptr,
+        structure.row,
+        None,
+        structure.num_nodes,
+        part.fanouts,
+        return_edge_id=structure.edges.given,
     )
     negatives = NegativeSampling("binary", amount=part.negatives)
-    blocks = BlockMaker(structure.fused, part.trim)
+    blocks = BlockMaker(structure.fused, part.trim, structure.edges)
 
     def make(index: Tensor, seed: int) -> Batch:
         inputs = EdgeSamplerInput(index, source[index], target[index])
@@ -66,21 +72,23 @@ def link_batches(job: Job, part: LinkBatches) -> Job:
 
 def neighbor_sampler(structure: Structure, fanouts: tuple[int, ...]) -> NeighborSampler:
     """Our sampler over a graph's structure, pyg-lib or not: faster than pyg-lib's, and seeded batch by batch."""
-    return NeighborSampler(structure.colptr, structure.row, None, structure.num_nodes, fanouts, return_edge_id=False)
+    return NeighborSampler(
+        structure.colptr, structure.row, None, structure.num_nodes, fanouts, return_edge_id=structure.edges.given
+    )
 
 
 class BlockMaker:
     """Turns what PyG's samplers and loaders hand out into a network's input."""
 
-    def __init__(self, fused: bool, trim: bool) -> None:
-        self.fused, self.trim = fused, trim
+    def __init__(self, fused: bool, trim: bool, edges: EdgeData = NO_EDGE_DATA) -> None:
+        self.fused, self.trim, self.edges = fused, trim, edges
 
     def batch(self, data: Data, features: RowStore, times: Tensor | None = None) -> Batch:
         """The loss is taken on the seeds, each counted ``times`` [B] times."""
         seeds = int(data.batch_size)
         return Batch(
             x=features.rows(data.n_id.numpy()),
-            blocks=self._blocks(data.edge_index, data.num_sampled_nodes, data.num_sampled_edges),
+            blocks=self._blocks(data.edge_index, data.num_sampled_nodes, data.num_sampled_edges, data.get("e_id")),
             y=data.y[:seeds],
             loss_rows=None if self.trim else torch.arange(seeds),
             loss_weight=None if times is None else times.float(),
@@ -90,9 +98,12 @@ class BlockMaker:
         """The loss is taken on pairs of seeds."""
         _, pairs, label, _ = out.metadata
         edge_index = torch.stack([out.row, out.col])
-        blocks = self._blocks(edge_index, out.num_sampled_nodes, out.num_sampled_edges)
+        blocks = self._blocks(edge_index, out.num_sampled_nodes, out.num_sampled_edges, out.edge)
         return Batch(x=features.rows(out.node.numpy()), blocks=blocks, y=label, pairs=pairs)
 
-    def _blocks(self, edge_index: Tensor, new_nodes: list[int], new_edges: list[int]) -> tuple[Any, ...]:
+    def _blocks(
+        self, edge_index: Tensor, new_nodes: list[int], new_edges: list[int], position: Tensor | None
+    ) -> tuple[Any, ...]:
         nodes, edges = list(accumulate(new_nodes)), list(accumulate(new_edges))
-        return tuple(hop_blocks(edge_index, nodes, edges, fused=self.fused, trim=self.trim))
+        data = self.edges.at(None if position is None else position.numpy())
+        return tuple(hop_blocks(edge_index, nodes, edges, fused=self.fused, trim=self.trim, data=data))

@@ -16,6 +16,7 @@ from techniques.sampling.batches import (
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
+    reaches_context,
     whole_epochs,
 )
 from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob
@@ -73,13 +74,13 @@ class NeighborBatches(SampledBatches):
         return neighbor_batches(job, self)
 
 
-@dataclass(frozen=True)
 class Neighbor:
     """Memory is bounded by the batch, not by the graph; the aggregation is an estimate (source, technique 4)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "neighbor"
-    text: str = "a few neighbours per hop: memory bounded by the batch, converges in few epochs"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "neighbor"
+    text = "a few neighbours per hop: memory bounded by the batch, converges in few epochs"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         refused = needs_node_labels(facts) or one_fanout_per_layer(facts, spec)
@@ -143,10 +144,7 @@ def one_fanout_per_layer(facts: Facts, spec: JobSpec) -> Verdict | None:
     if len(fanouts) != layers:
         text = f"{layers} layers need {layers} fanouts, got {len(fanouts)}"
         return refuse("fanouts", fanouts, "one fanout per layer", "PyG NeighborLoader", text)
-    if facts.goal.context_hops is not None and facts.goal.context_hops > layers:
-        text = f"{layers} hops are sampled, {facts.goal.context_hops} are wanted"
-        return refuse("context", facts.goal.context_hops, "hops sampled = layers", "source, technique 4", text)
-    return None
+    return reaches_context(facts, layers)
 
 
 NEIGHBOR = Neighbor()

@@ -53,6 +53,10 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is untyped
         *,
         return_edge_id: bool = True,
     ) -> None:
+        if not isinstance(num_neighbors, (list, tuple)) or not all(
+            isinstance(count, (int, np.integer)) for count in num_neighbors
+        ):
+            raise ValueError(f"num_neighbors must be a list of whole numbers, one per hop, got {num_neighbors!r:.80}")
         if len(num_neighbors) == 0:
             raise ValueError("num_neighbors must name at least one hop, got none")
         self.kernel = NeighborKernel(_as_array(colptr), _as_array(row), num_nodes)

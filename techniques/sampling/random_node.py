@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from techniques.base import USABLE, Knob, Part, Slot, Verdict
+from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import INDEX_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, StepShape
 from techniques.job import Job, JobSpec, setting_int
@@ -17,6 +17,7 @@ from techniques.sampling.batches import (
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
+    reaches_context,
     subgraph_scratch_bytes,
 )
 from techniques.sampling.graph_saint import SCAN_SECONDS_PER_EDGE
@@ -71,17 +72,18 @@ class RandomNodeBatches(SubgraphBatches):
         return random_node_batches(job, self)
 
 
-@dataclass(frozen=True)
 class RandomNode:
     """The cheapest split there is: exact memory, no preparation, but only one edge in ``num_parts`` survives
     (PyG RandomNodeLoader)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "random_node"
-    text: str = "random parts of the nodes: cheapest split, drops the edges between parts"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "random_node"
+    text = "random parts of the nodes: cheapest split, drops the edges between parts"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        if refused := needs_node_labels(facts):
+        reached = reaches_context(facts, setting_int(spec.settings, "layers"))
+        if refused := needs_node_labels(facts) or reached or parts_for_nodes(facts, spec):
             return refused
         kept = facts.graph.mean_degree / at_least_one(spec.settings, "num_parts")
         if kept >= FEWEST_EDGES_PER_NODE:
@@ -108,6 +110,16 @@ loader = RandomNodeLoader(data, num_parts={spec.settings["num_parts"]}, shuffle=
 
 
 {masked_loss(inputs(spec))}"""
+
+
+def parts_for_nodes(facts: Facts, spec: JobSpec) -> Verdict | None:
+    """A refusal of more parts than nodes."""
+    parts, nodes = at_least_one(spec.settings, "num_parts"), facts.graph.num_nodes
+    if parts <= nodes:
+        return None
+    return refuse(
+        "parts", f"{parts:,}", "at most one part per node", "PyG ClusterData", f"the graph has {nodes:,} nodes"
+    )
 
 
 def num_parts_knob(graph: GraphFacts, default: int) -> Knob:

@@ -78,14 +78,14 @@ class AllRows:
         return all_rows(job, self.layers)
 
 
-@dataclass(frozen=True)
 class Rows:
     """Nothing is sampled but the rows themselves: propagation has been done (SGC, SIGN), so gradients are exact on
     average and a step's memory is its rows (Frasca et al., 2020, section 3)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "rows"
-    text: str = "batches of propagated rows: no neighbours to sample, for sgc and sign only"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "rows"
+    text = "batches of propagated rows: no neighbours to sample, for sgc and sign only"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         if refused := needs_node_labels(facts):
@@ -101,8 +101,9 @@ class Rows:
         return USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
-        text, choices = "seeds per step", (256, 512, 1024, 2048, 4096)
-        size = Knob(name="batch_size", text=text, default=1024, choices=choices)
+        choices = (256, 512, 1024, 2048, 4096)
+        fewer = [size for size in choices[:3] if size < facts.graph.num_train]
+        size = Knob(name="batch_size", text="seeds per step", default=max(fewer, default=choices[0]), choices=choices)
         return (size, seed_order_knob(facts), prefetch_knob())
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph
 
 DEPTHS = (2, 3, 4, 6, 8)
-NEIGHBORS = 5
+NEIGHBORS = (5, 3, 2)
+LARGEST_REACH = 4_096
+"""Nodes that an ego graph may reach by the tree bound before it takes fewer neighbours per node."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,14 @@ class EgoBatches(SubgraphBatches):
         return ego_batches(job, self)
 
 
-@dataclass(frozen=True)
 class ShadowKHop:
     """Wide neighbourhoods at bounded cost where degrees are low, as in road networks; nodes that roots share are
     computed once per root (source, technique 4, and case E)."""
 
-    slot: Slot = Slot.SAMPLING
-    name: str = "shadow_k_hop"
-    text: str = "an ego graph per root: wide context on graphs of low degree, depth apart from reach"
+    __slots__ = ()
+    slot = Slot.SAMPLING
+    name = "shadow_k_hop"
+    text = "an ego graph per root: wide context on graphs of low degree, depth apart from reach"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         if refused := needs_node_labels(facts):
@@ -88,15 +90,18 @@ class ShadowKHop:
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
         wanted = facts.goal.context_hops or 0
-        depths = tuple(depth for depth in DEPTHS if depth >= wanted) or (wanted,)
+        depth = max(wanted, 2)
+        depths = tuple(sorted({depth, *(one for one in DEPTHS if one >= wanted)}))
+        degree = facts.graph.mean_degree
+        neighbors = next((one for one in NEIGHBORS if min(one, degree) ** depth <= LARGEST_REACH), NEIGHBORS[-1])
         return (
             batch_size_knob(),
-            Knob(name="depth", text="hops that an ego graph reaches (k)", default=max(wanted, 2), choices=depths),
+            Knob(name="depth", text="hops that an ego graph reaches (k)", default=depth, choices=depths),
             Knob(
                 name="num_neighbors",
                 text="neighbours per node and hop of an ego graph",
-                default=NEIGHBORS,
-                choices=(3, 5, 10),
+                default=neighbors,
+                choices=(2, 3, 5, 10),
             ),
             seed_order_knob(facts),
             prefetch_knob(),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from techniques.representation.block import Block, Csr
+from techniques.sampling.edge_data import NO_EDGE_DATA, EdgeData, weight_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,22 +29,34 @@ class Structure:
     row: NDArray[np.integer]
     undirected: bool
     fused: bool = False
+    edges: EdgeData = NO_EDGE_DATA
+    """Weights and attributes that the layers read, in the order of ``row``."""
 
     @staticmethod
-    def build(edge_index: NDArray[np.integer], num_nodes: int, undirected: bool, drop_self_loops: bool) -> Structure:
+    def build(
+        edge_index: NDArray[np.integer],
+        num_nodes: int,
+        undirected: bool,
+        drop_self_loops: bool,
+        edges: EdgeData = NO_EDGE_DATA,
+    ) -> Structure:
         """Sort edges [2, E] by target.
 
         ``drop_self_loops`` is for layers that add a loop of their own to every node (GCN, GAT): PyG replaces stored
-        loops there too.
+        loops there too. ``edges`` in the order of ``edge_index`` come along.
         """
         from techniques.sampling.kernels import build_csc
 
+        kept = None
         if drop_self_loops:
             keep = np.asarray(edge_index[0] != edge_index[1])
             if not keep.all():
                 edge_index = np.ascontiguousarray(edge_index[:, keep])
-        colptr, row, _ = build_csc(edge_index, num_nodes)
-        return Structure(colptr, row, undirected)
+                kept = np.flatnonzero(keep) if edges.given else None
+        colptr, row, position = build_csc(edge_index, num_nodes, with_permutation=edges.given)
+        if kept is not None:
+            position = kept[position]
+        return Structure(colptr, row, undirected, edges=edges.at(position))
 
     @property
     def num_nodes(self) -> int:
@@ -54,7 +67,9 @@ class Structure:
         return int(self.row.size)
 
     def degrees(self) -> torch.Tensor:
-        """In-degree of every node, [N] float32."""
+        """In-degree of every node, [N] float32: the sum of its in-edges' weights where they have some."""
+        if self.edges.weight is not None:
+            return torch.from_numpy(weight_sums(self.colptr, self.edges.weight))
         return torch.from_numpy(np.diff(self.colptr).astype(np.float32))
 
     def chunk_end(self, start: int, max_edges: int) -> int:
@@ -67,21 +82,34 @@ class Structure:
         first, last = int(self.colptr[start]), int(self.colptr[stop])
         source = self.row[first:last]
         pointer = self.colptr[start : stop + 1] - first
+        edges = self.edges.run(first, last)
+        weight, attr = (None if one is None else torch.from_numpy(one) for one in (edges.weight, edges.attr))
         if self.fused:
-            csr = Csr(_index(pointer, last - first), torch.from_numpy(source), torch.ones(source.size), None, None)
+            values = torch.ones(source.size) if weight is None else weight
+            csr = Csr(_index(pointer, last - first), torch.from_numpy(source), values, None, None)
             return Block(self.num_nodes, stop - start, csr=csr)
-        return Block(self.num_nodes, stop - start, edge_index=_coo(pointer, source))
+        return Block(self.num_nodes, stop - start, edge_index=_coo(pointer, source), weight=weight, edge_attr=attr)
 
     def whole(self) -> Block:
-        """All edges, with the transposed copy that training needs; an undirected graph is its own transpose."""
+        """All edges, with the transposed copy that training needs; an undirected graph is its own transpose where both
+        directions of its edges weigh the same."""
         block = self.rows(0, self.num_nodes)
+        if self.edges.weight is not None:
+            block = block._replace(degrees=self.degrees())
         if block.csr is None:
             return block
-        if self.undirected:
+        if self.shares_values:
             return block._replace(
                 csr=block.csr._replace(transposed_ptr=block.csr.ptr, transposed_target=block.csr.source)
             )
+        if self.edges.weight is not None:
+            return block._replace(csr=with_weighted_transpose(block.csr, self.num_nodes))
         return block._replace(csr=with_transpose(block.csr, self.num_nodes))
+
+    @property
+    def shares_values(self) -> bool:
+        """Whether the matrix of all edges, and of every induced subgraph, is its own transpose."""
+        return self.undirected and (self.edges.weight is None or self.edges.symmetric)
 
 
 def with_transpose(csr: Csr, num_sources: int) -> Csr:
@@ -92,6 +120,20 @@ def with_transpose(csr: Csr, num_sources: int) -> Csr:
     return csr._replace(
         transposed_ptr=_index(pointer, index.size),
         transposed_target=torch.from_numpy(index.astype(np.int32, copy=False)),
+    )
+
+
+def with_weighted_transpose(csr: Csr, num_sources: int) -> Csr:
+    """The same where edges have values."""
+    from techniques.sampling.kernels import transpose_weighted_csr
+
+    pointer, index, values = transpose_weighted_csr(
+        csr.ptr.numpy(), csr.source.numpy(), csr.values.numpy(), num_sources
+    )
+    return csr._replace(
+        transposed_ptr=_index(pointer, index.size),
+        transposed_target=torch.from_numpy(index.astype(np.int32, copy=False)),
+        transposed_values=torch.from_numpy(values),
     )
 
 

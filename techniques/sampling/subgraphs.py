@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """GraphSAINT's weights: ``node_norm`` [N] of losses, ``edge_norm`` [E] of messages by CSC position."""
+    """GraphSAINT's weights: ``node_norm`` [N] of losses, ``edge_norm`` [E] of messages by CSC position; ``degrees`` [N]
+    are the whole graph's."""
 
     node_norm: NDArray[np.float32]
     edge_norm: NDArray[np.float32]
+    degrees: NDArray[np.float32]
 
 
 def saint_batches(job: Job, part: SaintBatches) -> Job:
@@ -99,7 +101,7 @@ def _normalisation(
         nodes = choose(int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0] >> np.uint64(1)))
         counts.add(kernel.induced(nodes, with_edge=True))
         number += 1
-    return Normalisation(counts.node_norm(), counts.edge_norm())
+    return Normalisation(counts.node_norm(), counts.edge_norm(), structure.degrees().numpy())
 
 
 def _batch(
@@ -108,16 +110,17 @@ def _batch(
     """The loss is taken on the training nodes of the subgraph."""
     structure, labels = job.need("structure"), job.need("labels")
     local = np.int32 if structure.fused else np.int64
-    graph = kernel.induced(nodes, with_edge=normalised is not None, local_dtype=local)
+    graph = kernel.induced(nodes, with_edge=normalised is not None or structure.edges.given, local_dtype=local)
+    data = structure.edges.at(graph.edge)
     weight = degrees = loss_weight = None
     ids = torch.from_numpy(graph.node)
     rows = job.masks["train"][ids].nonzero().flatten()
     if normalised is not None:
-        weight = normalised.edge_norm[graph.edge]
-        degrees = (structure.colptr[graph.node + 1] - structure.colptr[graph.node]).astype(np.float32)
+        weight = data.times(normalised.edge_norm[graph.edge]).weight
+        degrees = normalised.degrees[graph.node]
         loss_weight = torch.from_numpy(normalised.node_norm[graph.node])[rows]
     block = subgraph_block(
-        graph, fused=structure.fused, undirected=structure.undirected, weight=weight, degrees=degrees
+        graph, fused=structure.fused, undirected=structure.undirected, weight=weight, degrees=degrees, data=data
     )
     x = job.need("features").rows(graph.node)
     return Batch(x, (block,) * layers, labels[ids[rows]], loss_rows=rows, loss_weight=loss_weight)

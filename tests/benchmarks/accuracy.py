@@ -1,6 +1,6 @@
 """Forecast against measured peak host memory, over a stated grid of real and generated graphs.
 
-    python tests/benchmarks/accuracy.py ../shared/data --out accuracy.csv
+    python tests/benchmarks/accuracy.py DIR --out accuracy.csv
 
 Every candidate of the grid is trained in a fresh child process, under the limits and allocator settings of every run.
 Its row is written as soon as it is measured; rows that are there already are not measured again. What is left out

@@ -1,6 +1,6 @@
 """Forecast against drawn batch sizes: from the degree histogram, with degree mixing, and from 50 drawn batches.
 
-    python tests/benchmarks/shapes.py ../shared/data
+    python tests/benchmarks/shapes.py DIR
 
 Truth is 400 batches drawn with other seeds (200 for subgraphs); the 99th percentile of truth is read off them. Figures
 are relative errors in percent of the total nodes and edges of each layer. The only constant that was measured rather

@@ -89,11 +89,13 @@ def test_flags_become_facts() -> None:
     from planner.cli import plan_from
 
     flags = [*COUNTS, *ON, "--classes", "7", "--directed", "--dataset-bytes", "10GB", "--edge-features", "3"]
+    flags += ["--edge-weights"]
     flags += ["--task", "link", "--host-memory", "13GiB", "--device-memory", "8GiB", "--optimize", "memory"]
     flags += ["--grow", "2x", "--context-hops", "2", "--deadline", "2h", "--detail", "local", "--ddp-tried"]
     facts = plan_from(parsed("plan", *flags)).facts
     assert (facts.graph.num_edges, facts.graph.labels.num_classes) == (50_000, 0), "links have no classes"
     assert (facts.graph.dataset_bytes, facts.graph.edge_features) == (10**10, 3)
+    assert facts.graph.edge_weighted
     goal = facts.goal
     assert (goal.task, goal.optimize, goal.grow, goal.context_hops) == ("link", "memory", 2.0, 2)
     assert (goal.host_memory_bytes, goal.device_memory_bytes) == (13 * 2**30, 8 * 2**30)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
 
 from planner.proposal import (
     BASELINE_SETTINGS,
+    SAFE,
     Pins,
     Refusal,
     baseline_spec,
@@ -35,11 +37,19 @@ def split(facts: Any, pins: Pins = Pins()) -> tuple[list[JobSpec], list[Refusal]
 
 def test_every_combination_is_a_spec_or_a_refusal(make_facts: Any) -> None:
     specs, refusals = split(make_facts(device=GPU))
-    expected = 1
-    for slot in (Slot.HARDWARE, Slot.ARCHITECTURE, Slot.SAMPLING, Slot.REPRESENTATION):
-        expected *= len(options(slot))
-    expected -= expected // len(options(Slot.SAMPLING))  # link_neighbor is for another task
-    assert len(specs) + len(refusals) == expected
+    samplers = {one.name for one in options(Slot.SAMPLING)} - {"link_neighbor"}
+    found = specs + [refusal.spec for refusal in refusals]
+    for hardware, architecture in product(options(Slot.HARDWARE), options(Slot.ARCHITECTURE)):
+        mine = [
+            spec.options
+            for spec in found
+            if (spec.options[Slot.HARDWARE], spec.options[Slot.ARCHITECTURE]) == (hardware.name, architecture.name)
+        ]
+        wanted = samplers if hardware.name == "cuda" else set(SAFE[:2])
+        assert {one[Slot.SAMPLING] for one in mine} == wanted, "alternatives to measure are for the GPU alone"
+        for sampling in SAFE[:2]:
+            shapes = {one[Slot.REPRESENTATION] for one in mine if one[Slot.SAMPLING] == sampling}
+            assert shapes == {one.name for one in options(Slot.REPRESENTATION)}
     assert len({spec_name(spec) for spec in specs}) == len(specs), "names tell candidates apart"
     facts = make_facts(device=GPU)
     assert all(check(facts, spec).usable for spec in specs)

@@ -136,6 +136,7 @@ GRAPHS = {
     "large": from_counts(3_000_000, 60_000_000, 100, 47, directed=True),
     "featureless": from_counts(1000, 5000, 0, 3, directed=False),
     "links": for_links(from_counts(1000, 5000, 32, directed=False)),
+    "weighted": from_counts(1000, 5000, 32, 3, directed=False, edge_weighted=True, edge_features=8),
 }
 
 
@@ -324,6 +325,10 @@ TRAINABLE = {
     "multi-label": {"labels": "multi"},
     "links": {"labels": "none", "undirected": False},
     "undirected-links": {"labels": "none"},
+    "weighted": {"weights": "symmetric"},
+    "weighted-directed": {"weights": "random", "undirected": False},
+    "edge-attributes": {"edge_columns": 3},
+    "weighted-links": {"labels": "none", "weights": "symmetric", "edge_columns": 2},
 }
 
 

@@ -56,6 +56,9 @@ GRAPHS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "multi-label": ({"labels": "multi"}, {"trim": False}),
     "no features": ({"features": "none"}, {}),
     "sparse features": ({"features": "sparse"}, {}),
+    "weighted": ({"weights": "symmetric", "edge_columns": 3}, {}),
+    "weighted directed": ({"weights": "random", "undirected": False}, {"trim": False}),
+    "edge attributes": ({"edge_columns": 1, "undirected": False}, {"trim": False}),
 }
 
 
@@ -74,6 +77,9 @@ def write_graph(tmp_path: Path, monkeypatch: Any) -> Callable[..., None]:
             data.x = torch.sparse_csr_tensor(
                 parts[0], parts[1].long(), parts[2], size=tuple(stored.read("x_shape")), check_invariants=False
             ).to_dense()
+        for key in ("edge_weight", "edge_attr"):
+            kept = slice(None) if job.links is None else job.links.message_mask
+            data[key] = torch.from_numpy(stored.read(key)[kept]) if key in stored.headers else None
         if job.links is None:
             data.y = job.labels if job.labels.dim() == 1 else job.labels.to(torch.uint8)
             data.train_mask = job.masks["train"]
@@ -322,3 +328,60 @@ def test_a_script_reads_well(chosen: tuple[str, str, str], hardware: str, make_f
     assert max(map(len, lines)) <= 120 and "\n\n\n\n" not in script
     assert f'device = torch.device("{hardware}")' in lines
     assert script.count(LAST_LINE) == 1 and script.endswith(LAST_LINE)
+
+
+# bf16, accumulation, checkpointing
+
+BF16_TOLERANCE = 0.03
+"""Relative, over three epochs: bfloat16 keeps eight bits, and two orders of one sum may round apart."""
+
+
+@pytest.mark.parametrize("chosen", COMBINATIONS, ids="-".join)
+@pytest.mark.parametrize(
+    "values",
+    [{"checkpoint_layers": True}, {"precision": "bf16"}, {"precision": "bf16", "checkpoint_layers": True}],
+    ids=["checkpointed", "bf16", "both"],
+)
+def test_savings_are_kept(
+    values: dict[str, Any],
+    chosen: tuple[str, str, str],
+    tiny: Any,
+    profiled: Any,
+    make_job: Any,
+    write_graph: Any,
+    fixed_draws: None,
+) -> None:
+    from tuner.training import train_epoch
+
+    stored = tiny()
+    facts = facts_for(chosen[0], stored, profiled)
+    spec = spec_of(facts, chosen, {**EXACT[chosen[0]], "dropout": 0.0, **values})
+    job = make_job(facts, stored, spec)
+    write_graph(stored, job)
+    pasted = loaded(recipe(spec, facts))
+    copy_parameters(job, pasted.model)
+    tolerance = BF16_TOLERANCE if spec.training.precision == "bf16" else 1e-5
+    for _ in range(3):
+        expected, _ = train_epoch(job)
+        assert pasted.epoch() == pytest.approx(expected, rel=tolerance)
+
+
+@pytest.mark.parametrize("sampling", ["neighbor", "full_batch", "shadow_k_hop"])
+def test_accumulation_is_kept(
+    sampling: str, tiny: Any, profiled: Any, make_job: Any, write_graph: Any, monkeypatch: Any
+) -> None:
+    """Batches in the order of the nodes, so that both accumulate the same ones; the last is smaller."""
+    from tuner.training import train_epoch
+
+    stored = tiny()
+    facts = profiled(stored)
+    settings = {**EXACT[sampling], "batch_size": 8, "dropout": 0.0, "accumulate_batches": 2}
+    spec = spec_of(facts, (sampling, "sage", "coo"), settings)
+    monkeypatch.setattr(torch, "randperm", lambda count, *_, **__: torch.arange(count))
+    job = make_job(facts, stored, spec)
+    write_graph(stored, job)
+    pasted = loaded(recipe(spec, facts))
+    copy_parameters(job, pasted.model)
+    for _ in range(3):
+        expected, _ = train_epoch(job)
+        assert pasted.epoch() == pytest.approx(expected, rel=1e-5)

@@ -46,6 +46,17 @@ def test_nodes_keep_their_values_and_their_edges(tiny: Any, tmp_path: Path, feat
     assert sorted((int(ids[a]), int(ids[b])) for a, b in _pairs(part)) == expected
 
 
+def test_edges_keep_their_data(tiny: Any, tmp_path: Path) -> None:
+    """Every node's label is its id, and every edge's data its two ends."""
+    whole = tiny()
+    edges = whole.arrays["edge_index"]
+    whole.arrays.update(y=np.arange(60), edge_weight=edges[0] + 100.0 * edges[1], edge_attr=edges.T.astype(np.float32))
+    part = subsample(whole, 0.4, tmp_path / "part")
+    source, target = np.asarray(part.read("y"))[np.asarray(part.read("edge_index"))]
+    assert np.array_equal(np.asarray(part.read("edge_weight")), source + 100.0 * target)
+    assert np.array_equal(np.asarray(part.read("edge_attr")), np.stack([source, target], axis=1))
+
+
 def test_multi_label_rows_are_cut(tiny: Any, tmp_path: Path) -> None:
     whole = tiny(labels="multi")
     whole.arrays["pos"] = np.arange(60)

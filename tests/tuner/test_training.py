@@ -119,14 +119,15 @@ def test_a_loss_that_is_not_a_number_is_said(bench: Any, monkeypatch: Any) -> No
         bench(epochs=3)
 
 
+@pytest.mark.parametrize("values", [{}, {"precision": "bf16"}, {"checkpoint_layers": True}, {"accumulate_batches": 3}])
 @pytest.mark.parametrize("sampling", ["full_batch", "neighbor"])
-def test_a_resumed_run_is_the_run_to_the_last_bit(bench: Any, sampling: str) -> None:
+def test_a_resumed_run_is_the_run_to_the_last_bit(bench: Any, sampling: str, values: dict[str, Any]) -> None:
     chosen = {"sampling": sampling}
-    _, _, whole, _ = bench(chosen, epochs=6, checkpoint=True, save=True)
-    half, _, request, _ = bench(chosen, epochs=3, checkpoint=True, save=True)
+    _, _, whole, _ = bench(chosen, values, epochs=6, checkpoint=True, save=True)
+    half, _, request, _ = bench(chosen, values, epochs=3, checkpoint=True, save=True)
     assert half.epochs == 3
     limits = request.limits.model_copy(update={"epochs": 6})
-    measured, _, resumed, _ = bench(chosen, request=request.model_copy(update={"limits": limits}))
+    measured, _, resumed, _ = bench(chosen, values, request=request.model_copy(update={"limits": limits}))
     assert measured.epochs == 6
     first, second = _weights(whole), _weights(resumed)
     assert first.keys() == second.keys()

@@ -33,6 +33,7 @@ def check_headers(stored: StoredGraph) -> None:
     _check_length(headers, "pos", {nodes})
     for key in ("edge_type", "edge_weight", "edge_attr", "edge_split"):
         _check_length(headers, key, {edges})
+    _check_edge_values(headers)
 
 
 def count_nodes(stored: StoredGraph) -> int:
@@ -68,6 +69,18 @@ def _check_edge_header(headers: dict[str, ArrayHeader]) -> None:
         raise GraphError(f"edge_index must hold integers, got {header.dtype}", "Store node ids as int32 or int64")
     if header.shape[1] == 0:
         raise GraphError("edge_index must hold at least one edge, got 0", "Give a graph that has edges")
+
+
+def _check_edge_values(headers: dict[str, ArrayHeader]) -> None:
+    """Weights are one number per edge, attributes a row of numbers."""
+    for key, wanted in (("edge_weight", "[E]"), ("edge_attr", "[E] or [E, D]")):
+        header = headers.get(key)
+        if header is None:
+            continue
+        wide = len(header.shape) > 2 or (key == "edge_weight" and header.shape[1:] not in ((), (1,)))
+        if wide or np.dtype(header.dtype).kind not in "fiub":
+            got = f"{header.dtype} of shape {header.shape}"
+            raise GraphError(f"{key} must hold numbers of shape {wanted}, got {got}", f"Correct {key} or leave it out")
 
 
 def _check_feature_headers(stored: StoredGraph, headers: dict[str, ArrayHeader], nodes: int) -> None:

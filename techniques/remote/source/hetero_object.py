@@ -55,7 +55,7 @@ def hetero_arrays(data: Any) -> dict[str, Array]:
 
 
 def _edge_arrays(data: Any, relations: list[tuple[str, str, str]], starts: dict[str, int]) -> dict[str, Array]:
-    edges, weights = [], []
+    edges, weights, attributes = [], [], []
     for relation in relations:
         source, _, target = relation
         store = data[relation]
@@ -68,6 +68,7 @@ def _edge_arrays(data: Any, relations: list[tuple[str, str, str]], starts: dict[
         _check_local(relation, local, data)
         edges.append(local.astype(np.int64) + np.array([[starts[source]], [starts[target]]]))
         weights.append(store.get("edge_weight"))
+        attributes.append(store.get("edge_attr"))
     sizes = [part.shape[1] for part in edges]
     arrays: dict[str, Array] = {
         "edge_index": narrow(np.concatenate(edges, axis=1)),
@@ -75,6 +76,8 @@ def _edge_arrays(data: Any, relations: list[tuple[str, str, str]], starts: dict[
     }
     if all(isinstance(weight, torch.Tensor) for weight in weights):
         arrays["edge_weight"] = np.concatenate([squeezed(to_numpy(weight)) for weight in weights])
+    if all(isinstance(rows, torch.Tensor) for rows in attributes) and len({rows.shape[1:] for rows in attributes}) == 1:
+        arrays["edge_attr"] = np.concatenate([to_numpy(rows) for rows in attributes])
     return arrays
 
 

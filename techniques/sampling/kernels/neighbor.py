@@ -123,6 +123,8 @@ class NeighborKernel:
     def _check(self, seeds: IntArray, fanouts: Sequence[int], local_dtype: np.dtype[Any]) -> None:
         if local_dtype not in (np.int32, np.int64):
             raise ValueError(f"local_dtype must be int32 or int64, got {local_dtype}")
+        if not all(isinstance(fanout, (int, np.integer)) for fanout in fanouts):  # machine code would misread a float
+            raise ValueError(f"fanouts must be whole numbers, got {list(fanouts)}")
         if any(fanout < -1 for fanout in fanouts):
             raise ValueError(f"fanouts must be at least 0, or -1 for all, got {list(fanouts)}")
         if len(seeds) and not (seeds.min() >= 0 and seeds.max() < self.num_nodes):

@@ -11,9 +11,6 @@ from techniques.sampling.kernels.node_table import distinct
 from techniques.sampling.kernels.random_walk import random_walks
 from techniques.sampling.kernels.subgraph import Subgraph, checked_csc
 
-UNSEEN = 0.1  # stands for a count of zero
-LARGEST_EDGE_NORM = 1e4
-
 
 def saint_nodes(colptr: IntArray, row: IntArray, num_nodes: int, budget: int, seed: int) -> NDArray[np.int64]:
     """Draw ``budget`` nodes with replacement, each with probability proportional to its out-degree.
@@ -96,7 +93,7 @@ def saint_walks(
 class SaintCounts:
     """How often presampled subgraphs held each node and each edge, and the normalisation that follows (section 3.4).
 
-    Add from one thread at a time. Unseen nodes and edges get what PyG's GraphSAINTSampler gives them.
+    Add from one thread at a time. What was never seen counts as seen once.
 
     Args:
         colptr: int64 ``[n + 1]``, the graph that the subgraphs were cut from.
@@ -123,15 +120,15 @@ class SaintCounts:
         self.num_sampled_nodes += len(subgraph.node)
 
     def node_norm(self) -> NDArray[np.float32]:
-        """Loss weight of each node, float32 ``[n]``: ``num_samples / (n * count)``, with 0.1 for a count of zero."""
-        count = np.where(self.node_count == 0, UNSEEN, self.node_count) * max(1, len(self.node_count))
+        """Loss weight of each node, float32 ``[n]``: ``num_samples / (n * count)``."""
+        count = np.maximum(self.node_count, 1) * float(max(1, len(self.node_count)))
         return (self.num_samples / count).astype(np.float32)
 
     def edge_norm(self) -> NDArray[np.float32]:
         """Aggregation weight of each edge by its position in the CSC arrays, float32 ``[E]``.
 
-        ``node_count[target] / edge_count[edge]``, at most 1e4, which an unseen edge into a seen node gets; an unseen
-        edge into an unseen node gets 0.1.
+        ``node_count[target] / edge_count[edge]``, where what was never seen counts as seen once: PyG gives an unseen edge
+        1e4 times the weight of a common one, and a few of those in a batch drown its gradient.
         """
         norm = np.empty(len(self.edge_count), np.float32)
         _edge_norm(self._colptr, self.node_count, self.edge_count, norm)
@@ -198,8 +195,6 @@ def _edge_norm(
     norm: NDArray[np.float32],
 ) -> None:
     for v in range(len(colptr) - 1):
-        seen = np.float32(node_count[v])
-        unseen = np.float32(LARGEST_EDGE_NORM if node_count[v] > 0 else UNSEEN)
+        seen = np.float32(max(node_count[v], 1))
         for e in range(colptr[v], colptr[v + 1]):
-            count = edge_count[e]
-            norm[e] = min(seen / np.float32(count), np.float32(LARGEST_EDGE_NORM)) if count > 0 else unseen
+            norm[e] = seen / np.float32(max(edge_count[e], 1))

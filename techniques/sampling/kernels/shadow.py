@@ -119,6 +119,11 @@ class ShadowKernel:
     def _check(self, roots: IntArray, depth: int, num_neighbors: int, local_dtype: np.dtype[Any]) -> None:
         if local_dtype not in (np.int32, np.int64):
             raise ValueError(f"local_dtype must be int32 or int64, got {local_dtype}")
+        for name, value in (("depth", depth), ("num_neighbors", num_neighbors)):
+            if not isinstance(value, (int, np.integer)):  # machine code would misread a float
+                raise ValueError(f"{name} must be a whole number, got {value!r}")
+        if roots.dtype.kind != "i":
+            raise ValueError(f"roots must be node ids, got {roots.dtype}")
         if depth < 0:
             raise ValueError(f"depth must be at least 0, got {depth}")
         if num_neighbors < -1:

@@ -23,7 +23,8 @@ class GraphSAINTSampler(DataLoader[int]):
 
     A batch is the subgraph that the sampled nodes induce, nodes ascending, with the attributes of ``data`` and, with
     ``sample_coverage``, two more: ``node_norm`` weighs a node's loss by 1 over how often it is sampled, ``edge_norm``
-    an edge's message (section 3.2 of the paper). Two differences to PyG: edges are grouped by target; and
+    an edge's message (section 3.2 of the paper). Three differences to PyG: what presampling never saw
+    counts as seen once (PyG lets an unseen edge weigh 1e4); edges are grouped by target; and
     ``edge_norm`` is the paper's count of the edge's target over that of the edge, which makes the aggregate unbiased,
     where PyG counts the source.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from techniques.architecture.sage import SAGE, Sage
 from techniques.forecast import LayerShape, StepShape
 from techniques.remote.rows import DenseRows, RowStore, SparseRows
 from techniques.sampling.blocks import subgraph_block
+from techniques.sampling.edge_data import EdgeData
 from techniques.sampling.kernels import ShadowKernel, SubgraphKernel
 from techniques.sampling.link_sampler import LinkNeighborSampler
 from techniques.sampling.loading import BlockMaker
@@ -41,6 +42,8 @@ NODES, EDGES = 3000, 36_000
 TOLERANCE = 0.06
 """Small tensors (parameters, degrees, pointers) are left out of the ledger; the steps here are small."""
 SAMPLINGS = ("full", "whole blocks", "trimmed")
+SAVING_SAMPLINGS = ("full", "trimmed", "ego graphs", "pairs")
+"""Where bfloat16 and checkpointing are counted as well."""
 SUBGRAPHS = ("subgraph", "weighted subgraph", "ego graphs")
 
 
@@ -64,12 +67,18 @@ class Case:
     transform_first: bool
     widths: tuple[int, ...] = (64, 48, 48, 6)
     dropout: float = 0.5
+    edge_columns: int = 0
+    own_weights: bool = False
+    bf16: bool = False
+    checkpoint_layers: bool = False
 
     def __str__(self) -> str:
         form = f"{'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
         aggregator = "-max" if self.architecture is MAX else ""
-        return f"{self.architecture.name}{aggregator}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}"
+        data = f"-attributes-{self.edge_columns}" * (self.edge_columns > 0) + "-weights" * self.own_weights
+        saving = f"{'-bf16' * self.bf16}{'-checkpointed' * self.checkpoint_layers}"
+        return f"{self.architecture.name}{aggregator}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}{data}{saving}"
 
 
 def _orders(architecture: BuiltIn) -> tuple[bool, ...]:
@@ -96,7 +105,8 @@ def _cases() -> list[Case]:
                     found.append(Case(architecture, fused, sampling, True, True))
             first = _orders(architecture)[-1]
             # Wide readouts and embeddings; one layer.
-            found.append(Case(architecture, fused, "ego graphs", False, first, widths=(16, 96, 40)))
+            if architecture is not MAX:  # small inputs as they are: the readout alone, as for the mean
+                found.append(Case(architecture, fused, "ego graphs", False, first, widths=(16, 96, 40)))
             found.append(Case(architecture, fused, "pairs", False, first, widths=(16, 96, 96)))
             found.append(Case(architecture, fused, "weighted subgraph", False, first, widths=(64, 6), dropout=0.0))
     found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, GATV2, SAGE, GIN)]
@@ -107,6 +117,15 @@ def _cases() -> list[Case]:
         found.append(Case(PROPAGATED, fused, "full", False, False, widths=(16, 96, 40)))
         found.append(Case(PROPAGATED, fused, "full", False, False, widths=(96, 40), dropout=0.0))
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
+    plain = [one for one in found if one.sampling in SAVING_SAMPLINGS]
+    for bf16, checkpoint_layers in ((True, False), (False, True), (True, True)):
+        found += [replace(one, bf16=bf16, checkpoint_layers=checkpoint_layers) for one in plain]
+    for sampling in (*SAMPLINGS, "subgraph", "ego graphs", "pairs"):
+        for one in ATTENTION:
+            found += [Case(one, False, sampling, False, True, edge_columns=columns) for columns in (1, 16)]
+        found += [Case(GCN, fused, sampling, False, True, own_weights=True) for fused in (False, True)]
+    for sampling in ("full", "whole blocks", "subgraph", "pairs"):
+        found += [Case(PROPAGATED, fused, sampling, False, False, own_weights=True) for fused in (False, True)]
     return found
 
 
@@ -127,7 +146,16 @@ def _plan(case: Case) -> NetworkPlan:
     )
     widths = case.widths[:-1] if readout is Readout.EGO else case.widths
     return NetworkPlan(
-        widths, _heads(case), case.transform_first, case.sparse, case.dropout, readout, num_classes=case.widths[-1]
+        widths,
+        _heads(case),
+        case.transform_first,
+        case.sparse,
+        case.dropout,
+        readout,
+        num_classes=case.widths[-1],
+        edge_columns=case.edge_columns,
+        bf16=case.bf16,
+        checkpoint_layers=case.checkpoint_layers,
     )
 
 
@@ -143,10 +171,14 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
         sparse_nonzeros=batch.x.values().numel() if case.sparse else None,
         dropout=plan.dropout > 0,
         readout=plan.readout,
-        weighted=case.sampling == "weighted subgraph",
+        weighted=case.sampling == "weighted subgraph" or case.own_weights,
+        edge_columns=case.edge_columns,
+        bf16=case.bf16,
     )
     layers_costed = [(size, case.architecture.layer_cost(size)) for size in sizes]
-    return step_cost(layers_costed, shape.seeds, plan.readout, plan.num_classes)
+    return step_cost(
+        layers_costed, shape.seeds, plan.readout, plan.num_classes, checkpoint_layers=case.checkpoint_layers
+    )
 
 
 def _heads(case: Case) -> int:
@@ -177,7 +209,11 @@ def _batch(case: Case) -> Batch:
     rng = np.random.default_rng(0)
     half = rng.integers(0, NODES, (2, EDGES // 2)).astype(np.int32)
     edges = np.concatenate([half, half[::-1]], axis=1)
-    structure = Structure.build(edges, NODES, True, case.architecture in LOOPED)
+    data = EdgeData(
+        np.linspace(0.5, 2.0, edges.shape[1]) if case.own_weights else None,
+        rng.normal(size=(edges.shape[1], case.edge_columns)) if case.edge_columns else None,
+    )
+    structure = Structure.build(edges, NODES, True, case.architecture in LOOPED, data)
     structure.fused = case.fused
     features = _features(rng, case)
     labels = torch.from_numpy(rng.integers(0, case.widths[-1], NODES))
@@ -190,48 +226,55 @@ def _batch(case: Case) -> Batch:
         train = torch.arange(NODES // 2)
         return Batch(features.whole(), (structure.whole(),) * layers, labels[train], train)
     fanouts = (6, 4, 3)[:layers]
-    sampler = NeighborSampler(structure.colptr, structure.row, None, NODES, fanouts, return_edge_id=False)
+    sampler = NeighborSampler(
+        structure.colptr, structure.row, None, NODES, fanouts, return_edge_id=structure.edges.given
+    )
     drawn = sampler.sample_from_nodes(NodeSamplerInput(input_id=None, node=torch.arange(200)), seed=1)
     data = Data(
         edge_index=torch.stack([drawn.row, drawn.col]),
         n_id=drawn.node,
+        e_id=drawn.edge,
         y=labels[drawn.node],
         num_sampled_nodes=drawn.num_sampled_nodes,
         num_sampled_edges=drawn.num_sampled_edges,
         batch_size=200,
     )
-    return BlockMaker(case.fused, trim=case.sampling == "trimmed").batch(data, features)
+    return BlockMaker(case.fused, case.sampling == "trimmed", structure.edges).batch(data, features)
 
 
 def _subgraph(case: Case, structure: Structure, features: RowStore, labels: torch.Tensor, layers: int) -> Batch:
     """Half of the nodes, every other one for training, with or without weights; or 200 ego graphs."""
     local = np.int32 if case.fused else np.int64
     if case.sampling == "ego graphs":
-        egos = ShadowKernel(structure.colptr, structure.row, NODES).sample(np.arange(200), 2, 4, 1, local_dtype=local)
-        block = subgraph_block(egos, fused=case.fused, undirected=True)
+        kernel = ShadowKernel(structure.colptr, structure.row, NODES)
+        egos = kernel.sample(np.arange(200), 2, 4, 1, with_edge=True, local_dtype=local)
+        block = subgraph_block(egos, fused=case.fused, undirected=True, data=structure.edges.at(egos.edge))
         ego = torch.repeat_interleave(torch.from_numpy(np.diff(egos.node_ptr)))
         rows = torch.from_numpy(egos.root)
         return Batch(features.rows(egos.node), (block,) * layers, labels[:200], loss_rows=rows, ego=ego)
-    kernel = SubgraphKernel(structure.colptr, structure.row, NODES)
-    graph = kernel.induced(np.arange(0, NODES, 2), local_dtype=local)
+    subgraphs = SubgraphKernel(structure.colptr, structure.row, NODES)
+    graph = subgraphs.induced(np.arange(0, NODES, 2), with_edge=True, local_dtype=local)
     rows = torch.arange(0, NODES // 2, 2)
     weight = degrees = times = None
+    data = structure.edges.at(graph.edge)
     if case.sampling == "weighted subgraph":
         weight = np.linspace(0.5, 2.0, graph.col_source.size, dtype=np.float32)
         degrees = structure.degrees().numpy()[graph.node]
         times = torch.linspace(0.5, 2.0, rows.numel())
-    block = subgraph_block(graph, fused=case.fused, undirected=True, weight=weight, degrees=degrees)
+    block = subgraph_block(graph, fused=case.fused, undirected=True, weight=weight, degrees=degrees, data=data)
     return Batch(features.rows(graph.node), (block,) * layers, labels[rows], loss_rows=rows, loss_weight=times)
 
 
 def _pairs(case: Case, structure: Structure, features: RowStore, layers: int) -> Batch:
     """150 edges and as many random pairs."""
     fanouts = (6, 4, 3)[:layers]
-    sampler = LinkNeighborSampler(structure.colptr, structure.row, None, NODES, fanouts, return_edge_id=False)
+    sampler = LinkNeighborSampler(
+        structure.colptr, structure.row, None, NODES, fanouts, return_edge_id=structure.edges.given
+    )
     source, target = torch.from_numpy(np.random.default_rng(1).integers(0, NODES, (2, 150)))
     negatives = NegativeSampling("binary", amount=1)
     drawn = sampler.sample_from_edges(EdgeSamplerInput(None, source, target), negatives, seed=1)
-    return BlockMaker(case.fused, trim=case.sampling == "trimmed pairs").links(drawn, features)
+    return BlockMaker(case.fused, trim=case.sampling == "trimmed pairs", edges=structure.edges).links(drawn, features)
 
 
 def _features(rng: np.random.Generator, case: Case) -> RowStore:

@@ -29,11 +29,13 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     labels: str = "classes"
     sparse: bool = False
+    edges: str = ""
+    """``symmetric`` or ``random`` weights (GCN), or ``attributes`` (GAT)."""
 
     def __str__(self) -> str:
         values = "-".join(f"{name}={value}" for name, value in self.settings.items() if name != "batch_size")
         features = "sparse" if self.sparse else "dense"
-        return "-".join(filter(None, (self.sampling, self.representation, values, self.labels, features)))
+        return "-".join(filter(None, (self.sampling, self.representation, values, self.labels, features, self.edges)))
 
 
 SUBGRAPHS = (
@@ -55,6 +57,12 @@ CASES = [Case(name, form, settings) for name, settings in (*SUBGRAPHS, *HOPS) fo
 CASES += [Case("link_neighbor", form, {"batch_size": 250, "fanouts": (5, 3)}, "none") for form in ("coo", "csr")]
 CASES += [Case("neighbor", "csr", {"batch_size": 100}, "multi"), Case("random_node", "csr", {}, "multi")]
 CASES += [Case("neighbor", "csr", {"batch_size": 100}, sparse=True), Case("graph_saint", "csr", {}, sparse=True)]
+SAMPLERS = (SUBGRAPHS[0], SUBGRAPHS[3], SUBGRAPHS[4], SUBGRAPHS[6], *HOPS[:2])
+CASES += [
+    Case(name, form, settings, edges=edges)
+    for name, settings in SAMPLERS
+    for form, edges in (("coo", "symmetric"), ("csr", "symmetric"), ("csr", "random"), ("coo", "attributes"))
+]
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -71,6 +79,10 @@ def random_graph(case: Case) -> ArrayGraph:
     arrays["edge_index"] = np.concatenate([half, half[::-1]], axis=1).astype(np.int32)
     if case.sparse:
         arrays |= _sparse(x * (rng.random(x.shape) < 0.2), arrays.pop("x").shape)
+    if case.edges:
+        once = np.random.default_rng(1).uniform(0.5, 2.0, PAIRS)  # of its own: labels stay as without edge data
+        weights = np.concatenate([once, once if case.edges == "symmetric" else once[::-1]]).astype(np.float32)
+        arrays |= {"edge_attr": np.stack([weights] * 6, 1)} if case.edges == "attributes" else {"edge_weight": weights}
     if case.labels == "classes":
         arrays["y"] = rng.permutation(np.repeat([0, 1, 2], [40, 560, 1400]))
         # Three in five of every class, so that batches divide the training nodes.
@@ -111,7 +123,8 @@ def made(profiled: Any, make_job: Any, spec_for: Any) -> Any:
 
         stored = random_graph(case)
         facts = profiled(stored)
-        chosen = {"sampling": case.sampling, "representation": case.representation, "architecture": "sage"}
+        architecture = {"": "sage", "attributes": "gat"}.get(case.edges, "gcn")
+        chosen = {"sampling": case.sampling, "representation": case.representation, "architecture": architecture}
         chosen["representation.features"] = "csr" if case.sparse else "dense"
         spec = spec_for(facts, chosen, hidden=8, layers=2, threads=1, prefetch=0, **case.settings)
         (part,) = (one for one in compose(spec, facts) if isinstance(one, SampledBatches))
@@ -163,7 +176,7 @@ def test_an_epoch_has_as_many_steps_as_forecast(case: Case, made: Any) -> None:
 def tensors(batch: Batch) -> list[Tensor]:
     values = [batch.x, batch.y, batch.loss_rows, batch.loss_weight, batch.ego, batch.pairs]
     for block in batch.blocks:
-        values += [block.edge_index, block.weight, block.degrees, *(block.csr or ())]
+        values += [block.edge_index, block.weight, block.degrees, block.edge_attr, *(block.csr or ())]
     found = [value for value in values if value is not None]
     sparse = [one for one in found if one.layout is torch.sparse_csr]
     dense = [one for one in found if one.layout is not torch.sparse_csr]

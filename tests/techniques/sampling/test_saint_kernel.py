@@ -140,14 +140,11 @@ def test_norms_are_those_of_the_counts():
         node_count[subgraph.node] += 1
         edge_count[subgraph.edge] += 1
     target = np.repeat(np.arange(30), np.diff(colptr))
-    expected = [
-        0.1 if node_count[v] == 0 else min(1e4, node_count[v] / count) if count else 1e4
-        for v, count in zip(target, edge_count, strict=True)
-    ]
+    assert (edge_count == 0).any(), "what was never seen counts as seen once"
+    expected = np.maximum(node_count[target], 1) / np.maximum(edge_count, 1)
     np.testing.assert_allclose(counts.edge_norm(), expected, rtol=1e-6)
-    np.testing.assert_allclose(counts.node_norm(), 6 / np.where(node_count == 0, 0.1, node_count) / 30, rtol=1e-6)
+    np.testing.assert_allclose(counts.node_norm(), 6 / np.maximum(node_count, 1) / 30, rtol=1e-6)
     assert counts.edge_norm().dtype == counts.node_norm().dtype == np.float32
-    assert {0.1, 1e4} < {round(x, 3) for x in counts.edge_norm().tolist()} | {0.1}
     assert counts.num_samples == 6 and counts.num_sampled_nodes == node_count.sum()
 
 
