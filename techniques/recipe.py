@@ -76,6 +76,10 @@ data.in_degree = scatter(data.edge_weight, data.edge_index[1], dim_size=data.num
 """
 EDGE_WEIGHTED, EDGE_COLUMNS = "edge_weighted", "edge_columns"
 """What the facts say of edges, among the settings while a script is written: options are told a spec alone."""
+SUMMING = {"appnp": "[model.propagate]"}
+"""Where a script keeps what sums over neighbours, if not in ``model.convs``."""
+LAYERS = {"appnp": "model.lins", "sgc": "model[::3]", "sign": "model[::3]"}
+"""Where it keeps the layers."""
 CHECKPOINTED = """\
 from functools import partial
 from torch.utils.checkpoint import checkpoint
@@ -307,8 +311,11 @@ def _optimizer(spec: JobSpec) -> str:
 
 def _saving(spec: JobSpec) -> list[str]:
     """What saves memory in training: narrow products, layers computed again."""
-    fragments = [SUMS_IN_FLOAT32] if spec.training.precision == "bf16" else []
-    return [*fragments, CHECKPOINTED] if spec.training.checkpoint_layers else fragments
+    architecture = spec.options[Slot.ARCHITECTURE]
+    sums = SUMS_IN_FLOAT32.replace("model.convs", SUMMING.get(architecture, "model.convs"))
+    fragments = [sums] if spec.training.precision == "bf16" and not precomputes(spec) else []
+    again = CHECKPOINTED.replace("model.convs", LAYERS.get(architecture, "model.convs"))
+    return [*fragments, again] if spec.training.checkpoint_layers else fragments
 
 
 def _epoch(spec: JobSpec) -> str:

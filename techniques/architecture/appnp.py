@@ -147,10 +147,10 @@ class Propagated(torch.nn.Module):
         self.dropout = torch.nn.Dropout({spec.training.dropout})
         self.propagate = APPNP(K={this.propagation_steps}, alpha={this.alpha}{normalize})
 
-    def forward(self, x, edge_index):
+    def forward(self, x, edge_index, edge_weight=None):
         for lin in self.lins[:-1]:
             x = self.dropout(lin(x).relu())
-        return self.propagate(self.lins[-1](x), edge_index)
+        return self.propagate(self.lins[-1](x), edge_index, edge_weight)
 
 
 model = Propagated()"""

@@ -136,10 +136,10 @@ class Precomputed(BuiltIn):
         propagated = self.pyg_propagation(setting_int(spec.settings, "propagation_steps"))
         widths = ["data.num_features", *[str(hidden)] * (layers - 1), "num_classes"]
         dropout = f"torch.nn.Dropout({spec.training.dropout})"
-        between = f", torch.nn.ReLU(), {dropout if layers == 2 else 'dropout'}, "
+        between = f",\n    torch.nn.ReLU(),\n    {dropout if layers == 2 else 'dropout'},\n    "
         linear = between.join(f"torch.nn.Linear({first}, {second})" for first, second in pairwise(widths))
         shared = f"dropout = {dropout}\n" if layers > 2 else ""
-        return f"{propagated}\ntorch.manual_seed({spec.training.seed})\n{shared}model = torch.nn.Sequential({linear})"
+        return f"{propagated}\ntorch.manual_seed({spec.training.seed})\n{shared}model = torch.nn.Sequential(\n    {linear},\n)"
 
 
 def columns_at_once(num_nodes: int, width: int) -> int:

@@ -23,7 +23,8 @@ class Sgc(Precomputed):
     def pyg_propagation(self, steps: int) -> str:
         return (
             "from torch_geometric.nn import APPNP\n"
-            f"data.x = APPNP(K={steps}, alpha=0.0)(data.x, data.edge_index)  # without its teleport: SGConv's propagation"
+            f"propagate = APPNP(K={steps}, alpha=0.0)  # without its teleport: SGConv's propagation\n"
+            "data.x = propagate(data.x, data.edge_index, data.edge_weight)"
         )
 
 
