@@ -88,7 +88,7 @@ def proposals(facts: Facts, pins: Pins) -> Iterator[JobSpec | Refusal]:
     for hardware in _choices(Slot.HARDWARE, pins):
         for architecture in _architectures(facts, pins):
             for sampling in _samplers(facts, pins):
-                if not _worth_saying(facts, pins, architecture, sampling):
+                if not _worth_saying(pins, architecture, sampling):
                     continue
                 if sampling not in SAFE and hardware == "cpu" and _has_choice_of_gpu(facts, pins):
                     continue  # an alternative to measure needs no second processor
@@ -267,9 +267,9 @@ def _samplers(facts: Facts, pins: Pins) -> tuple[str, ...]:
     return tuple(name for name in names if (name == "link_neighbor") == (facts.task is Task.LINK))
 
 
-def _worth_saying(facts: Facts, pins: Pins, architecture: str, sampling: str) -> bool:
-    """Rows and neighbours never go together: refusals are for those who asked for either."""
-    if Slot.SAMPLING in pins.options or Slot.ARCHITECTURE in pins.options or facts.model.architecture:
+def _worth_saying(pins: Pins, architecture: str, sampling: str) -> bool:
+    """Rows and neighbours never go together: refusals are for those who asked for a sampler."""
+    if Slot.SAMPLING in pins.options:
         return True
     return sampling in ROW_SAMPLERS if architecture in PRECOMPUTED else sampling != "rows"
 

@@ -41,6 +41,8 @@ VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
 """Samplers whose batches differ in size from step to step; of induced subgraphs only the messages of COO do."""
 BF16_BYTES = 2
 """Of the copy of a weight that a step in bf16 makes."""
+ADAM_SCRATCH_BYTES = 12
+"""Per parameter, for the moment of its step: the gradient with weight decay, and two on the way to the denominator."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
@@ -242,6 +244,7 @@ class TrainStep:
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         activations = resident(live, largest.blocks, place, self.shapes_vary)
         so_far = so_far.spike(Phase.TRAIN, place, activations)
+        so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)

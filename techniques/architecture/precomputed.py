@@ -25,8 +25,9 @@ from techniques.recipe import ROW_SAMPLERS
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-ROWS_PER_CHUNK = 16_384
-"""Rows that evaluation holds at once."""
+CHUNK_BYTES = 16 * 2**20
+"""Rows, and what the first layer makes of them, that evaluation holds at once; at least ``FEWEST_ROWS``."""
+FEWEST_ROWS = 256
 COLUMN_BYTES = 64 * 2**20
 """Columns that are propagated at once: so many bytes of them, but at least ``FEWEST_COLUMNS``."""
 FEWEST_COLUMNS = 4
@@ -147,12 +148,17 @@ def columns_at_once(num_nodes: int, width: int) -> int:
     return min(width, max(FEWEST_COLUMNS, COLUMN_BYTES // (FLOAT_BYTES * num_nodes)))
 
 
+def rows_at_once(widths: tuple[int, ...], num_nodes: int) -> int:
+    """Rows that are evaluated together."""
+    return min(num_nodes, max(FEWEST_ROWS, CHUNK_BYTES // (FLOAT_BYTES * sum(widths[:2]))))
+
+
 @dataclass(frozen=True)
 class Propagate:
     """K sparse products before training, a few columns at a time.
 
-    Holds N F floats, as the features before, or (K + 1) N F where all are kept; and for a moment three times the columns
-    at hand.
+    Holds N F floats, as the features before, or (K + 1) N F where all are kept; and for a moment twice the columns at
+    hand, and once more the targets at hand where they are not all.
     """
 
     steps: int
@@ -164,9 +170,15 @@ class Propagate:
         graph, copies = so_far.facts.graph, self.steps if self.keeps_all else 0
         matrix = FLOAT_BYTES * graph.num_nodes * graph.features.width
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "propagated features", Range.within(copies * matrix, 0.01))
-        columns = 3 * FLOAT_BYTES * graph.num_nodes * columns_at_once(graph.num_nodes, graph.features.width)
-        values = FLOAT_BYTES * min(graph.num_edges, max(FUSED_EDGES, graph.degrees.max)) + 12 * graph.num_nodes
-        so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(columns + values, 0.25))
+        width = columns_at_once(graph.num_nodes, graph.features.width)
+        one = FLOAT_BYTES * graph.num_nodes * width
+        edges = min(graph.num_edges, max(FUSED_EDGES, graph.degrees.max))
+        # Before and after a step; what all columns are before the first is the features' own memory.
+        buffers = 1 if self.steps == 1 and width == graph.features.width and not self.keeps_all else 2
+        share = edges / graph.num_edges if 0 < edges < graph.num_edges else 0.0
+        live = (buffers + share) * one + FLOAT_BYTES * edges + 12 * graph.num_nodes
+        needs = resident(live, [one] * buffers, Place.HOST, shapes_vary=False)
+        so_far = so_far.spike(Phase.PREPARE, Place.HOST, needs)
         moved = FLOAT_BYTES * (1.3 * graph.num_edges + 8 * graph.num_nodes) * graph.features.width * self.steps
         seconds = moved / so_far.facts.hardware.memory_bandwidth_bytes_per_second
         so_far = so_far.spend(Phase.PREPARE, Range.factor(seconds, TIME_FACTOR))
@@ -195,7 +207,7 @@ class EvaluateRows:
             so_far = so_far.drop(Place.HOST, label)
         best = Range.exact(FLOAT_BYTES * so_far.parameters)
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", best)
-        rows = min(ROWS_PER_CHUNK, graph.num_nodes)
+        rows = rows_at_once(self.plan.widths, graph.num_nodes)
         widest = max(first + second for first, second in pairwise(self.plan.widths))
         blocks = [FLOAT_BYTES * rows * width for width in self.plan.widths]
         live = FLOAT_BYTES * (rows * widest + graph.num_nodes * self.plan.widths[-1])
@@ -210,13 +222,13 @@ class EvaluateRows:
 
         model, features, device = job.need("model"), job.need("features"), job.need("device")
         everyone = torch.arange(job.facts.graph.num_nodes)
-        depth = len(self.plan.widths) - 1
+        depth, at_once = len(self.plan.widths) - 1, rows_at_once(self.plan.widths, everyone.numel())
 
         @torch.no_grad()
         def predict(nodes: Tensor | None = None) -> Tensor:
             was_training = model.training
             model.eval()
-            chunks = torch.split(everyone if nodes is None else nodes, ROWS_PER_CHUNK)
+            chunks = torch.split(everyone if nodes is None else nodes.cpu(), at_once)
             parts = [model(features.rows(chunk.numpy()).to(device), (None,) * depth) for chunk in chunks]
             model.train(was_training)
             return torch.cat(parts)

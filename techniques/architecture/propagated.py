@@ -33,8 +33,12 @@ class PropagatedRows:
         return sum(hop.size(1) for hop in self.hops)
 
     def rows(self, ids: NDArray[np.int64]) -> Tensor:
+        """[B, (K + 1) F], written once: rows of every hop first and side by side then would take twice the memory."""
         chosen = torch.from_numpy(ids)
-        return torch.cat([hop.index_select(0, chosen) for hop in self.hops], dim=1)
+        out = torch.empty(chosen.numel(), self.num_features)
+        for hop, columns in zip(self.hops, out.split([hop.size(1) for hop in self.hops], dim=1), strict=True):
+            torch.index_select(hop, 0, chosen, out=columns)
+        return out
 
     def whole(self) -> Tensor:
         return torch.cat(self.hops, dim=1)
@@ -58,9 +62,9 @@ def propagate(
     width = columns_at_once(x.size(0), x.size(1))
     for first in range(0, x.size(1), width):
         columns = slice(first, first + width)
-        h = x[:, columns].contiguous()
+        h = x[:, columns].clone() if keeps_all else x[:, columns].contiguous()  # all of them: the same memory
         for step in range(1, steps + 1):
-            h = _step(structure, h, roots, adds_loops)
+            h = _step(structure, h.mul_(roots), roots, adds_loops)
             if keeps_all:
                 hops[step][:, columns] = h
         if not keeps_all:
@@ -68,12 +72,15 @@ def propagate(
     return PropagatedRows(hops)
 
 
-def _step(structure: Structure, h: Tensor, roots: Tensor, adds_loops: bool) -> Tensor:
-    """[N, c] -> [N, c], a chunk of targets at a time."""
-    scaled, out = h * roots, torch.empty_like(h)
-    for start, block in target_chunks(structure, h.size(1), CPU):
-        targets = slice(start, start + block.num_targets)
-        out[targets] = neighbor_sum(block, scaled)
-        if adds_loops:
-            out[targets] += scaled[targets]
-    return out.mul_(roots)
+def _step(structure: Structure, scaled: Tensor, roots: Tensor, adds_loops: bool) -> Tensor:
+    """[N, c] that has been multiplied with ``roots`` once -> [N, c], a chunk of targets at a time."""
+    out: Tensor | None = None
+    for start, block in target_chunks(structure, scaled.size(1), CPU):
+        rows = neighbor_sum(block, scaled)
+        if block.num_targets == structure.num_nodes:
+            out = rows
+            break
+        out = torch.empty_like(scaled) if out is None else out
+        out[start : start + block.num_targets] = rows
+    assert out is not None, "a graph has at least one node"
+    return (out.add_(scaled) if adds_loops else out).mul_(roots)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from techniques.architecture.precomputed import Precomputed
+from techniques.recipe import UNCHECKED
 
 
 class Sign(Precomputed):
@@ -22,7 +23,7 @@ class Sign(Precomputed):
 
     def pyg_propagation(self, steps: int) -> str:
         return (
-            "from torch_geometric.transforms import SIGN\n"
+            f"from torch_geometric.transforms import SIGN\n{UNCHECKED}"
             f"data = SIGN({steps})(data)\n"
             f'data.x = torch.cat([data.x, *(data[f"x{{hop}}"] for hop in range(1, {steps + 1}))], dim=1)'
         )
