@@ -234,7 +234,7 @@ def _check_value(knob: Knob, value: SettingValue) -> None:
             )
         return
     if isinstance(knob.default, str):
-        if value not in knob.choices:
+        if knob.choices and value not in knob.choices:
             names = ", ".join(map(str, knob.choices))
             raise OptionError(f"{knob.name} must be one of {names}, got {value!r}", remedy)
         return
@@ -277,4 +277,6 @@ def _worth_saying(pins: Pins, architecture: str, sampling: str) -> bool:
 def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:
     if facts.model.architecture is not None and Slot.ARCHITECTURE not in pins.options:
         return (facts.model.architecture,)
-    return _choices(Slot.ARCHITECTURE, pins)
+    if Slot.ARCHITECTURE in pins.options:
+        return _choices(Slot.ARCHITECTURE, pins)
+    return tuple(name for name in _choices(Slot.ARCHITECTURE, pins) if name != "custom")  # --model names one

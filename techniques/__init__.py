@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from techniques.architecture.appnp import APPNP
+from techniques.architecture.custom import CUSTOM
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
@@ -56,6 +57,7 @@ OPTIONS: tuple[Option, ...] = (
     APPNP,
     SIGN,
     SGC,
+    CUSTOM,
     CPU,
     CUDA,
     SINGLE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
 from techniques.base import Slot
@@ -74,6 +75,8 @@ WEIGHTED_DEGREES = """\
 from torch_geometric.utils import scatter
 data.in_degree = scatter(data.edge_weight, data.edge_index[1], dim_size=data.num_nodes)  # weighted, in the whole graph
 """
+FACTORY = "factory"
+"""The user's ``module:factory``, there too."""
 EDGE_WEIGHTED, EDGE_COLUMNS = "edge_weighted", "edge_columns"
 """What the facts say of edges, among the settings while a script is written: options are told a spec alone."""
 SUMMING = {"appnp": "[model.propagate]"}
@@ -167,7 +170,11 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
-    read = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
+    read: dict[str, Any] = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
+    own = facts.model.custom
+    if own is not None and spec.options[Slot.ARCHITECTURE] == "custom":
+        names = [knob.name for knob in own.knobs] + ["dropout"] * own.takes_dropout
+        read |= {FACTORY: own.factory, "factory_knobs": " ".join(names), "forward": " ".join(own.forward)}
     spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
     reading = [fragment.replace(LOAD, _reading(facts)) for fragment in _recipes(spec, BEFORE_FEATURES)]
     fragments = [*reading, *_unread(spec, facts), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
@@ -206,9 +213,20 @@ def inputs(spec: JobSpec) -> str:
             "        num_sampled_nodes_per_hop=batch.num_sampled_nodes,\n"
             "        num_sampled_edges_per_hop=batch.num_sampled_edges,\n    "
         )
+    if FACTORY in spec.settings:
+        return _own_inputs(spec, x)
     sparse = weighs_edges(spec) or spec.options[Slot.REPRESENTATION] == "csr"
     given = f", {name}=batch.{name}" if name else ""
     return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index{given}"
+
+
+def _own_inputs(spec: JobSpec, x: str) -> str:
+    """What the user's own ``forward`` takes and the batch has."""
+    takes, given = str(spec.settings["forward"]).split(), [x, "edge_index=batch.edge_index"]
+    for name, there in (("edge_weight", EDGE_WEIGHTED), ("edge_attr", EDGE_COLUMNS)):
+        given += [f"{name}=batch.{name}"] if spec.settings.get(there) else []
+    seeds = "batch.batch_size" if spec.options[Slot.SAMPLING] == "neighbor" else "batch.num_nodes"
+    return ", ".join(given + [f"batch_size={seeds}"] * ("batch_size" in takes))
 
 
 def edge_input(spec: JobSpec) -> str:
@@ -272,7 +290,7 @@ def precomputes(spec: JobSpec) -> bool:
 
 def sums_neighbors(spec: JobSpec) -> bool:
     """Whether a weight per edge means anything to the layers."""
-    attends = spec.options[Slot.ARCHITECTURE] in ("gat", "gatv2")
+    attends = spec.options[Slot.ARCHITECTURE] in ("gat", "gatv2", "custom")
     return not attends and spec.settings.get("aggregator") != "max"
 
 
@@ -285,7 +303,8 @@ def _recipes(spec: JobSpec, slots: tuple[Slot, ...]) -> list[str]:
 def _unread(spec: JobSpec, facts: Facts) -> list[str]:
     """Without what the model does not read, no loader cuts it; its rows would be those of before self-loops went."""
     stored = {"edge_weight": facts.graph.edge_weighted, "edge_attr": facts.graph.edge_features > 0}
-    unread = [name for name, there in stored.items() if there and name != edge_input(spec)]
+    read = {edge_input(spec), "edge_attr" if FACTORY in spec.settings and spec.settings.get(EDGE_COLUMNS) else ""}
+    unread = [name for name, there in stored.items() if there and name not in read]
     return [f"data.{name} = None  # {spec.options[Slot.ARCHITECTURE]} does not read it" for name in unread]
 
 
@@ -312,8 +331,9 @@ def _optimizer(spec: JobSpec) -> str:
 def _saving(spec: JobSpec) -> list[str]:
     """What saves memory in training: narrow products, layers computed again."""
     architecture = spec.options[Slot.ARCHITECTURE]
+    alone = precomputes(spec) or architecture == "custom"
     sums = SUMS_IN_FLOAT32.replace("model.convs", SUMMING.get(architecture, "model.convs"))
-    fragments = [sums] if spec.training.precision == "bf16" and not precomputes(spec) else []
+    fragments = [sums] if spec.training.precision == "bf16" and not alone else []
     again = CHECKPOINTED.replace("model.convs", LAYERS.get(architecture, "model.convs"))
     return [*fragments, again] if spec.training.checkpoint_layers else fragments
 

@@ -12,12 +12,12 @@ from techniques.job import JobSpec
 
 def reads_weights(facts: Facts, spec: JobSpec) -> bool:
     """Whether messages are multiplied with the graph's own edge weights."""
-    return facts.graph.edge_weighted and _uses(spec, "uses_edge_weight")
+    return facts.graph.edge_weighted and _uses(facts, spec, "edge_weight")
 
 
 def read_columns(facts: Facts, spec: JobSpec) -> int:
     """Columns of ``edge_attr`` that the layers read; 0 where there are none or they read none."""
-    return facts.graph.edge_features if _uses(spec, "uses_edge_attr") else 0
+    return facts.graph.edge_features if _uses(facts, spec, "edge_attr") else 0
 
 
 def shares_values(facts: Facts, spec: JobSpec) -> bool:
@@ -44,7 +44,9 @@ def edge_verdict(facts: Facts, spec: JobSpec) -> Verdict:
     return Verdict(usable=True, warnings=tuple(warnings)) if warnings else USABLE
 
 
-def _uses(spec: JobSpec, what: str) -> bool:
+def _uses(facts: Facts, spec: JobSpec, what: str) -> bool:
     from techniques import option
 
-    return bool(getattr(option(Slot.ARCHITECTURE, spec.options[Slot.ARCHITECTURE]), what, False))
+    if spec.options[Slot.ARCHITECTURE] == "custom":
+        return facts.model.custom is not None and what in facts.model.custom.forward
+    return bool(getattr(option(Slot.ARCHITECTURE, spec.options[Slot.ARCHITECTURE]), f"uses_{what}", False))
