@@ -56,6 +56,8 @@ def with_option(facts: Facts, one: Option, **settings: Any) -> JobSpec:
         helpful[Slot.REPRESENTATION] = "coo"
     if one.name in ("rows", "sgc", "sign"):
         helpful |= {Slot.ARCHITECTURE: "sgc", Slot.SAMPLING: "full_batch"}
+    if one.name == "custom":
+        helpful |= {Slot.REPRESENTATION: "coo", Slot.REPRESENTATION_FEATURES: "dense"}
     if facts.task is Task.LINK:
         helpful[Slot.SAMPLING] = "link_neighbor"
     return make_spec(facts, Pins({**helpful, one.slot: one.name}, settings), {})
@@ -160,13 +162,14 @@ def test_check_answers_with_a_reason(one: Option, graph: str, device: int, make_
 
 
 @every_option
-def test_is_usable_somewhere(one: Option, make_facts: Any) -> None:
+def test_is_usable_somewhere(one: Option, make_facts: Any, own_model: Any) -> None:
+    model = own_model() if one.name == "custom" else None
     sparse = GRAPHS["small"].model_copy(
         update={"features": GRAPHS["small"].features.model_copy(update={"nonzeros": 100})}
     )
     assert any(
         check(facts, make_spec(facts, Pins(chosen), {})).usable
-        for facts in (make_facts(sparse, device=2**34), make_facts(GRAPHS["links"], device=2**34))
+        for facts in (make_facts(one, device=2**34, model=model) for one in (sparse, GRAPHS["links"]))
         for chosen in COMBINATIONS
         if chosen[one.slot] == one.name
     )
@@ -341,7 +344,7 @@ def has_gpu() -> bool:
 @pytest.mark.parametrize("kind", TRAINABLE)
 @pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE)])
 def test_every_usable_combination_trains_and_predicts(
-    kind: str, architecture: str, tiny: Any, profiled: Any, make_job: Any
+    kind: str, architecture: str, tiny: Any, profiled: Any, make_job: Any, own_model: Any
 ) -> None:
     import math
 
@@ -352,6 +355,8 @@ def test_every_usable_combination_trains_and_predicts(
     stored = tiny(**TRAINABLE[kind])
     facts = profiled(stored, device=2**34)
     ran = 0
+    if architecture == "custom":
+        facts = facts.model_copy(update={"model": own_model(facts)})
     small = {"hidden": HIDDEN, "batch_size": 16, "threads": 1}
     if architecture == "appnp":  # propagation within sampled hops
         small |= {"propagation_steps": 2, "trim": False}

@@ -26,7 +26,9 @@ ARCHITECTURES = [one.name for one in options(Slot.ARCHITECTURE)]
 REPRESENTATIONS = [one.name for one in options(Slot.REPRESENTATION)]
 PRECOMPUTED = ("sgc", "sign")
 NEVER = (
-    [(one, "csr") for one in ("gat", "gatv2")] + [(one, "coo") for one in PRECOMPUTED],
+    [(one, "csr") for one in ("gat", "gatv2")]
+    + [(one, "coo") for one in PRECOMPUTED]
+    + [("custom", one) for one in REPRESENTATIONS],  # test_custom.py pastes its script
     [("shadow_k_hop", "appnp")]
     + [(one, name) for one in SAMPLERS for name in PRECOMPUTED if one not in ("full_batch", "rows")]
     + [("rows", name) for name in ARCHITECTURES if name not in PRECOMPUTED],

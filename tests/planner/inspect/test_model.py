@@ -20,8 +20,8 @@ def test_no_name_leaves_the_choice_open() -> None:
     assert inspect_model(None).architecture is None
 
 
-def test_own_modules_come_later() -> None:
-    with pytest.raises(OptionError, match="own modules come in a later version"):
+def test_own_modules_are_looked_at_with_their_graph() -> None:
+    with pytest.raises(OptionError, match="together with its graph"):
         inspect_model("mine:build")
 
 
