@@ -65,6 +65,8 @@ def _asked(factory: str, request: dict[str, Any], seconds: float) -> dict[str, A
             ) from None
         if not answered.exists():
             words = " ".join((done.stderr or done.stdout).split())[-LAST_WORDS:]
-            raise OptionError(f"{factory} ended its process (status {done.returncode}), last words: {words}", "Correct it")
+            raise OptionError(
+                f"{factory} ended its process (status {done.returncode}), last words: {words}", "Correct it"
+            )
         found: dict[str, Any] = json.loads(answered.read_text())
         return found

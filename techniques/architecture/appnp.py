@@ -86,7 +86,9 @@ class Appnp(BuiltIn):
         multiplied = max(wide, sparse_forward(size, size.columns_out))
         # Predictions, the step before, the same scaled, one row per edge and their sums.
         step = size.sources + (3 if steps > 1 else 2) * wide + wide + max(messages, 0.0 if size.fused else wide)
-        multiplied = max(multiplied if not dense_input else narrow * wide + copied, size.widened(1.5 * wide) * size.last)
+        multiplied = max(
+            multiplied if not dense_input else narrow * wide + copied, size.widened(1.5 * wide) * size.last
+        )
         forward = max(multiplied, copied + (step if steps else dropped_out(size)))
         input_gradient = 0.0 if size.first else size.sources * size.columns_in
         # The predictions' own share beside what one step back makes of its gradient.

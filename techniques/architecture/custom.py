@@ -197,7 +197,11 @@ def _blocks(live_bytes: float) -> list[float]:
 
 def _uncertain(found: Range, other_knobs: bool) -> Range:
     low, high = found.low * (1 - PROBE_ERROR), found.high * (1 + PROBE_ERROR)
-    return Range(low / OTHER_KNOBS, found.expected, high * OTHER_KNOBS) if other_knobs else Range(low, found.expected, high)
+    return (
+        Range(low / OTHER_KNOBS, found.expected, high * OTHER_KNOBS)
+        if other_knobs
+        else Range(low, found.expected, high)
+    )
 
 
 @dataclass(frozen=True)
@@ -251,9 +255,7 @@ class UserEvaluation:
         graph, place = so_far.facts.graph, self.speed.place
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
-        so_far = so_far.hold(
-            Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters)
-        )
+        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         nodes, edges, batches = float(graph.num_nodes), float(graph.num_edges), 1
         rows = 0.0
         if self.plan.evaluation == "neighbourhoods":
@@ -267,7 +269,9 @@ class UserEvaluation:
         # A forward pass is a third of a step.
         flops, moved = self.own.gemm_flops.at(nodes, edges) / 3, self.own.moved_bytes.at(nodes, edges) / 3
         seconds = batches * (flops / self.speed.flops_per_second + moved / self.speed.bytes_per_second)
-        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)))
+        return so_far.spend(
+            Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0))
+        )
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.user_module import build_predict

@@ -40,7 +40,9 @@ class GatV2(Gat):
         # and their quotient.
         saved = copied + index + attributes + 2 * messages + 3 * scores
         made = 2 * source + index + attributes + 3 * messages + scores
-        inference = max(made, sparse_forward(size, 2 * size.columns_out), copied + 2 * (1 + size.bf16 * narrow) * source)
+        inference = max(
+            made, sparse_forward(size, 2 * size.columns_out), copied + 2 * (1 + size.bf16 * narrow) * source
+        )
         # Both products; a third row per edge, weighted by attention or summed to a score, and the sums.
         summed = 2 * source + saved + messages + target
         return LayerCost(

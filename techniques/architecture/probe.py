@@ -74,7 +74,7 @@ def probe(name: str, folder: str, facts: Facts, values: dict[str, KnobValue]) ->
         knobs=knobs,
         takes_dropout=takes_dropout,
         forward=extras,
-        has_inference=callable(getattr(module, "inference", None)) and bool(takes(module.inference, name) or True),
+        has_inference=_infers(module, name),
         layers=max(1, sum(isinstance(one, MessagePassing) for one in module.modules())),
         parameters=sum(one.numel() for one in module.parameters()),
         values={**chosen},
@@ -83,6 +83,14 @@ def probe(name: str, folder: str, facts: Facts, values: dict[str, KnobValue]) ->
         gemm_flops=gemm,
         moved_bytes=moved,
     )
+
+
+def _infers(module: nn.Module, name: str) -> bool:
+    """Whether the module has an ``inference`` of its own; it must take what ``forward`` may take."""
+    found = callable(getattr(module, "inference", None))
+    if found:
+        takes(module.inference, f"{name} (inference)")  # type: ignore[arg-type]
+    return found
 
 
 def knobs_of(factory: Any, name: str, facts: Facts) -> tuple[tuple[CustomKnob, ...], bool]:
@@ -99,7 +107,9 @@ def knobs_of(factory: Any, name: str, facts: Facts) -> tuple[tuple[CustomKnob, .
         if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) or one.name == "dropout":
             continue
         if one.default is one.empty:
-            raise OptionError(f"all arguments of {name} but the first need a default, got none for {one.name}", "Add it")
+            raise OptionError(
+                f"all arguments of {name} but the first need a default, got none for {one.name}", "Add it"
+            )
         if not isinstance(one.default, KINDS):
             continue
         if one.name in taken:
@@ -179,7 +189,12 @@ class _Trial:
         changes = _changes(trained)
         parameters = 4 * sum(one.numel() for one in self.module.parameters())
         peak = max(float(np.cumsum(changes).max()) - parameters, 0.0)  # gradients are held apart
-        return peak, float(np.cumsum(_changes(inferred)).max()), counter.get_total_flops(), 3.0 * changes[changes > 0].sum()
+        return (
+            peak,
+            float(np.cumsum(_changes(inferred)).max()),
+            counter.get_total_flops(),
+            3.0 * changes[changes > 0].sum(),
+        )
 
 
 def _changes(profiled: Any) -> Any:

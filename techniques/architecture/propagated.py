@@ -36,7 +36,7 @@ class PropagatedRows:
         """[B, (K + 1) F], written once: rows of every hop first and side by side then would take twice the memory."""
         chosen = torch.from_numpy(ids)
         out = torch.empty(chosen.numel(), self.num_features)
-        for hop, columns in zip(self.hops, out.split([hop.size(1) for hop in self.hops], dim=1), strict=True):
+        for hop, columns in zip(self.hops, torch.split(out, [hop.size(1) for hop in self.hops], dim=1), strict=True):
             torch.index_select(hop, 0, chosen, out=columns)
         return out
 

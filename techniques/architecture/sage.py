@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import (
+    MAX_BYTES,
     LayerCost,
     LayerSize,
     activations_moved,
@@ -109,9 +110,10 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
 
 
 def _largest(size: LayerSize) -> LayerCost:
-    """Max keeps the largest rows, and gathers those of all edges again for the backward pass."""
+    """Max keeps the largest rows, and gathers those of all edges again for the backward pass; a few columns at once."""
     target_in, source_in = size.targets * size.columns_in, size.sources * size.columns_in
-    target, messages = size.targets * size.columns_out, size.edges * size.columns_in
+    target, every = size.targets * size.columns_out, size.edges * size.columns_in
+    messages = min(every, max(MAX_BYTES / 4, size.edges))
     product = size.targets * size.columns_in * size.columns_out
     narrow, kind = size.narrow, 1.0 if size.first else size.narrow  # the graph's own features are float32
     saved = narrow * target_in + size.narrow_copy(size.targets)
@@ -133,8 +135,8 @@ def _largest(size: LayerSize) -> LayerCost:
         inference=inference,
         gemm=2 * product,
         input_gemm=0.0 if size.first else 2 * product,
-        aggregated=(1 if size.first else 4) * messages,
-        moved=(4 if size.first else 8) * messages + 4 * target_in + activations_moved(size),
+        aggregated=(1 if size.first else 4) * every,
+        moved=(4 if size.first else 8) * every + 4 * target_in + activations_moved(size),
         parameters=(2 * size.columns_in + 1) * size.columns_out,
         gathered=size.columns_in,
         # The second product keeps its input only: it is not taken again.

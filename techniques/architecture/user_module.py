@@ -50,7 +50,7 @@ class UserNetwork(Network):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             out = call_user(method, x, block, seeds, self.plan.forward if of == "forward" else takes(method))
         check_output(out, block.num_sources, seeds, self.plan.columns, self.plan.factory)
-        return out.float() if half else out
+        return out.float() if half else out  # type: ignore[no-any-return]
 
     def logits(self, batch: Batch) -> Tensor:
         block = batch.blocks[0]
@@ -223,7 +223,7 @@ def build_predict(job: Job, plan: UserPlan) -> Job:
         sampler = neighbor_sampler(structure, (-1,) * plan.hops)
         blocks = BlockMaker(False, False, structure.edges)
         parts = []
-        for chunk in nodes.split(SEEDS_PER_BATCH):
+        for chunk in torch.split(nodes, SEEDS_PER_BATCH):
             out = sampler.sample_from_nodes(NodeSamplerInput(input_id=None, node=chunk), seed=0)
             data = Data(
                 edge_index=torch.stack([out.row, out.col]),

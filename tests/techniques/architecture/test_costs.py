@@ -78,7 +78,9 @@ class Case:
         aggregator = "-max" if self.architecture is MAX else ""
         data = f"-attributes-{self.edge_columns}" * (self.edge_columns > 0) + "-weights" * self.own_weights
         saving = f"{'-bf16' * self.bf16}{'-checkpointed' * self.checkpoint_layers}"
-        return f"{self.architecture.name}{aggregator}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}{data}{saving}"
+        return (
+            f"{self.architecture.name}{aggregator}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}{data}{saving}"
+        )
 
 
 def _orders(architecture: BuiltIn) -> tuple[bool, ...]:

@@ -183,7 +183,7 @@ def test_a_child_looks_and_may_not_take_forever(folder: str, make_facts: Any, mo
     found = inspect_own_model("my_gnns:build", facts, {"hidden": 16, "fanouts": (5, 5)})
     assert found.architecture == "custom" and found.custom is not None
     assert found.custom.values == {"hidden": 16, "deep": False, "kind": "gcn"} and found.custom.folder == folder
-    with pytest.raises(OptionError, match="must return a torch.nn.Module"):
+    with pytest.raises(OptionError, match=r"must return a torch\.nn\.Module"):
         inspect_own_model("my_gnns:nothing", facts, {})
     with pytest.raises(OptionError, match="status 3"):
         inspect_own_model("my_gnns:ends", facts, {})
@@ -345,7 +345,14 @@ def test_weights_reach_forward(looked_at: Any, tiny: Any, profiled: Any, make_jo
 @pytest.mark.parametrize("sampling", ["full_batch", "neighbor", "cluster"])
 @pytest.mark.parametrize("weights", ["none", "random"])
 def test_the_recipe_trains_as_the_job(
-    weights: str, sampling: str, looked_at: Any, tiny: Any, profiled: Any, make_job: Any, monkeypatch: Any, tmp_path: Any
+    weights: str,
+    sampling: str,
+    looked_at: Any,
+    tiny: Any,
+    profiled: Any,
+    make_job: Any,
+    monkeypatch: Any,
+    tmp_path: Any,
 ) -> None:
     from torch_geometric.data import Data
 
@@ -353,7 +360,9 @@ def test_the_recipe_trains_as_the_job(
     facts = profiled(stored)
     facts = with_model(facts, looked_at("build", facts))
     exact = {"batch_size": 1000, "fanouts": (-1, -1), "num_parts": 4, "parts_per_batch": 4, "dropout": 0.0}
-    known = {name: value for name, value in exact.items() if sampling != "cluster" or "parts" in name or name == "dropout"}
+    known = {
+        name: value for name, value in exact.items() if sampling != "cluster" or "parts" in name or name == "dropout"
+    }
     spec = spec_of(facts, sampling, **known)
     job = make_job(facts, stored, spec)
     edge_index = torch.from_numpy(stored.read("edge_index")).long()

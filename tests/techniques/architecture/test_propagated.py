@@ -126,7 +126,9 @@ def test_a_step_holds_no_edges(tiny: Any, profiled: Any, make_job: Any, spec_for
     ],
 )
 @pytest.mark.parametrize("one", [SGC, SIGN], ids=["sgc", "sign"])
-def test_what_training_on_rows_rules_out(one: Any, chosen: dict[str, str], fact: str, make_facts: Any, spec_for: Any) -> None:
+def test_what_training_on_rows_rules_out(
+    one: Any, chosen: dict[str, str], fact: str, make_facts: Any, spec_for: Any
+) -> None:
     facts = make_facts()
     spec = spec_for(facts, {"architecture": one.name, "representation": "csr", **chosen})
     refused = one.check(facts, spec)
