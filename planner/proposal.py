@@ -37,6 +37,9 @@ LINK_BASELINE_SETTINGS: dict[str, SettingValue] = {
 neg_sampling_ratio=2.0, batch_size=128."""
 
 
+BY_NAME = (*PRECOMPUTED, "custom")
+"""Architectures that are planned for those who name them. SGC and SIGN train no layer between hops: always faster, and behind
+where features need one (Wu et al., ICML 2019, section 6), so their speed is no reason to choose them unasked."""
 SAFE = ("full_batch", "neighbor", "link_neighbor", "rows")
 """What published comparisons call safe: exact, or never far behind (Bajaj et al., VLDB 2025, section 5). The others win on
 some graphs and lose on others, so they stand behind as alternatives to measure."""
@@ -279,4 +282,4 @@ def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:
         return (facts.model.architecture,)
     if Slot.ARCHITECTURE in pins.options:
         return _choices(Slot.ARCHITECTURE, pins)
-    return tuple(name for name in _choices(Slot.ARCHITECTURE, pins) if name != "custom")  # --model names one
+    return tuple(name for name in _choices(Slot.ARCHITECTURE, pins) if name not in BY_NAME)
