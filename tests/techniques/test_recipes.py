@@ -185,7 +185,7 @@ def test_the_losses_are_those_of_our_job(
 
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("sampling", ["full_batch", "neighbor", "link_neighbor", "shadow_k_hop"])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", [one for one in ARCHITECTURES if one != "custom"])
 def test_any_depth(
     architecture: str,
     sampling: str,
