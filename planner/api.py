@@ -45,7 +45,8 @@ def plan(
     Args:
         graph: a GRAPH argument (path, ``module:factory``, ``pyg:NAME``, ``like:NAME@SCALE``), a PyG ``Data`` or
             ``HeteroData``, or ``GraphFacts`` (from ``planner.from_counts``) where there is no data yet.
-        model: a built-in architecture by name; ``None`` compares all of them.
+        model: a built-in architecture by name, or ``module:factory`` for a module of your own; ``None`` compares all
+            that are built in.
         on: a machine of the catalog; ``None`` is the one at hand.
         goal: what is wanted, and limits.
         fix: option by slot, such as ``{"sampling": "neighbor"}``.
@@ -61,7 +62,7 @@ def plan(
     pins = pins_of(fix, set)
     goal = goal or Goal()
     started = time.perf_counter()
-    facts, draw = inspect(graph, model=model, on=on, goal=goal, check_values=check_values)
+    facts, draw = inspect(graph, model=model, on=on, goal=goal, check_values=check_values, set=set)
     inspected = time.perf_counter()
     made = make_plan(facts, pins, draw)
     timing = {"inspect_seconds": inspected - started, "planning_seconds": time.perf_counter() - inspected}
@@ -75,10 +76,19 @@ def inspect(
     on: str | HardwareFacts | None,
     goal: Goal,
     check_values: bool = False,
+    set: Mapping[str, SettingValue] | None = None,
 ) -> tuple[Facts, Draw | None]:
-    """The world as facts; with a graph at hand also a way to draw batches from it."""
+    """The world as facts; with a graph at hand also a way to draw batches from it.
+
+    A ``module:factory`` is looked at with the knobs in ``set``, in a child process.
+    """
     graph_facts, draw = _graph_facts(graph, goal.task, check_values)
     hardware = _hardware_facts(on)
+    if isinstance(model, str) and ":" in model:
+        from planner.inspect.own_model import inspect_own_model
+
+        facts = Facts(graph=graph_facts, model=ModelFacts(), hardware=hardware, goal=goal)
+        return facts.model_copy(update={"model": inspect_own_model(model, facts, set or {})}), draw
     model_facts = model if isinstance(model, ModelFacts) else inspect_model(model)
     return Facts(graph=graph_facts, model=model_facts, hardware=hardware, goal=goal), draw
 

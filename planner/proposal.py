@@ -11,6 +11,7 @@ from techniques.base import Knob, SettingValue, Slot, Verdict
 from techniques.errors import OptionError
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec, Training, setting_int
+from techniques.recipe import PRECOMPUTED, ROW_SAMPLERS
 from techniques.sampling.neighbor import default_fanouts
 
 BASELINE_NAME = "pyg-default"
@@ -36,7 +37,10 @@ LINK_BASELINE_SETTINGS: dict[str, SettingValue] = {
 neg_sampling_ratio=2.0, batch_size=128."""
 
 
-SAFE = ("full_batch", "neighbor", "link_neighbor")
+BY_NAME = (*PRECOMPUTED, "custom")
+"""Architectures that are planned for those who name them. SGC and SIGN train no layer between hops: always faster, and behind
+where features need one (Wu et al., ICML 2019, section 6), so their speed is no reason to choose them unasked."""
+SAFE = ("full_batch", "neighbor", "link_neighbor", "rows")
 """What published comparisons call safe: exact, or never far behind (Bajaj et al., VLDB 2025, section 5). The others win on
 some graphs and lose on others, so they stand behind as alternatives to measure."""
 EGO_LAYERS = 3
@@ -87,6 +91,8 @@ def proposals(facts: Facts, pins: Pins) -> Iterator[JobSpec | Refusal]:
     for hardware in _choices(Slot.HARDWARE, pins):
         for architecture in _architectures(facts, pins):
             for sampling in _samplers(facts, pins):
+                if not _worth_saying(pins, architecture, sampling):
+                    continue
                 if sampling not in SAFE and hardware == "cpu" and _has_choice_of_gpu(facts, pins):
                     continue  # an alternative to measure needs no second processor
                 for representation in _choices(Slot.REPRESENTATION, pins):
@@ -233,9 +239,14 @@ def _check_value(knob: Knob, value: SettingValue) -> None:
             )
         return
     if isinstance(knob.default, str):
-        if value not in knob.choices:
+        if knob.choices and value not in knob.choices:
             names = ", ".join(map(str, knob.choices))
             raise OptionError(f"{knob.name} must be one of {names}, got {value!r}", remedy)
+        return
+    if isinstance(knob.default, float):
+        least, most = knob.low or 0.0, float("inf") if knob.high is None else knob.high
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            raise OptionError(f"{knob.name} must be a number from {least:g} to {most:g}, got {value!r}", remedy)
         return
     low, high = int(1 if knob.low is None else knob.low), float("inf") if knob.high is None else knob.high
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -267,7 +278,16 @@ def _samplers(facts: Facts, pins: Pins) -> tuple[str, ...]:
     return tuple(name for name in names if (name == "link_neighbor") == (facts.task is Task.LINK))
 
 
+def _worth_saying(pins: Pins, architecture: str, sampling: str) -> bool:
+    """Rows and neighbours never go together: refusals are for those who asked for a sampler."""
+    if Slot.SAMPLING in pins.options:
+        return True
+    return sampling in ROW_SAMPLERS if architecture in PRECOMPUTED else sampling != "rows"
+
+
 def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:
     if facts.model.architecture is not None and Slot.ARCHITECTURE not in pins.options:
         return (facts.model.architecture,)
-    return _choices(Slot.ARCHITECTURE, pins)
+    if Slot.ARCHITECTURE in pins.options:
+        return _choices(Slot.ARCHITECTURE, pins)
+    return tuple(name for name in _choices(Slot.ARCHITECTURE, pins) if name not in BY_NAME)

@@ -11,9 +11,26 @@ from techniques.facts import FLOAT_BYTES, Facts, Objective
 from techniques.representation.dense import matrix_bytes
 from techniques.representation.features_csr import csr_bytes
 
-ACCURACY_PRIOR = {"gat": 1.0, "sage": 1.05, "gcn": 1.15, "gin": 1.5}
+ACCURACY_PRIOR = {
+    "gat": 1.0,
+    "gatv2": 1.0,
+    "sage": 1.05,
+    "gcn": 1.15,
+    "gin": 1.5,
+    "appnp": 1.15,
+    "sgc": 1.4,
+    "sign": 1.2,
+}
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to
-a few points behind, GIN unstable with hubs (Bajaj et al., VLDB 2025, section 5). A prior to order candidates, replaced by measuring."""
+a few points behind, GIN unstable with hubs (Bajaj et al., VLDB 2025, section 5); GATv2 is close to GAT on node benchmarks
+(Brody et al., ICLR 2022); APPNP leads GCN by a point or two, but on citation graphs only (Gasteiger et al., ICLR 2019); SGC
+is on a par with GCN there and behind where features need a perceptron (Wu et al., ICML 2019); SIGN is close to sampled
+GraphSAGE (Frasca et al., 2020). A prior to order candidates, replaced by measuring."""
+AVERAGES = ("gcn", "appnp", "sgc")
+"""Architectures that average a node with its neighbours: they need homophily."""
+PROPAGATES_WHOLE = ("appnp", "sgc", "sign")
+GROWTH_HANDICAP = 2.0
+"""What propagates over the whole graph starts anew when the graph has grown (source, case D: GraphSAGE)."""
 HETEROPHILY_HANDICAP = 1.5
 POINTLESS_SAMPLING_HANDICAP = 3.0
 TIGHT_SHARE = 0.9
@@ -46,8 +63,10 @@ def _handicap(facts: Facts, one: Costed) -> float:
     architecture = one.spec.options[Slot.ARCHITECTURE]
     handicap = ACCURACY_PRIOR.get(architecture, 1.2) * SAMPLER_PRIOR.get(one.spec.options[Slot.SAMPLING], 1.0)
     homophily = facts.graph.labels.homophily
-    if architecture == "gcn" and homophily is not None and homophily < 0.5:
+    if architecture in AVERAGES and homophily is not None and homophily < 0.5:
         handicap *= HETEROPHILY_HANDICAP
+    if architecture in PROPAGATES_WHOLE and facts.goal.grow > 1:
+        handicap *= GROWTH_HANDICAP
     if samples_for_nothing(one):
         handicap *= POINTLESS_SAMPLING_HANDICAP
     if _memory_share(facts, one) > TIGHT_SHARE:

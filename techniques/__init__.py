@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from techniques.architecture.appnp import APPNP
+from techniques.architecture.custom import CUSTOM
 from techniques.architecture.gat import GAT
+from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.sage import SAGE
+from techniques.architecture.sgc import SGC
+from techniques.architecture.sign import SIGN
 from techniques.base import Option, Slot
 from techniques.coarsening.none import NO_COARSENING
 from techniques.errors import OptionError
@@ -27,6 +32,7 @@ from techniques.sampling.graph_saint import GRAPH_SAINT
 from techniques.sampling.link_neighbor import LINK_NEIGHBOR
 from techniques.sampling.neighbor import NEIGHBOR
 from techniques.sampling.random_node import RANDOM_NODE
+from techniques.sampling.rows import ROWS
 from techniques.sampling.shadow_k_hop import SHADOW_K_HOP
 
 OPTIONS: tuple[Option, ...] = (
@@ -41,6 +47,7 @@ OPTIONS: tuple[Option, ...] = (
     CLUSTER,
     GRAPH_SAINT,
     RANDOM_NODE,
+    ROWS,
     CSR,
     COO,
     DENSE,
@@ -51,7 +58,12 @@ OPTIONS: tuple[Option, ...] = (
     SAGE,
     GCN,
     GAT,
+    GATV2,
     GIN,
+    APPNP,
+    SIGN,
+    SGC,
+    CUSTOM,
     CPU,
     CUDA,
     SINGLE,

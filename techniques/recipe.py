@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
 from techniques.base import Slot
@@ -17,6 +18,10 @@ from techniques.sampling.seeds import draws_balanced
 
 BEFORE_FEATURES = (Slot.PARALLEL, Slot.HARDWARE, Slot.REMOTE, Slot.COARSENING, Slot.REMOTE_FEATURES)
 BEFORE_OPTIMIZER = (Slot.REPRESENTATION_FEATURES, Slot.REPRESENTATION, Slot.ARCHITECTURE)
+PRECOMPUTED = ("sgc", "sign")
+"""Architectures whose features are propagated before training."""
+ROW_SAMPLERS = ("full_batch", "rows")
+"""Samplers that serve them: plain rows."""
 LOAD = 'data = torch.load("graph.pt", weights_only=False)  # runs code in the file: load your own only'
 """How a recipe reads a graph of which no name is known."""
 IMPORTS = "import torch\nimport torch.nn.functional as F"
@@ -70,8 +75,14 @@ WEIGHTED_DEGREES = """\
 from torch_geometric.utils import scatter
 data.in_degree = scatter(data.edge_weight, data.edge_index[1], dim_size=data.num_nodes)  # weighted, in the whole graph
 """
+FACTORY = "factory"
+"""The user's ``module:factory``, there too."""
 EDGE_WEIGHTED, EDGE_COLUMNS = "edge_weighted", "edge_columns"
 """What the facts say of edges, among the settings while a script is written: options are told a spec alone."""
+SUMMING = {"appnp": "[model.propagate]"}
+"""Where a script keeps what sums over neighbours, if not in ``model.convs``."""
+LAYERS = {"appnp": "model.lins", "sgc": "model[::3]", "sign": "model[::3]"}
+"""Where it keeps the layers."""
 CHECKPOINTED = """\
 from functools import partial
 from torch.utils.checkpoint import checkpoint
@@ -159,7 +170,11 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
-    read = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
+    read: dict[str, Any] = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
+    own = facts.model.custom
+    if own is not None and spec.options[Slot.ARCHITECTURE] == "custom":
+        names = [knob.name for knob in own.knobs] + ["dropout"] * own.takes_dropout
+        read |= {FACTORY: own.factory, "factory_knobs": " ".join(names), "forward": " ".join(own.forward)}
     spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
     reading = [fragment.replace(LOAD, _reading(facts)) for fragment in _recipes(spec, BEFORE_FEATURES)]
     fragments = [*reading, *_unread(spec, facts), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
@@ -201,11 +216,22 @@ def inputs(spec: JobSpec) -> str:
             "        num_sampled_nodes_per_hop=batch.num_sampled_nodes,\n"
             "        num_sampled_edges_per_hop=batch.num_sampled_edges,\n    "
         )
+    if FACTORY in spec.settings:
+        return _own_inputs(spec, x)
     if spec.options[Slot.REPRESENTATION] == "dense":
         return f"{x}, adjacency(batch)" + (".to_dense()" if weighs_edges(spec) else "")
     sparse = weighs_edges(spec) or spec.options[Slot.REPRESENTATION] == "csr"
     given = f", {name}=batch.{name}" if name else ""
     return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index{given}"
+
+
+def _own_inputs(spec: JobSpec, x: str) -> str:
+    """What the user's own ``forward`` takes and the batch has."""
+    takes, given = str(spec.settings["forward"]).split(), [x, "edge_index=batch.edge_index"]
+    for name, there in (("edge_weight", EDGE_WEIGHTED), ("edge_attr", EDGE_COLUMNS)):
+        given += [f"{name}=batch.{name}"] if spec.settings.get(there) else []
+    seeds = "batch.batch_size" if spec.options[Slot.SAMPLING] == "neighbor" else "batch.num_nodes"
+    return ", ".join(given + [f"batch_size={seeds}"] * ("batch_size" in takes))
 
 
 def edge_input(spec: JobSpec) -> str:
@@ -249,7 +275,7 @@ def saint_adjacency(architecture: str, weighted: bool = False) -> str:
     if weighted:
         product = GCN_ADJACENCY.replace("batch.edge_norm", "batch.edge_norm * batch.edge_weight")
         return product.replace(DEGREES, WEIGHTED_DEGREES).replace("edge_norm times", "edge_norm times their weight")
-    return {"gcn": GCN_ADJACENCY, "sage": MEAN_ADJACENCY}.get(architecture, SUM_ADJACENCY)
+    return {"gcn": GCN_ADJACENCY, "appnp": GCN_ADJACENCY, "sage": MEAN_ADJACENCY}.get(architecture, SUM_ADJACENCY)
 
 
 def trims(spec: JobSpec) -> bool:
@@ -258,8 +284,19 @@ def trims(spec: JobSpec) -> bool:
 
 
 def weighs_edges(spec: JobSpec) -> bool:
-    """Whether messages carry GraphSAINT's weights; attention has no place for them."""
-    return bool(spec.settings.get("sample_coverage")) and spec.options[Slot.ARCHITECTURE] != "gat"
+    """Whether messages carry GraphSAINT's weights; attention and a maximum have no place for them."""
+    return bool(spec.settings.get("sample_coverage")) and sums_neighbors(spec)
+
+
+def precomputes(spec: JobSpec) -> bool:
+    """Whether features are propagated before training, so that a step needs rows alone."""
+    return spec.options[Slot.ARCHITECTURE] in PRECOMPUTED
+
+
+def sums_neighbors(spec: JobSpec) -> bool:
+    """Whether a weight per edge means anything to the layers."""
+    attends = spec.options[Slot.ARCHITECTURE] in ("gat", "gatv2", "custom")
+    return not attends and spec.settings.get("aggregator") != "max"
 
 
 def _recipes(spec: JobSpec, slots: tuple[Slot, ...]) -> list[str]:
@@ -271,7 +308,8 @@ def _recipes(spec: JobSpec, slots: tuple[Slot, ...]) -> list[str]:
 def _unread(spec: JobSpec, facts: Facts) -> list[str]:
     """Without what the model does not read, no loader cuts it; its rows would be those of before self-loops went."""
     stored = {"edge_weight": facts.graph.edge_weighted, "edge_attr": facts.graph.edge_features > 0}
-    unread = [name for name, there in stored.items() if there and name != edge_input(spec)]
+    read = {edge_input(spec), "edge_attr" if FACTORY in spec.settings and spec.settings.get(EDGE_COLUMNS) else ""}
+    unread = [name for name, there in stored.items() if there and name not in read]
     return [f"data.{name} = None  # {spec.options[Slot.ARCHITECTURE]} does not read it" for name in unread]
 
 
@@ -297,8 +335,12 @@ def _optimizer(spec: JobSpec) -> str:
 
 def _saving(spec: JobSpec) -> list[str]:
     """What saves memory in training: narrow products, layers computed again."""
-    fragments = [SUMS_IN_FLOAT32] if spec.training.precision == "bf16" else []
-    return [*fragments, CHECKPOINTED] if spec.training.checkpoint_layers else fragments
+    architecture = spec.options[Slot.ARCHITECTURE]
+    alone = precomputes(spec) or architecture == "custom"
+    sums = SUMS_IN_FLOAT32.replace("model.convs", SUMMING.get(architecture, "model.convs"))
+    fragments = [sums] if spec.training.precision == "bf16" and not alone else []
+    again = CHECKPOINTED.replace("model.convs", LAYERS.get(architecture, "model.convs"))
+    return [*fragments, again] if spec.training.checkpoint_layers else fragments
 
 
 def _epoch(spec: JobSpec) -> str:

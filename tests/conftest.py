@@ -59,6 +59,42 @@ def make_facts(make_machine: Any) -> Callable[..., Facts]:
     return build
 
 
+OWN_MODULE = """
+import torch
+from torch_geometric.nn import SAGEConv
+
+
+class Net(torch.nn.Module):
+    def __init__(self, width, hidden, classes):
+        super().__init__()
+        self.first, self.second = SAGEConv(width, hidden), SAGEConv(hidden, classes)
+
+    def forward(self, x, edge_index):
+        return self.second(self.first(x, edge_index).relu(), edge_index)
+
+
+def build(facts, hidden=8):
+    links = facts.task == "link"
+    classes = hidden if links else max(facts.graph.labels.num_classes, 2)
+    return Net(facts.graph.features.width, hidden, classes)
+"""
+
+
+@pytest.fixture(scope="session")
+def own_model(make_facts: Any, tmp_path_factory: Any) -> Callable[..., ModelFacts]:
+    """``own_model(facts)``: facts of a module that is written to a folder and looked at in this process."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own_module_of_tests.py").write_text(OWN_MODULE)
+
+    def build(facts: Facts | None = None, factory: str = "own_module_of_tests:build", **values: Any) -> ModelFacts:
+        from techniques.architecture.probe import probe
+
+        found = probe(factory, str(folder), facts or make_facts(), values)
+        return ModelFacts(architecture="custom", custom=found)
+
+    return build
+
+
 @pytest.fixture(scope="session")
 def spec_for() -> Callable[..., Any]:
     """``spec_for(facts, {"sampling": "neighbor", ...}, hidden=8, ...)``: a full spec with defaults for the rest."""

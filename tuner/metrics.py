@@ -50,7 +50,9 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
     from techniques.forecast import LayerShape, StepShape
 
     architecture = option(Slot.ARCHITECTURE, job.spec.options[Slot.ARCHITECTURE])
-    assert isinstance(architecture, BuiltIn)
+    if not isinstance(architecture, BuiltIn):
+        return _counted(job, shapes)
+    architecture = architecture.configured(job.spec)
     plan = architecture.network_plan(job.facts, job.spec)
     shape = StepShape(tuple(LayerShape.homogeneous(*total) for total in shapes.totals), seeds=0)
     sizes = shape_sizes(
@@ -72,8 +74,21 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
     return Flops(cost.gemm_flops, cost.aggregation_flops)
 
 
+def _counted(job: Job, shapes: EpochShapes) -> Flops:
+    """Dense products of the user's own module, counted while one batch runs and scaled to the nodes of the epoch."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model, batch = copy.deepcopy(job.need("model")).train(), next(iter(job.moved_batches()))
+    with FlopCounterMode(display=False) as counter:
+        model.logits(batch).sum().backward()
+    return Flops(float(counter.get_total_flops()) * shapes.totals[0][0] / batch.blocks[0].num_sources, 0.0)
+
+
 def thop_macs(job: Job) -> float | None:
-    """Multiply-adds of one forward pass by thop, taught our layers; ``None`` where thop is not installed."""
+    """Multiply-adds of one forward pass by thop, taught our layers; ``None`` where thop is not installed or the module is
+    the user's own, whose PyG layers it would count as nothing."""
+    if job.spec.options[Slot.ARCHITECTURE] == "custom":
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # thop compares versions with distutils
@@ -101,8 +116,10 @@ class _Whole(torch.nn.Module):
 
 def _custom_ops() -> dict[type, Any]:
     from techniques.architecture.convs import GAT, GCN, GIN, SAGE
+    from techniques.architecture.convs_gatv2 import GATv2
+    from techniques.architecture.propagation import Dense
 
-    return dict.fromkeys((GCN, SAGE, GIN, GAT), _count_dense)
+    return dict.fromkeys((GCN, SAGE, GIN, GAT, GATv2, Dense), _count_dense)
 
 
 def _count_dense(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

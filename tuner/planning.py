@@ -40,7 +40,7 @@ def planned(
     if plan is not None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
         return _for_this_graph(loaded, facts.fingerprint, facts.model_copy(update={"source": source}), goal, fix, set)
-    everything, _ = inspect(facts, model=model, on=None, goal=goal or Goal())
+    everything, _ = inspect(facts, model=model, on=None, goal=goal or Goal(), set=set)
     return make_plan(everything, pins_of(fix, set), drawer(stored, facts))
 
 

@@ -8,7 +8,10 @@ import torch_geometric.loader
 import torch_geometric.nn
 
 import techniques.architecture.convs
+import techniques.architecture.convs_gatv2
 import techniques.architecture.network
+import techniques.architecture.propagated
+import techniques.architecture.propagation
 import techniques.sampling.loading
 import tuner.worker
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from techniques.forecast import Phase
+from techniques.job import setting_int
 from tuner.accumulation import Steps
 from tuner.judge import judge
 from tuner.metric_names import NAMES
@@ -130,7 +131,7 @@ class _Loop:
     def _epoch(self) -> None:
         self.reporter.enter(Phase.TRAIN)
         start = time.perf_counter()
-        shapes = EpochShapes(len(self.model.convs))
+        shapes = EpochShapes(setting_int(self.job.spec.settings, "layers"))
         self.loss, finished = train_epoch(self.job, self.session_started + self.request.limits.seconds, shapes)
         if torch.cuda.is_available() and self.job.need("device").type == "cuda":
             torch.cuda.synchronize()

@@ -71,7 +71,6 @@ def _warm_up(request: WorkRequest) -> None:
     import numpy as np
     import torch
 
-    from techniques.architecture.network import Network
     from techniques.remote.source.arrays import ArrayGraph
     from tuner.training import train_epoch
 
@@ -99,7 +98,6 @@ def _warm_up(request: WorkRequest) -> None:
         )
         job = build(job)
         train_epoch(job)
-        assert isinstance(job.model, Network)
         job.need("predict")()
     torch.manual_seed(request.spec.training.seed)
 

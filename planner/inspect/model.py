@@ -5,7 +5,7 @@ from __future__ import annotations
 from techniques.errors import OptionError
 from techniques.facts import ModelFacts
 
-ARCHITECTURES = ("gcn", "sage", "gat", "gin")
+ARCHITECTURES = ("gcn", "sage", "gat", "gatv2", "gin", "appnp", "sgc", "sign")
 ALIASES = {"graphsage": "sage"}
 
 
@@ -13,12 +13,12 @@ def inspect_model(text: str | None, layers: int | None = None, hidden: int | Non
     """Facts about a built-in architecture; ``None`` leaves a choice to the planner.
 
     Args:
-        text: ``gcn``, ``sage`` (``graphsage``), ``gat`` or ``gin``, in any case.
+        text: one of ``ARCHITECTURES``, or ``graphsage``, in any case.
         layers: message-passing layers.
         hidden: channels of the hidden layers.
 
     Raises:
-        OptionError: unknown architecture, own ``module:factory``, or a count below 1.
+        OptionError: unknown architecture, ``module:factory`` (``inspect_own_model`` is for that), or a count below 1.
     """
     for name, count in (("layers", layers), ("hidden", hidden)):
         if count is not None and count < 1:
@@ -33,8 +33,8 @@ def _architecture(text: str) -> str:
     known = ", ".join(ARCHITECTURES)
     if ":" in text:
         raise OptionError(
-            f"model must be a built-in architecture, got {text!r}: own modules come in a later version",
-            f"Use one of {known}",
+            f"a module of your own is looked at together with its graph, got {text!r} alone",
+            "Give it to plan, measure or tune",
         )
     name = text.strip().lower()
     name = ALIASES.get(name, name)

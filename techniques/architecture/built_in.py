@@ -43,6 +43,8 @@ VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
 """Samplers whose batches differ in size from step to step; of induced subgraphs only the messages of COO do."""
 BF16_BYTES = 2
 """Of the copy of a weight that a step in bf16 makes."""
+ADAM_SCRATCH_BYTES = 12
+"""Per parameter, for the moment of its step: the gradient with weight decay, and two on the way to the denominator."""
 WIDE_INPUT = 1.0
 """Transform before aggregating where the input is wider than this many times the output."""
 
@@ -72,6 +74,14 @@ class BuiltIn(ABC):
     def pyg_layers(self) -> str:
         """Name of PyG's ready-made model of this kind, for recipes."""
 
+    def pyg_options(self) -> str:
+        """Further arguments of that model, each after a comma."""
+        return ""
+
+    def configured(self, spec: JobSpec) -> BuiltIn:
+        """The same architecture with the settings that are its alone."""
+        return self
+
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         verdict = edge_verdict(facts, spec)
         return verdict.model_copy(update={"warnings": verdict.warnings + precision_warnings(facts, spec)})
@@ -96,12 +106,12 @@ class BuiltIn(ABC):
         sampling, coo = spec.options[Slot.SAMPLING], spec.options[Slot.REPRESENTATION] == "coo"
         varies = sampling in VARYING_SHAPES or (sampling != "full_batch" and coo)
         ego = plan.readout is Readout.EGO
+        this = self.configured(spec)
         exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
-        sampled = sampling != "full_batch"
         if ego:
-            return TrainStep(self, plan, speed, varies), EvaluateEgoGraphs(speed)
-        evaluate = EvaluateInChunks if sampled else EvaluateAllNodes
-        return TrainStep(self, plan, speed, varies), evaluate(self, exact, speed)
+            return TrainStep(this, plan, speed, varies), EvaluateEgoGraphs(speed)
+        evaluate = EvaluateInChunks if sampling != "full_batch" else EvaluateAllNodes
+        return TrainStep(this, plan, speed, varies), evaluate(this, exact, speed)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Widths and order of operations."""
@@ -166,6 +176,7 @@ class BuiltIn(ABC):
         ego, links = (spec.options[Slot.SAMPLING] == sampling for sampling in ("shadow_k_hop", "link_neighbor"))
         out = "" if ego or links else ", num_classes"
         more = f", heads={settings['heads']}" if "heads" in settings else ""
+        more += self.configured(spec).pyg_options()
         columns = setting_int(spec.settings, EDGE_COLUMNS) if EDGE_COLUMNS in spec.settings else 0
         more += f", edge_dim={columns}" if columns else ""
         if weighs_edges(spec):  # the weights are in the adjacency already
@@ -265,6 +276,7 @@ class TrainStep:
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         activations = resident(live, largest.blocks, place, self.shapes_vary)
         so_far = so_far.spike(Phase.TRAIN, place, activations)
+        so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)

@@ -18,7 +18,7 @@ from torch_geometric.nn.inits import glorot
 from torch_geometric.utils import softmax
 
 from techniques.architecture.mixed import linear, narrowed, weighted_rows
-from techniques.representation.block import Block, gcn_sum, neighbor_mean, neighbor_sum, scatter_sum
+from techniques.representation.block import Block, gcn_sum, neighbor_max, neighbor_mean, neighbor_sum, scatter_sum
 
 
 class GCN(GCNConv):  # type: ignore[misc]
@@ -35,7 +35,7 @@ class GCN(GCNConv):  # type: ignore[misc]
         return linear(x, self.lin.weight)
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
-        roots = _inverse_roots(block) if self._roots is None else self._roots
+        roots = inverse_roots(block) if self._roots is None else self._roots
         out: Tensor = gcn_sum(block, projected, roots, first_target) + self.bias
         return out
 
@@ -46,7 +46,7 @@ class GCN(GCNConv):  # type: ignore[misc]
         self._roots = None if degrees is None else (degrees + 1.0).rsqrt()
 
 
-def _inverse_roots(block: Block) -> Tensor:
+def inverse_roots(block: Block) -> Tensor:
     """(degree + 1)^-1/2 of every source; a source that is no target has no edge of its own in the block."""
     if block.degrees is not None:
         return (block.degrees + 1.0).rsqrt_()
@@ -55,10 +55,11 @@ def _inverse_roots(block: Block) -> Tensor:
 
 
 class SAGE(SAGEConv):  # type: ignore[misc]
-    """GraphSAGE with mean aggregation (Hamilton et al., NeurIPS 2017) over a block."""
+    """GraphSAGE with mean or max aggregation (Hamilton et al., NeurIPS 2017) over a block; max needs COO and dense rows."""
 
-    def __init__(self, in_channels: int, out_channels: int, transform_first: bool) -> None:
-        super().__init__(in_channels, out_channels)
+    def __init__(self, in_channels: int, out_channels: int, transform_first: bool, aggregator: str = "mean") -> None:
+        super().__init__(in_channels, out_channels, aggr=aggregator)
+        self._aggregate = neighbor_max if aggregator == "max" else neighbor_mean
         self.transform_first = transform_first
 
     def forward(self, x: Tensor, block: Block) -> Tensor:
@@ -77,7 +78,7 @@ class SAGE(SAGEConv):  # type: ignore[misc]
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         targets = slice(first_target, first_target + block.num_targets)
         if not self.transform_first:
-            out: Tensor = self.lin_l(neighbor_mean(block, projected))
+            out: Tensor = self.lin_l(self._aggregate(block, projected))
             return out.add_(self.lin_r(projected[targets]))
         neighbors, root = torch.split(projected, self.out_channels, dim=1)
         out = neighbor_mean(block, neighbors).add_(root[targets])
@@ -136,7 +137,7 @@ class GAT(GATConv):  # type: ignore[misc]
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         assert block.edge_index is not None, "GAT needs one message per edge: use the COO representation"
         h = projected.view(-1, self.heads, self.out_channels)
-        source, target = _with_self_loops(block, first_target)
+        source, target = with_self_loops(block, first_target)
         score_source, score_target = (h * self.att_src).sum(-1), (h * self.att_dst).sum(-1)
         last = first_target + block.num_targets
         score = score_source.index_select(0, source) + score_target[first_target:last].index_select(0, target)
@@ -165,7 +166,7 @@ class GAT(GATConv):  # type: ignore[misc]
         return torch.cat([score, loops])
 
 
-def _with_self_loops(block: Block, first_target: int) -> Tensor:
+def with_self_loops(block: Block, first_target: int) -> Tensor:
     """Edges of the block and one loop per target; loops stored in the graph were dropped when it was sorted."""
     assert block.edge_index is not None
     targets = torch.arange(block.num_targets, device=block.edge_index.device)

@@ -24,6 +24,10 @@ PAIRS_PER_CHUNK = 16_384
 """Pairs whose two ends are held at once when links are scored."""
 
 
+MAX_BYTES = 64 * 2**20
+"""Rows of all edges that a maximum gathers at once: a few columns where the input is wide."""
+
+
 class Readout(StrEnum):
     """What becomes of the last convolution's output."""
 

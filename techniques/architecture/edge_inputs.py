@@ -12,12 +12,12 @@ from techniques.job import JobSpec
 
 def reads_weights(facts: Facts, spec: JobSpec) -> bool:
     """Whether messages are multiplied with the graph's own edge weights."""
-    return facts.graph.edge_weighted and _uses(spec, "uses_edge_weight")
+    return facts.graph.edge_weighted and _uses(facts, spec, "edge_weight")
 
 
 def read_columns(facts: Facts, spec: JobSpec) -> int:
     """Columns of ``edge_attr`` that the layers read; 0 where there are none or they read none."""
-    return facts.graph.edge_features if _uses(spec, "uses_edge_attr") else 0
+    return facts.graph.edge_features if _uses(facts, spec, "edge_attr") else 0
 
 
 def shares_values(facts: Facts, spec: JobSpec) -> bool:
@@ -36,15 +36,17 @@ def edge_verdict(facts: Facts, spec: JobSpec) -> Verdict:
     name = spec.options[Slot.ARCHITECTURE]
     warnings: list[str] = []
     if graph.edge_weighted and not reads_weights(facts, spec):
-        warnings.append(f"{name} does not read edge_weight, as PyG's layer does not: gcn does")
+        warnings.append(f"{name} does not read edge_weight, as PyG's layer does not: gcn and appnp do")
     if graph.edge_weighted and reads_weights(facts, spec) and graph.self_loops:
         warnings.append(f"{name} adds a loop of weight 1 to every node: the weights of stored self-loops are not read")
     if graph.edge_features and not read_columns(facts, spec):
-        warnings.append(f"{name} does not read edge_attr, as PyG's layer does not: gat does")
+        warnings.append(f"{name} does not read edge_attr, as PyG's layer does not: gat and gatv2 do")
     return Verdict(usable=True, warnings=tuple(warnings)) if warnings else USABLE
 
 
-def _uses(spec: JobSpec, what: str) -> bool:
+def _uses(facts: Facts, spec: JobSpec, what: str) -> bool:
     from techniques import option
 
-    return bool(getattr(option(Slot.ARCHITECTURE, spec.options[Slot.ARCHITECTURE]), what, False))
+    if spec.options[Slot.ARCHITECTURE] == "custom":
+        return facts.model.custom is not None and what in facts.model.custom.forward
+    return bool(getattr(option(Slot.ARCHITECTURE, spec.options[Slot.ARCHITECTURE]), f"uses_{what}", False))

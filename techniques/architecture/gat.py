@@ -110,15 +110,19 @@ class Gat(BuiltIn):
     def pyg_layers(self) -> str:
         return "GAT"
 
+    def pyg_conv(self) -> str:
+        """Name of PyG's layer, for recipes."""
+        return "GATConv"
+
     def recipe(self, spec: JobSpec) -> str:
         lines = [super().recipe(spec)]
         if spec.options[Slot.SAMPLING] != "shadow_k_hop":
             width = spec.settings["hidden"] if setting_int(spec.settings, "layers") > 1 else "data.num_features"
             out = spec.settings["hidden"] if spec.options[Slot.SAMPLING] == "link_neighbor" else "num_classes"
-            lines.insert(0, "from torch_geometric.nn import GATConv")
+            lines.insert(0, f"from torch_geometric.nn import {self.pyg_conv()}")
             columns = spec.settings.get(EDGE_COLUMNS)
             out = f"{out}, edge_dim={columns}" if columns else out
-            lines.append(f"model.convs[-1] = GATConv({width}, {out})  # one head in the last layer")
+            lines.append(f"model.convs[-1] = {self.pyg_conv()}({width}, {out})  # one head in the last layer")
         return "\n".join([*lines, "for conv in model.convs:", "    conv.dropout = 0.0  # of attention weights"])
 
 

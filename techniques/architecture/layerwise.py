@@ -54,37 +54,46 @@ class LayerWise:
         if network.embedding is not None:
             table = network.embedding.weight
             rows = lambda ids: table[torch.from_numpy(ids).to(table.device)]  # noqa: E731
-        out: Tensor | None = None
-        for index, conv in enumerate(network.convs):
-            out = self._layer(conv, rows, active=index < len(network.convs) - 1)
-            rows = _rows_of(out)
+        out = network.over_chunks(self, rows)
         network.train(was_training)
-        assert out is not None, "a network has at least one layer"
         return out
 
-    def _layer(self, conv: Any, rows: Rows, *, active: bool) -> Tensor:
+    def layer(self, conv: Any, rows: Rows, *, active: bool) -> Tensor:
+        """What a convolution says of every node; ``active`` adds a ReLU."""
         projected = self._projected(conv, rows)
-        width = projected(np.zeros(1, np.int64)).size(1)
+
+        def combine(gathered: Tensor, block: Block, start: int) -> Tensor:
+            made: Tensor = conv.combine(gathered, block, 0)
+            return made.relu_() if active else made
+
+        return self.by_neighborhood(combine, projected)
+
+    def by_neighborhood(self, combine: Callable[[Tensor, Block, int], Tensor], rows: Rows) -> Tensor:
+        """``combine(rows of the sources [S, F], block, first target)`` for every node, [N, C] on the host."""
+        width = rows(np.zeros(1, np.int64)).size(1)
         out: Tensor | None = None
         for start, ids, block in self.neighborhoods(self._rows_per_chunk(width)):
-            made = conv.combine(projected(ids).to(self.device), on_device(block, self.device), 0)
+            made = combine(rows(ids).to(self.device), on_device(block, self.device), start)
             out = self._table(made.size(1)) if out is None else out
-            out[start : start + block.num_targets] = made.relu_() if active else made
+            out[start : start + block.num_targets] = made
         assert out is not None, "a graph has at least one node"
         return out
 
-    def _projected(self, conv: Any, rows: Rows) -> Rows:
-        """Rows after the half that needs no neighbours; the rows themselves where a layer sums them first."""
+    def by_row(self, function: Callable[[Tensor], Tensor], rows: Rows) -> Tensor:
+        """``function(rows [B, F])`` for every node, [N, C] on the host."""
         given = rows(np.zeros(1, np.int64)).to(self.device)
-        made = conv.transform(given)
-        if made is given:
-            return rows
+        made = function(given)
         step = self._rows_per_chunk(max(given.size(1), made.size(1)))
         table = self._table(made.size(1))
         for start in range(0, self.structure.num_nodes, step):
             ids = np.arange(start, min(start + step, self.structure.num_nodes))
-            table[start : start + ids.size] = conv.transform(rows(ids).to(self.device))
-        return _rows_of(table)
+            table[start : start + ids.size] = function(rows(ids).to(self.device))
+        return table
+
+    def _projected(self, conv: Any, rows: Rows) -> Rows:
+        """Rows after the half that needs no neighbours; the rows themselves where a layer sums them first."""
+        given = rows(np.zeros(1, np.int64)).to(self.device)
+        return rows if conv.transform(given) is given else rows_of(self.by_row(conv.transform, rows))
 
     def neighborhoods(self, max_rows: int) -> Iterator[tuple[int, NDArray[np.int64], Block]]:
         """Consecutive targets with all their in-edges: the first target, ids of the sources [S], targets first, and the
@@ -119,5 +128,6 @@ class LayerWise:
             return torch.from_file(file.name, shared=True, size=size).view(-1, columns)
 
 
-def _rows_of(table: Tensor) -> Rows:
+def rows_of(table: Tensor) -> Rows:
+    """Rows of a table by their ids."""
     return lambda ids: table.index_select(0, torch.from_numpy(ids))

@@ -14,6 +14,7 @@ from techniques.representation.block import Block, on_device, scatter_sum
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from techniques.architecture.layerwise import LayerWise, Rows
     from techniques.sampling.structure import Structure
 
 MESSAGE_BYTES_PER_CHUNK = 64 * 2**20
@@ -187,6 +188,17 @@ class Network(nn.Module):
                 x = x.relu_()
         self.train(was_training)
         return x
+
+    def over_chunks(self, walk: LayerWise, rows: Rows) -> Tensor:
+        """The same in the memory of a few chunks, where ``rows(ids)`` are the features (or learned rows)."""
+        from techniques.architecture.layerwise import rows_of
+
+        out: Tensor | None = None
+        for index, conv in enumerate(self.convs):
+            out = walk.layer(conv, rows, active=index < len(self.convs) - 1)
+            rows = rows_of(out)
+        assert out is not None, "a network has at least one layer"
+        return out
 
     def _infer_layer(self, conv: nn.Module, x: Tensor, structure: Structure, device: torch.device) -> Tensor:
         projected = _transformed(conv, x, device)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import (
+    MAX_BYTES,
     LayerCost,
     LayerSize,
     activations_moved,
@@ -14,29 +16,57 @@ from techniques.architecture.costs import (
     sparse_backward,
     sparse_forward,
 )
+from techniques.base import Knob, Slot, Verdict, refuse
+from techniques.facts import Facts
+from techniques.job import JobSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True)
 class Sage(BuiltIn):
     """Made for sampled neighbourhoods and unseen nodes; good memory, good convergence (source, technique 3)."""
 
-    __slots__ = ()
     name = "sage"
     text = "GraphSAGE: made for sampled batches and growing graphs"
     can_transform_first = True
+    aggregator: str = "mean"
+
+    def configured(self, spec: JobSpec) -> Sage:
+        return Sage(str(spec.settings["aggregator"]))
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        if spec.settings["aggregator"] == "max" and spec.options[Slot.REPRESENTATION_FEATURES] == "csr":
+            rule = "the largest of the neighbours' rows is taken before their product with the weight"
+            return refuse("aggregator", "max", rule, "PyG SAGEConv", "sparse rows are multiplied, never compared")
+        return super().check(facts, spec)
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        text = "what stands for the neighbours: mean, or max column by column"
+        aggregator = Knob(name="aggregator", text=text, default="mean", choices=("mean", "max"), tuned=False)
+        return (*super().knobs(facts), aggregator)
+
+    def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
+        """The maximum of products is not the product of the maximum: no transform first."""
+        plan = super().network_plan(facts, spec)
+        return replace(plan, transform_first=False) if spec.settings["aggregator"] == "max" else plan
 
     def layer_cost(self, size: LayerSize) -> LayerCost:
+        if self.aggregator == "max":
+            return _largest(size)
         return _transform_first(size) if size.transform_first else _aggregate_first(size)
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.convs import SAGE
 
-        return SAGE(columns_in, columns_out, transform_first)
+        return SAGE(columns_in, columns_out, transform_first, self.aggregator)
 
     def pyg_layers(self) -> str:
         return "GraphSAGE"
+
+    def pyg_options(self) -> str:
+        return ', aggr="max"' if self.aggregator == "max" else ""
 
 
 def _aggregate_first(size: LayerSize) -> LayerCost:
@@ -76,6 +106,41 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
         parameters=(2 * size.columns_in + 1) * size.columns_out,
         gathered=size.columns_in,
         recomputed=narrow * target + inference,
+    )
+
+
+def _largest(size: LayerSize) -> LayerCost:
+    """Max keeps the largest rows, and gathers those of all edges again for the backward pass; a few columns at once."""
+    target_in, source_in = size.targets * size.columns_in, size.sources * size.columns_in
+    target, every = size.targets * size.columns_out, size.edges * size.columns_in
+    messages = min(every, max(MAX_BYTES / 4, size.edges))
+    product = size.targets * size.columns_in * size.columns_out
+    narrow, kind = size.narrow, 1.0 if size.first else size.narrow  # the graph's own features are float32
+    saved = narrow * target_in + size.narrow_copy(size.targets)
+    # Gradients of the root and of the largest; a row per edge, the largest beside it, and how many tie.
+    to_input = max(
+        narrow * (target + 3 * target_in + source_in),
+        narrow * (source_in + 2 * target_in) + 2 * messages + 2 * target_in,
+        (1 + narrow) * source_in + 2 * narrow * target_in + messages,
+    )
+    copied = saved * (size.bf16 and size.first)
+    multiplied = narrow * target + max(kind * target_in, narrow * target if copied else kind * target_in + target)
+    gathered = kind * (target_in + messages)
+    inference = max(gathered, copied + multiplied)
+    return LayerCost(
+        output=target if size.last else narrow * target,
+        saved=saved,
+        forward=max(inference, saved + max(dropped_out(size), size.widened(1.5 * target) * size.last)),
+        backward=saved + narrow * target if size.first else to_input,
+        inference=inference,
+        gemm=2 * product,
+        input_gemm=0.0 if size.first else 2 * product,
+        aggregated=(1 if size.first else 4) * every,
+        moved=(4 if size.first else 8) * every + 4 * target_in + activations_moved(size),
+        parameters=(2 * size.columns_in + 1) * size.columns_out,
+        gathered=size.columns_in,
+        # The second product keeps its input only: it is not taken again.
+        recomputed=narrow * target + max(gathered, copied + narrow * target + kind * target_in),
     )
 
 

@@ -18,6 +18,8 @@ LINK_BYTES_PER_EDGE = {False: 16, True: 12}
 LINK_SCRATCH_BYTES_PER_EDGE = 13
 LINK_SECONDS_PER_EDGE = 200e-9
 """Splitting sorts a key per edge (measured at 60 M edges)."""
+ADDS_LOOPS = ("gcn", "gat", "gatv2", "appnp", "sgc")
+"""Architectures whose layers add a loop of their own to every node, as PyG's do."""
 POINTER_BYTES = 8
 POSITION_BYTES = 8
 SOURCE_BYTES = 4
@@ -126,7 +128,7 @@ class StructureInMemory:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
-        adds_loops = spec.options[Slot.ARCHITECTURE] in ("gcn", "gat")
+        adds_loops = spec.options[Slot.ARCHITECTURE] in ADDS_LOOPS
         weights, columns = reads_weights(facts, spec), read_columns(facts, spec)
         return (ReadGraph(), SortEdges(drop_self_loops=adds_loops, weights=weights, edge_columns=columns))
 
@@ -137,7 +139,7 @@ class StructureInMemory:
         name = edge_input(spec)
         holds = f"{name}, {holds}" if name else holds
         text = f"# A torch_geometric.data.Data with {holds}\n{LOAD}"
-        if spec.options[Slot.ARCHITECTURE] not in ("gcn", "gat"):
+        if spec.options[Slot.ARCHITECTURE] not in ADDS_LOOPS:
             return text
         if name:
             return f"{REMOVE_LOOPS_IMPORT}\n{text}\n{REMOVE_LOOPS_WITH_DATA.replace('edge_data', name)}"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+
+from techniques.architecture.costs import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Csr(NamedTuple):
@@ -120,6 +125,15 @@ def neighbor_mean(block: Block, h: Tensor) -> Tensor:
     return neighbor_sum(block, h) / block.in_degrees().clamp_(min=1.0).unsqueeze(1)
 
 
+def neighbor_max(block: Block, h: Tensor) -> Tensor:
+    """Largest of the sources' rows for every target, column by column, 0 for targets without sources: [S, F] -> [T, F].
+
+    Weights are left out: a row is the largest or it is not.
+    """
+    assert block.edge_index is not None, "max needs one message per edge: use the COO representation"
+    return _Max.apply(h, block.edge_index, block.num_targets)  # type: ignore[no-any-return,no-untyped-call]
+
+
 def gcn_sum(block: Block, h: Tensor, inverse_root: Tensor, first_target: int = 0) -> Tensor:
     """D^-1/2 (A + I) D^-1/2 h, targets only: [S, F] -> [T, F] (Kipf and Welling 2017, equation 2).
 
@@ -148,6 +162,54 @@ def _sums(block: Block, h: Tensor) -> Tensor:
         return block.dense.values @ h
     assert block.csr is not None
     return _product(block.csr.ptr, block.csr.source, block.csr.values, block.num_sources, h)
+
+
+def max_columns(edges: int, columns: int) -> Iterator[slice]:
+    """Runs of columns whose rows of all edges are gathered at once."""
+    width = max(1, min(columns, MAX_BYTES // (4 * max(edges, 1))))
+    for first in range(0, columns, width):
+        yield slice(first, min(first + width, columns))
+
+
+class _Max(torch.autograd.Function):
+    """Keeps no row per edge: the backward pass gathers them again to find those that equal the largest.
+
+    Sources that tie share the gradient, as in torch's ``scatter_reduce``, which keeps all rows.
+    """
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, h: Tensor, edge_index: Tensor, num_targets: int) -> Tensor:
+        largest = h.new_empty(0)
+        for columns in max_columns(edge_index.size(1), h.size(1)):
+            messages = h[:, columns].index_select(0, edge_index[0])
+            index = edge_index[1].unsqueeze(1).expand_as(messages)
+            # A matrix of its own: into columns of a wider one it takes four times as long.
+            part = h.new_zeros(num_targets, messages.size(1))
+            part.scatter_reduce_(0, index, messages, "amax", include_self=False)
+            if part.size(1) == h.size(1):
+                largest = part
+                break
+            largest = largest if largest.numel() else h.new_empty(num_targets, h.size(1))
+            largest[:, columns] = part
+        ctx.save_for_backward(h, largest, edge_index)
+        return largest
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        h, largest, edge_index = ctx.saved_tensors  # type: ignore[attr-defined]
+        source, target = edge_index
+        out = h.new_empty(0)
+        for columns in max_columns(source.numel(), h.size(1)):
+            share = h[:, columns].index_select(0, source)
+            share = share.eq_(largest[:, columns].index_select(0, target)).float()  # counted and summed in float32
+            ties = scatter_sum(share, target, largest.size(0))
+            share.mul_((grad[:, columns] / ties.clamp_(min=1.0)).index_select(0, target))
+            summed = scatter_sum(share, source, h.size(0))
+            if summed.size(1) == h.size(1):
+                return summed.to(h.dtype), None, None
+            out = out if out.numel() else torch.empty_like(h)
+            out[:, columns] = summed
+        return out, None, None
 
 
 class _FusedSum(torch.autograd.Function):

@@ -6,7 +6,7 @@ from techniques.architecture.edge_inputs import reads_weights, shares_values
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec
-from techniques.recipe import EDGE_WEIGHTED, trims, weighs_edges
+from techniques.recipe import EDGE_WEIGHTED, precomputes, trims, weighs_edges
 from techniques.representation.coo import UseBlocks
 
 INDEX_BYTES = 4
@@ -44,10 +44,13 @@ class CsrAdjacency:
     text = "sparse matrix: fused product, no message per edge in memory"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        if spec.options[Slot.ARCHITECTURE] == "gat":
+        if (name := spec.options[Slot.ARCHITECTURE]) in ("gat", "gatv2"):
             rule = "the fused product needs one weight per edge, attention computes one per head"
-            text = "a sparse adjacency saves GAT nothing: it needs every message"
-            return refuse("architecture", "gat", rule, "PyG, message_passing.py", text)
+            text = "a sparse adjacency saves attention nothing: it needs every message"
+            return refuse("architecture", name, rule, "PyG, message_passing.py", text)
+        if spec.settings.get("aggregator") == "max":
+            rule = "the fused product sums, it cannot take the largest"
+            return refuse("aggregator", "max", rule, "PyG, message_passing.py", "the maximum needs every message")
         return USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
@@ -67,6 +70,8 @@ class CsrAdjacency:
         return (UseBlocks(True, edge_bytes, row_bytes + degrees, edge_weighted=True, edge_data_bytes=VALUE_BYTES),)
 
     def recipe(self, spec: JobSpec) -> str:
+        if precomputes(spec):
+            return ""
         if trims(spec):
             return "# PyG trims layers of edge_index only, so no sparse matrix is made of a batch."
         if weighs_edges(spec):

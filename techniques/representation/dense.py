@@ -27,6 +27,7 @@ def neighbor_sum(adjacency, x, **_):
 MATRIX = (
     "    adjacency = to_dense_adj(batch.edge_index, max_num_nodes=batch.num_nodes)[0].t()  # parallel edges add up\n"
 )
+SUMMING = ("gcn", "sage", "gin")
 NORMALISED = {
     "gcn": """\
     root = (adjacency.sum(1) + 1).rsqrt()
@@ -65,10 +66,15 @@ class DenseAdjacency:
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         architecture, sampling = spec.options[Slot.ARCHITECTURE], spec.options[Slot.SAMPLING]
-        if architecture == "gat":
+        if architecture in ("gat", "gatv2"):
             rule = "a dense product has one weight per pair, attention computes one per head"
             text = "dense attention needs several floats per pair and head"
-            return refuse("architecture", "gat", rule, "Velickovic et al., ICLR 2018", text)
+            return refuse("architecture", architecture, rule, "Velickovic et al., ICLR 2018", text)
+        if architecture not in SUMMING or spec.settings.get("aggregator") == "max":
+            rule = f"a dense product sums neighbours: {', '.join(SUMMING)}"
+            return refuse(
+                "architecture", architecture, rule, SOURCE, "this layer does more than one sum over neighbours"
+            )
         if sampling not in INDUCED:
             rule = "dense matrices need batches with all edges between their nodes"
             text = "a sampled neighbourhood has a few edges per node: a sparse matrix holds it"

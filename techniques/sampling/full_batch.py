@@ -8,9 +8,10 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import inputs, masked_loss
+from techniques.recipe import inputs, masked_loss, precomputes
 from techniques.sampling.batches import needs_node_labels, reaches_context
 from techniques.sampling.node_order import node_order_knob, order_parts, order_recipe, order_verdict
+from techniques.sampling.rows import AllRows
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,13 @@ class FullBatch:
         return (node_order_knob(facts),)
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if precomputes(spec):
+            return (AllRows(setting_int(spec.settings, "layers")),)
         return (*order_parts(facts, spec), WholeGraph(setting_int(spec.settings, "layers")))
 
     def recipe(self, spec: JobSpec) -> str:
+        if precomputes(spec):
+            return f"loader = [data.to(device)]\n\n\n{masked_loss('batch.x')}"
         order = order_recipe(spec)
         if spec.options[Slot.REPRESENTATION] in ("csr", "dense"):
             loss = masked_loss(inputs(spec).replace("adjacency(batch)", "edges"))

@@ -11,7 +11,15 @@ from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import EDGE_WEIGHTED, inputs, masked_loss, saint_adjacency, saint_loss, weighs_edges
+from techniques.recipe import (
+    EDGE_WEIGHTED,
+    inputs,
+    masked_loss,
+    saint_adjacency,
+    saint_loss,
+    sums_neighbors,
+    weighs_edges,
+)
 from techniques.sampling.batches import (
     SubgraphBatches,
     at_least_one,
@@ -120,8 +128,8 @@ class GraphSaint:
         reached = reaches_context(facts, setting_int(spec.settings, "layers"))
         if refused := needs_node_labels(facts) or reached:
             return refused
-        if spec.options[Slot.ARCHITECTURE] == "gat" and spec.settings["sample_coverage"]:
-            text = "GraphSAINT's edge weights do not reach GAT's attention: only its losses are weighted back"
+        if spec.settings["sample_coverage"] and not sums_neighbors(spec):
+            text = "GraphSAINT's edge weights do not reach attention or a maximum: only its losses are weighted back"
             return Verdict(usable=True, warnings=(text,))
         return USABLE
 

@@ -131,9 +131,10 @@ def hop_knobs(facts: Facts) -> tuple[Knob, ...]:
     layers = facts.model.layers or 2
     fanouts = FANOUT_CHOICES.get(layers, (default_fanouts(layers),))
     trim = "skip computation that later layers do not need"
+    own = facts.model.architecture == "custom"  # its layers are the user's: they see whole batches
     return (
         Knob(name="fanouts", text="neighbours per hop, hop 1 first", default=fanouts[0], choices=fanouts),
-        Knob(name="trim", text=trim, default=True, choices=(True, False), tuned=False),
+        Knob(name="trim", text=trim, default=not own, choices=(True, False), tuned=False),
     )
 
 

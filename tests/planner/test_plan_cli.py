@@ -162,7 +162,7 @@ BAD_FLAGS: dict[str, tuple[list[str], str]] = {
     "machine": (["--on", "colab-t5"], "colab-t4"),
     "empty machine": (["--on", ""], "machine"),
     "model": (["--model", "gnc"], "gcn"),
-    "own model": (["--model", "mine:factory"], "later version"),
+    "own model": (["--model", "no_such_module:factory"], "no module named"),
     "option": (["--fix", "sampling=nieghbor"], "full_batch, neighbor"),
     "slot": (["--fix", "smapling=neighbor"], "sampling"),
     "knob": (["--set", "batchsize=3"], "batch_size"),

@@ -9,6 +9,7 @@ import pytest
 
 from planner.proposal import (
     BASELINE_SETTINGS,
+    BY_NAME,
     SAFE,
     Pins,
     Refusal,
@@ -37,7 +38,7 @@ def split(facts: Any, pins: Pins = Pins()) -> tuple[list[JobSpec], list[Refusal]
 
 def test_every_combination_is_a_spec_or_a_refusal(make_facts: Any) -> None:
     specs, refusals = split(make_facts(device=GPU))
-    samplers = {one.name for one in options(Slot.SAMPLING)} - {"link_neighbor"}
+    samplers = {one.name for one in options(Slot.SAMPLING)} - {"link_neighbor", "rows"}
     found = specs + [refusal.spec for refusal in refusals]
     for hardware, architecture in product(options(Slot.HARDWARE), options(Slot.ARCHITECTURE)):
         mine = [
@@ -45,6 +46,9 @@ def test_every_combination_is_a_spec_or_a_refusal(make_facts: Any) -> None:
             for spec in found
             if (spec.options[Slot.HARDWARE], spec.options[Slot.ARCHITECTURE]) == (hardware.name, architecture.name)
         ]
+        if architecture.name in BY_NAME:
+            assert mine == []
+            continue
         wanted = samplers if hardware.name == "cuda" else set(SAFE[:2])
         assert {one[Slot.SAMPLING] for one in mine} == wanted, "alternatives to measure are for the GPU alone"
         for sampling in SAFE[:2]:
@@ -122,7 +126,7 @@ def test_fanouts_and_layers_that_contradict_are_refused(make_facts: Any) -> None
 
 def test_a_width_that_heads_do_not_divide_refuses_attention_only(make_facts: Any) -> None:
     specs, refusals = split(make_facts(), Pins({}, {"hidden": 30}))
-    assert {spec.options[Slot.ARCHITECTURE] for spec in specs} == {"gcn", "sage", "gin"}
+    assert {spec.options[Slot.ARCHITECTURE] for spec in specs} == {"gcn", "sage", "gin", "appnp"}
     assert any("30" in refusal.verdict.reasons[0].text for refusal in refusals)
 
 
@@ -209,3 +213,14 @@ def test_a_single_fanout_is_a_list_of_one(make_facts: Any) -> None:
     """The command line reads ``fanouts=10`` as a number."""
     pins = Pins({Slot.SAMPLING: "neighbor"}, {"fanouts": 10, "layers": 1})
     assert {spec.settings["fanouts"] for spec in split(make_facts(), pins)[0]} == {(10,)}
+
+
+def test_sgc_sign_and_own_modules_are_for_those_who_name_them(make_facts: Any) -> None:
+    unasked, refused = split(make_facts())
+    named = {spec.options[Slot.ARCHITECTURE] for spec in unasked} | {
+        one.spec.options[Slot.ARCHITECTURE] for one in refused
+    }
+    assert not named & {"sgc", "sign", "custom"}
+    for asked in (make_facts(model=ModelFacts(architecture="sign")), make_facts()):
+        pins = Pins() if asked.model.architecture else Pins({Slot.ARCHITECTURE: "sign"})
+        assert {spec.options[Slot.SAMPLING] for spec in split(asked, pins)[0]} == {"full_batch", "rows"}

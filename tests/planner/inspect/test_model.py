@@ -20,15 +20,15 @@ def test_no_name_leaves_the_choice_open() -> None:
     assert inspect_model(None).architecture is None
 
 
-def test_own_modules_come_later() -> None:
-    with pytest.raises(OptionError, match="own modules come in a later version"):
+def test_own_modules_are_looked_at_with_their_graph() -> None:
+    with pytest.raises(OptionError, match="together with its graph"):
         inspect_model("mine:build")
 
 
 def test_unknown_names_get_a_suggestion() -> None:
     with pytest.raises(OptionError, match="Did you mean 'graphsage'"):
         inspect_model("graphsag")
-    with pytest.raises(OptionError, match="Use one of gcn, sage, gat, gin"):
+    with pytest.raises(OptionError, match="Use one of gcn, sage, gat, gatv2, gin"):
         inspect_model("transformer")
 
 

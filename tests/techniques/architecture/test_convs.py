@@ -10,17 +10,34 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch_geometric.nn import DenseGCNConv, DenseGINConv, DenseSAGEConv, GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.nn import DenseGCNConv, DenseGINConv, DenseSAGEConv, GATConv, GATv2Conv, GCNConv, GINConv, SAGEConv
 from torch_geometric.utils import to_dense_adj
 
 from techniques.architecture.convs import GAT, GCN, GIN, SAGE, set_true_degrees
+from techniques.architecture.convs_gatv2 import GATv2
 from techniques.representation.block import Block, gcn_sum, neighbor_mean, neighbor_sum
 from techniques.sampling.structure import Structure
 
 NODES, WIDTH, OUT, HEADS = 40, 12, 8, 4
 FORMS = ["coo", "csr", "dense"]
-LAYERS = ["gcn", "sage", "sage-transform-first", "gin", "gin-transform-first", "gat", "gat-mean"]
-CASES = [(layer, form) for layer in LAYERS for form in FORMS if not (layer.startswith("gat") and form != "coo")]
+LAYERS = [
+    "gcn",
+    "sage",
+    "sage-transform-first",
+    "gin",
+    "gin-transform-first",
+    "gat",
+    "gat-mean",
+    "v2gat",
+    "v2gat-mean",
+    "sage-max",
+]
+CASES = [
+    (layer, form)
+    for layer in LAYERS
+    for form in FORMS
+    if not ((layer.endswith("max") or "gat" in layer) and form != "coo")
+]
 every_case = pytest.mark.parametrize(("layer", "form"), CASES)
 either_direction = pytest.mark.parametrize("undirected", [True, False])
 
@@ -40,10 +57,16 @@ def ours(layer: str) -> nn.Module:
     made: nn.Module
     if layer == "gcn":
         made = GCN(WIDTH, OUT)
+    elif layer == "sage-max":
+        made = SAGE(WIDTH, OUT, transform_first=False, aggregator="max")
     elif layer.startswith("sage"):
         made = SAGE(WIDTH, OUT, transform_first=layer.endswith("first"))
     elif layer.startswith("gin"):
         made = GIN(WIDTH, OUT, OUT, transform_first=layer.endswith("first"))
+    elif layer == "v2gat":
+        made = GATv2(WIDTH, OUT // HEADS, heads=HEADS, concat=True)
+    elif layer == "v2gat-mean":
+        made = GATv2(WIDTH, OUT, heads=HEADS, concat=False)
     elif layer == "gat":
         made = GAT(WIDTH, OUT // HEADS, heads=HEADS, concat=True)
     else:
@@ -59,9 +82,13 @@ def theirs(layer: str, state: dict[str, Tensor]) -> nn.Module:
     if layer == "gcn":
         made = GCNConv(WIDTH, OUT)
     elif layer.startswith("sage"):
-        made = SAGEConv(WIDTH, OUT)
+        made = SAGEConv(WIDTH, OUT, aggr="max" if layer.endswith("max") else "mean")
     elif layer.startswith("gin"):
         made = GINConv(nn.Sequential(nn.Linear(WIDTH, OUT), nn.ReLU(), nn.Linear(OUT, OUT)))
+    elif layer.startswith("v2gat"):
+        made = (
+            GATv2Conv(WIDTH, OUT, heads=HEADS, concat=False) if "-" in layer else GATv2Conv(WIDTH, OUT // HEADS, HEADS)
+        )
     elif layer == "gat":
         made = GATConv(WIDTH, OUT // HEADS, heads=HEADS)
     else:
@@ -71,7 +98,7 @@ def theirs(layer: str, state: dict[str, Tensor]) -> nn.Module:
 
 
 def structure_of(layer: str, edge_index: np.ndarray[Any, Any], undirected: bool, form: str) -> Structure:
-    built = Structure.build(edge_index, NODES, undirected, drop_self_loops=layer[:3] in ("gcn", "gat"))
+    built = Structure.build(edge_index, NODES, undirected, drop_self_loops=layer == "gcn" or "gat" in layer)
     built.fused, built.dense = form != "coo", form == "dense"
     return built
 
@@ -140,7 +167,7 @@ def test_transform_first_is_aggregate_first(layer: str, form: str) -> None:
     torch.testing.assert_close(first(features(), block), second(features(), block), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("layer", "form"), [case for case in CASES if case[0] not in ("sage", "gin")])
+@pytest.mark.parametrize(("layer", "form"), [case for case in CASES if case[0] not in ("sage", "gin", "sage-max")])
 def test_sparse_input_is_dense_input(layer: str, form: str) -> None:
     """Layers that transform first take CSR rows; the gradient of their weights is the same."""
     dense = features() * (torch.rand(NODES, WIDTH, generator=torch.manual_seed(3)) < 0.3)
@@ -253,3 +280,21 @@ def test_sums_equal_dense_products(graph: tuple[int, list[tuple[int, int]], bool
     torch.testing.assert_close(out, normalised @ h)
     grad = torch.autograd.grad(out.square().sum(), h)[0]
     torch.testing.assert_close(grad, 2 * normalised.T @ (normalised @ h))
+
+
+@pytest.mark.parametrize("columns", [1, 5, WIDTH])
+def test_a_maximum_a_few_columns_at_a_time_is_the_same(columns: int, monkeypatch: Any) -> None:
+    from techniques.representation import block as block_module
+
+    edge_index = torch.from_numpy(edges(False)).long()
+    torch.manual_seed(0)
+    x = torch.randint(0, 4, (NODES, WIDTH)).float()  # many tie
+    found = []
+    for most in (block_module.MAX_BYTES, 4 * columns * edge_index.size(1)):
+        monkeypatch.setattr(block_module, "MAX_BYTES", most)
+        h = x.clone().requires_grad_()
+        out = block_module.neighbor_max(Block(NODES, NODES, edge_index=edge_index), h)
+        (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
+        found.append((out.detach(), h.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    torch.testing.assert_close(found[0][1], found[1][1])

@@ -13,13 +13,15 @@ from torch.profiler import ProfilerActivity, profile
 from torch_geometric.data import Data
 from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamplerInput
 
+from techniques.architecture.appnp import Appnp
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import Readout, StepCost, shape_sizes, step_cost
 from techniques.architecture.gat import GAT
+from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.network import Batch
-from techniques.architecture.sage import SAGE
+from techniques.architecture.sage import SAGE, Sage
 from techniques.forecast import LayerShape, StepShape
 from techniques.remote.node_ids import NodeIds
 from techniques.remote.rows import DenseRows, RowStore, SparseRows
@@ -32,6 +34,11 @@ from techniques.sampling.neighbor_sampler import NeighborSampler
 from techniques.sampling.structure import Structure
 from tuner.training import loss_of
 
+MAX = Sage(aggregator="max")
+PROPAGATED = Appnp(propagation_steps=3)
+ATTENTION = (GAT, GATV2)
+LOOPED = (GCN, *ATTENTION, PROPAGATED)
+COO_ONLY = (*ATTENTION, MAX)
 NODES, EDGES = 3000, 36_000
 TOLERANCE = 0.07
 """Small tensors (parameters, degrees, pointers) are left out of the ledger; the steps here are small."""
@@ -71,41 +78,56 @@ class Case:
     def __str__(self) -> str:
         form = f"{'learned-' if self.learned else ''}{'matrix' if self.dense else 'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
+        aggregator = "-max" if self.architecture is MAX else ""
         data = f"-attributes-{self.edge_columns}" * (self.edge_columns > 0) + "-weights" * self.own_weights
         saving = f"{'-bf16' * self.bf16}{'-checkpointed' * self.checkpoint_layers}"
-        return f"{self.architecture.name}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}{data}{saving}"
+        return (
+            f"{self.architecture.name}{aggregator}-{form}-{self.sampling}-{order}-{len(self.widths) - 1}{data}{saving}"
+        )
 
 
 def _orders(architecture: BuiltIn) -> tuple[bool, ...]:
     """Whether the first layer transforms first."""
-    return (True,) if architecture in (GCN, GAT) else (False, True)
+    if architecture is MAX:
+        return (False,)
+    return (True,) if architecture in LOOPED else (False, True)
 
 
 def _cases() -> list[Case]:
     found = []
-    for architecture in (GCN, SAGE, GIN, GAT):
-        for fused in (False, True) if architecture is not GAT else (False,):
+    for architecture in (GCN, SAGE, GIN, GAT, GATV2, MAX):
+        for fused in (False, True) if architecture not in COO_ONLY else (False,):
             for sampling in SAMPLINGS:
-                for sparse in (False, True):
-                    only_first = sparse or architecture in (GCN, GAT)
-                    for transform_first in (True,) if only_first else (False, True):
+                for sparse in (False, True) if architecture is not MAX else (False,):
+                    only_first = sparse or architecture in LOOPED
+                    for transform_first in (True,) if only_first else _orders(architecture):
                         found.append(Case(architecture, fused, sampling, sparse, transform_first))
-    for architecture in (GCN, SAGE, GIN, GAT):
-        for fused in (False, True) if architecture is not GAT else (False,):
+    for architecture in (GCN, SAGE, GIN, GAT, GATV2, MAX):
+        for fused in (False, True) if architecture not in COO_ONLY else (False,):
             for sampling in (*SUBGRAPHS, "pairs", "trimmed pairs"):
                 found += [Case(architecture, fused, sampling, False, first) for first in _orders(architecture)]
-                found.append(Case(architecture, fused, sampling, True, True))
+                if architecture is not MAX:
+                    found.append(Case(architecture, fused, sampling, True, True))
+            first = _orders(architecture)[-1]
             # Wide readouts and embeddings; one layer.
-            found.append(Case(architecture, fused, "ego graphs", False, True, widths=(16, 96, 40)))
-            found.append(Case(architecture, fused, "pairs", False, True, widths=(16, 96, 96)))
-            found.append(Case(architecture, fused, "weighted subgraph", False, True, widths=(64, 6), dropout=0.0))
-    found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, SAGE, GIN)]
+            if architecture is not MAX:  # small inputs as they are: the readout alone, as for the mean
+                found.append(Case(architecture, fused, "ego graphs", False, first, widths=(16, 96, 40)))
+            found.append(Case(architecture, fused, "pairs", False, first, widths=(16, 96, 96)))
+            found.append(Case(architecture, fused, "weighted subgraph", False, first, widths=(64, 6), dropout=0.0))
+    found += [Case(one, False, "full", False, True, widths=(16, 96, 40)) for one in (GCN, GAT, GATV2, SAGE, GIN)]
+    found.append(Case(MAX, False, "full", False, False, widths=(16, 96, 40)))
+    for fused in (False, True):
+        for sampling in ("full", "whole blocks", "subgraph", "weighted subgraph", "pairs"):
+            found += [Case(PROPAGATED, fused, sampling, sparse, False) for sparse in (False, True)]
+        found.append(Case(PROPAGATED, fused, "full", False, False, widths=(16, 96, 40)))
+        found.append(Case(PROPAGATED, fused, "full", False, False, widths=(96, 40), dropout=0.0))
     found += [Case(one, True, "full", False, True, widths=(96, 96, 40), dropout=0.0) for one in (GCN, SAGE, GIN)]
     plain = [one for one in found if one.sampling in SAVING_SAMPLINGS]
     for bf16, checkpoint_layers in ((True, False), (False, True), (True, True)):
         found += [replace(one, bf16=bf16, checkpoint_layers=checkpoint_layers) for one in plain]
     for sampling in (*SAMPLINGS, "subgraph", "ego graphs", "pairs"):
-        found += [Case(GAT, False, sampling, False, True, edge_columns=columns) for columns in (1, 16)]
+        for one in ATTENTION:
+            found += [Case(one, False, sampling, False, True, edge_columns=columns) for columns in (1, 16)]
         found += [Case(GCN, fused, sampling, False, True, own_weights=True) for fused in (False, True)]
     for architecture in (GCN, SAGE, GIN, GAT):
         for sampling in ("full", "whole blocks", "trimmed", "subgraph", "ego graphs", "pairs"):
@@ -116,6 +138,8 @@ def _cases() -> list[Case]:
         for sampling in ("full", "subgraph", "weighted subgraph"):
             found += [Case(architecture, True, sampling, False, one, dense=True) for one in _orders(architecture)]
         found.append(Case(architecture, True, "full", True, True, dense=True))
+    for sampling in ("full", "whole blocks", "subgraph", "pairs"):
+        found += [Case(PROPAGATED, fused, sampling, False, False, own_weights=True) for fused in (False, True)]
     return found
 
 
@@ -182,7 +206,7 @@ def _counted(case: Case, plan: NetworkPlan, batch: Batch) -> StepCost:
 
 
 def _heads(case: Case) -> int:
-    return 4 if case.architecture is GAT else 1
+    return 4 if case.architecture in ATTENTION else 1
 
 
 def _live_bytes(network: Any, batch: Batch) -> int:
@@ -213,7 +237,7 @@ def _batch(case: Case) -> Batch:
         np.linspace(0.5, 2.0, edges.shape[1]) if case.own_weights else None,
         rng.normal(size=(edges.shape[1], case.edge_columns)) if case.edge_columns else None,
     )
-    structure = Structure.build(edges, NODES, True, case.architecture in (GCN, GAT), data)
+    structure = Structure.build(edges, NODES, True, case.architecture in LOOPED, data)
     structure.fused, structure.dense = case.fused, case.dense
     features = _features(rng, case)
     labels = torch.from_numpy(rng.integers(0, case.widths[-1], NODES))

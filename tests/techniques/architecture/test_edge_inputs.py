@@ -10,11 +10,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch_geometric.nn import GATConv, GCNConv
+from torch_geometric.nn import APPNP, GATConv, GATv2Conv, GCNConv
 from torch_geometric.utils import remove_self_loops
 
 from planner.proposal import Pins, check, make_spec
 from techniques.architecture.convs import GAT, GCN, set_true_degrees
+from techniques.architecture.convs_gatv2 import GATv2
+from techniques.architecture.propagation import Dense, PropagationNetwork
 from techniques.base import Slot
 from techniques.errors import GraphError
 from techniques.job import forecast
@@ -84,6 +86,32 @@ def test_weighted_gcn_is_pygs(kind: str, form: str) -> None:
     assert_like_pyg(GCN(WIDTH, OUT), GCNConv(WIDTH, OUT), structure_of(kind, form).whole(), *without)
 
 
+@every_kind
+@pytest.mark.parametrize("form", FORMS)
+def test_weighted_appnp_is_pygs(kind: str, form: str) -> None:
+    edges, weight = weighted_edges(kind)
+    without = remove_self_loops(torch.from_numpy(edges), torch.from_numpy(weight))
+    made = PropagationNetwork([Dense(WIDTH, OUT)], dropout=0.0, steps=3, alpha=0.2)
+    x = features().requires_grad_()
+    out = made(x, (structure_of(kind, form).whole(),))
+    expected = APPNP(K=3, alpha=0.2)(made.convs[0](x), *without)
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+    grads = [torch.autograd.grad((one * one).sum(), x)[0] for one in (out, expected)]
+    torch.testing.assert_close(*grads, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+@pytest.mark.parametrize("concat", [True, False])
+def test_gatv2_reads_attributes_as_pygs(columns: int, concat: bool) -> None:
+    edges, _ = weighted_edges("directed")
+    attr = np.random.default_rng(3).normal(size=(edges.shape[1], columns)).astype(np.float32)
+    mine = GATv2(WIDTH, OUT, heads=HEADS, concat=concat)
+    mine.read_edges(columns)
+    reference = GATv2Conv(WIDTH, OUT, heads=HEADS, concat=concat, edge_dim=columns)
+    block = structure_of("directed", "coo", EdgeData(attr=attr)).whole()
+    assert_like_pyg(mine, reference, block, torch.from_numpy(edges), edge_attr=torch.from_numpy(attr))
+
+
 @pytest.mark.parametrize("columns", [1, 5])
 @pytest.mark.parametrize("concat", [True, False])
 def test_gat_reads_attributes_as_pygs(columns: int, concat: bool) -> None:
@@ -125,7 +153,10 @@ def full_batch(architecture: str, form: str, facts: Any) -> Any:
     return make_spec(facts, Pins({**chosen, Slot.HARDWARE: "cpu"}, pinned), {})
 
 
-every_reader = pytest.mark.parametrize(("architecture", "form"), [("gcn", "coo"), ("gcn", "csr"), ("gat", "coo")])
+every_reader = pytest.mark.parametrize(
+    ("architecture", "form"),
+    [("gcn", "coo"), ("gcn", "csr"), ("appnp", "coo"), ("appnp", "csr"), ("gat", "coo"), ("gatv2", "coo")],
+)
 
 
 @every_reader

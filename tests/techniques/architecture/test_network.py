@@ -25,8 +25,11 @@ CASES = [
     ("gin", "coo"),
     ("gin", "csr"),
     ("gat", "coo"),
+    ("gatv2", "coo"),
 ]
+PROPAGATED = [("appnp", "coo"), ("appnp", "csr")]
 every_case = pytest.mark.parametrize(("architecture", "representation"), CASES)
+every_network = pytest.mark.parametrize(("architecture", "representation"), CASES + PROPAGATED)
 CPU = torch.device("cpu")
 
 
@@ -60,7 +63,7 @@ def full_forward(job: Job, degrees: Tensor | None = None) -> Tensor:
     return out
 
 
-@every_case
+@every_network
 @pytest.mark.parametrize("features", ["dense", "sparse"])
 @pytest.mark.parametrize("undirected", [True, False])
 def test_inference_is_the_full_forward_pass(
@@ -92,6 +95,13 @@ def test_chunks_cover_every_target_once(job_of: Any, monkeypatch: pytest.MonkeyP
     assert sum(block.num_targets for _, block in found) == structure.num_nodes
     assert sum(block.num_edges for _, block in found) == structure.num_edges
     assert all(block.num_edges <= 20 or block.num_targets == 1 for _, block in found)
+
+
+@pytest.mark.parametrize("undirected", [True, False])
+def test_inference_with_max_is_the_full_forward_pass(undirected: bool, job_of: Any, monkeypatch: Any) -> None:
+    job = job_of("sage", "coo", undirected, aggregator="max")
+    monkeypatch.setattr(network_module, "MESSAGE_BYTES_PER_CHUNK", 32 * 50)
+    torch.testing.assert_close(job.need("predict")(), full_forward(job), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -133,11 +143,12 @@ def sample(job: Job, fanouts: tuple[int, ...], seeds: Tensor, seed: int = 5) -> 
 def pyg_model(job: Job, architecture: str) -> Any:
     """PyG's ready-made model with our weights."""
     width, hidden, classes = 24, 8, 3
-    if architecture == "gat":
+    if architecture in ("gat", "gatv2"):
         # BasicGNN averages nothing: its last layer has the heads of the others, so ours is built by hand.
-        from torch_geometric.nn import GATConv
+        from torch_geometric.nn import GATConv, GATv2Conv
 
-        convs = [GATConv(width, 2, heads=4), GATConv(8, 2, heads=4), GATConv(8, classes, heads=1, concat=False)]
+        kind: Any = GATConv if architecture == "gat" else GATv2Conv
+        convs = [kind(width, 2, heads=4), kind(8, 2, heads=4), kind(8, classes, heads=1, concat=False)]
         model: Any = GAT(width, hidden, 3, classes, heads=4)
         model.convs = torch.nn.ModuleList(convs)
     else:

@@ -14,9 +14,11 @@ from techniques.facts import Task
 from techniques.representation.block import Block, neighbor_mean
 from tuner.training import loss_of, train_epoch
 
-ARCHITECTURES = ("gcn", "sage", "gin", "gat")
+ARCHITECTURES = ("gcn", "sage", "gin", "gat", "gatv2", "appnp")
 SAMPLINGS = ("full_batch", "neighbor", "shadow_k_hop", "graph_saint", "cluster", "link_neighbor")
-COMBINATIONS = [one for one in product(ARCHITECTURES, ("coo", "csr"), SAMPLINGS) if one[:2] != ("gat", "csr")]
+NEVER = (("gat", "csr"), ("gatv2", "csr"))
+COMBINATIONS = [one for one in product(ARCHITECTURES, ("coo", "csr"), SAMPLINGS) if one[:2] not in NEVER]
+COMBINATIONS = [one for one in COMBINATIONS if (one[0], one[2]) != ("appnp", "shadow_k_hop")]
 every_combination = pytest.mark.parametrize("chosen", COMBINATIONS, ids="-".join)
 BF16_TOLERANCE = 0.02
 """Relative difference of losses over five epochs; bfloat16 rounds to one part in 256."""
@@ -34,7 +36,8 @@ def job_of(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> Any:
         slots = {"architecture": architecture, "representation": representation, "sampling": sampling}
         slots["representation.features"] = "csr" if features == "sparse" else "dense"
         common = {"hidden": 16, "layers": 2, "threads": 1, "prefetch": 0, "batch_size": 16, "num_parts": 4}
-        return make_job(facts, stored, spec_for(facts, slots, **{**common, **settings}))
+        within = {"propagation_steps": 2, "trim": False} if architecture == "appnp" else {}  # the sampled hops
+        return make_job(facts, stored, spec_for(facts, slots, **{**common, **within, **settings}))
 
     return build
 

@@ -1,0 +1,282 @@
+"""The user's own module: ``factory(facts, **knobs)`` returns it, small steps of it say what it needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from techniques.architecture.built_in import ADAM_SCRATCH_BYTES, TIME_FACTOR
+from techniques.architecture.costs import ADAM_BYTES_PER_PARAMETER
+from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, CustomFacts, CustomKnob, Facts, GraphFacts, Task
+from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.hardware.allocator import heap_left, resident
+from techniques.hardware.rates import Rates, rates
+from techniques.job import Job, JobSpec, setting_int
+from techniques.recipe import FACTORY
+from techniques.sampling.shapes import hop_sizes
+
+if TYPE_CHECKING:
+    from techniques.facts import KnobValue
+
+TYPICAL_TENSORS = 6
+"""A step's live bytes are taken for so many tensors of one size: the allocator treats small ones differently."""
+PROBE_ERROR = 0.25
+"""Steps of another size, and other shapes of neighbourhoods, than those that were looked at."""
+OTHER_KNOBS = 3.0
+"""Knobs may have other values than when the module was looked at: its figures may be so many times off."""
+SEEDS_PER_BATCH = 256
+"""Nodes whose whole neighbourhoods are predicted together."""
+WHOLE_SHARE = 0.5
+"""Neighbourhoods that reach so much of the graph are no gain over all of it at once."""
+
+
+class Custom:
+    """Anything that maps ``x`` and ``edge_index`` to a row per node; small steps of it are measured before planning."""
+
+    __slots__ = ()
+    slot = Slot.ARCHITECTURE
+    name = "custom"
+    text = "a module of your own: --model module:factory"
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        own = facts.model.custom
+        if own is None:
+            text = "nothing is known of it: write --model module:factory"
+            return refuse("model", facts.model.architecture or "none", "a module needs its factory", "gnnfit", text)
+        return _refusal(spec) or Verdict(usable=True, warnings=_warnings(facts, spec, own))
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        own = facts.model.custom
+        found = () if own is None else tuple(_knob(one) for one in own.knobs)
+        if any(knob.name == "layers" for knob in found):
+            return found
+        text = "message-passing layers of your module: the hops that are sampled"
+        layers = facts.model.layers or (own.layers if own else 2)
+        return (*found, Knob(name="layers", text=text, default=min(layers, 16), low=1, high=16, tuned=False))
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        own = facts.model.custom
+        assert own is not None, "check refuses a module that nothing is known of"
+        speed, plan = rates(facts, spec), user_plan(facts, spec)
+        other = any(plan.values.get(name) != value for name, value in own.values.items())
+        step = UserStep(own, plan, speed, spec.options[Slot.SAMPLING] != "full_batch", other)
+        return (step, UserEvaluation(own, plan, speed, other))
+
+    def recipe(self, spec: JobSpec) -> str:
+        factory = str(spec.settings.get(FACTORY, ""))
+        module, _, attribute = factory.partition(":")
+        if not module:
+            return ""
+        names = str(spec.settings.get("factory_knobs", "")).split()
+        values = {name: spec.settings[name] for name in names if name in spec.settings}
+        values |= {"dropout": spec.training.dropout} if "dropout" in names else {}
+        arguments = "".join(f", {name}={value!r}" for name, value in values.items())
+        classes = "None" if spec.options[Slot.SAMPLING] == "link_neighbor" else "num_classes"
+        return f"""\
+from types import SimpleNamespace
+from {module} import {attribute.partition(".")[0]}
+torch.manual_seed({spec.training.seed})
+# What most factories ask of the facts that gnnfit hands them
+graph = SimpleNamespace(
+    num_nodes=data.num_nodes,
+    num_edges=data.num_edges,
+    features=SimpleNamespace(width=data.num_features),
+    labels=SimpleNamespace(num_classes={classes}),
+)
+model = {attribute}(SimpleNamespace(graph=graph){arguments})"""
+
+
+def _refusal(spec: JobSpec) -> Verdict | None:
+    options, source = spec.options, "gnnfit"
+    if options[Slot.REPRESENTATION] != "coo":
+        text = "your forward takes edge_index: use coo"
+        return refuse("representation", options[Slot.REPRESENTATION], "forward(x, edge_index)", source, text)
+    if options[Slot.REPRESENTATION_FEATURES] != "dense":
+        return refuse("features", "sparse", "forward(x, edge_index)", source, "your forward takes a dense x")
+    if options[Slot.SAMPLING] == "shadow_k_hop":
+        text = "a readout of ego graphs follows convolutions that are built in"
+        return refuse("sampling", "shadow_k_hop", "one row of output per node", source, text)
+    if spec.settings.get("trim"):
+        text = "your layers see whole batches: write --set trim=false"
+        return refuse("trim", "true", "only layers that are built in can leave nodes out", source, text)
+    if spec.training.checkpoint_layers:
+        text = "your layers are not known one by one: use torch.utils.checkpoint inside your module"
+        return refuse("checkpoint_layers", "true", "layers are computed again one by one", source, text)
+    return None
+
+
+def _warnings(facts: Facts, spec: JobSpec, own: CustomFacts) -> tuple[str, ...]:
+    found = []
+    for name, there in (("edge_weight", facts.graph.edge_weighted), ("edge_attr", facts.graph.edge_features > 0)):
+        if there and name not in own.forward:
+            found.append(f"your forward has no argument {name}: the graph's own are not read")
+    if evaluation_of(facts, spec, own) != "inference":
+        how = "the whole graph at once" if evaluation_of(facts, spec, own) == "whole" else "whole neighbourhoods"
+        found.append(f"your module has no inference(x, edge_index): evaluation runs forward on {how}")
+    if spec.training.precision == "bf16":
+        found.append("bf16: your module trains under torch.autocast; no saving is counted in its forecast")
+    return tuple(found)
+
+
+def _knob(one: CustomKnob) -> Knob:
+    """Bounds say no more than the kind of number; tuning tries what the factory's ``knobs`` list."""
+    text, default = f"argument {one.name} of your factory", one.default
+    if isinstance(default, bool):
+        return Knob(name=one.name, text=text, default=default, choices=(default, not default), tuned=bool(one.choices))
+    if one.choices or isinstance(default, str):
+        return Knob(name=one.name, text=text, default=default, choices=one.choices, tuned=bool(one.choices))
+    low, high = min(0.0, 10 * default), max(1e9, 10 * default)
+    return Knob(name=one.name, text=text, default=default, low=low, high=high, tuned=False)
+
+
+@dataclass(frozen=True)
+class UserPlan:
+    """Everything that fixes the live module: its factory, its arguments, what it is called with."""
+
+    factory: str
+    folder: str
+    knobs: tuple[tuple[str, KnobValue], ...]
+    forward: tuple[str, ...]
+    columns: int | None
+    """Columns of its output; any where links are predicted."""
+    seeds_first: bool
+    """Whether the nodes that carry the loss are the first of a batch."""
+    evaluation: str
+    """``inference``, ``whole`` or ``neighbourhoods``."""
+    hops: int
+    bf16: bool
+
+    @property
+    def values(self) -> dict[str, KnobValue]:
+        return dict(self.knobs)
+
+
+def user_plan(facts: Facts, spec: JobSpec) -> UserPlan:
+    """What a spec makes of the user's factory."""
+    own = facts.model.custom
+    assert own is not None
+    values: dict[str, Any] = {knob.name: spec.settings.get(knob.name, knob.default) for knob in own.knobs}
+    values |= {"dropout": spec.training.dropout} if own.takes_dropout else {}
+    return UserPlan(
+        factory=own.factory,
+        folder=own.folder,
+        knobs=tuple(values.items()),
+        forward=own.forward,
+        columns=None if facts.task is Task.LINK else max(facts.graph.labels.num_classes, 2),
+        seeds_first=spec.options[Slot.SAMPLING] == "neighbor",
+        evaluation=evaluation_of(facts, spec, own),
+        hops=setting_int(spec.settings, "layers") + 1,
+        bf16=spec.training.precision == "bf16",
+    )
+
+
+def evaluation_of(facts: Facts, spec: JobSpec, own: CustomFacts) -> str:
+    """How nodes are predicted: by the module's ``inference``, all at once, or with their whole neighbourhoods.
+
+    Neighbourhoods reach one hop further than there are layers, so that layers that divide by degrees see true ones.
+    """
+    if own.has_inference:
+        return "inference"
+    if spec.options[Slot.SAMPLING] == "full_batch":
+        return "whole"
+    nodes, _ = neighborhoods(facts.graph, setting_int(spec.settings, "layers") + 1)
+    return "whole" if nodes >= WHOLE_SHARE * facts.graph.num_nodes else "neighbourhoods"
+
+
+def neighborhoods(graph: GraphFacts, hops: int) -> tuple[float, float]:
+    """Nodes and edges within so many hops of a batch of nodes, all of them: the larger ones of such batches."""
+    sizes = hop_sizes(graph, min(SEEDS_PER_BATCH, graph.num_train), (-1,) * hops)
+    return min(sum(sizes.high_nodes), graph.num_nodes), min(sum(sizes.high_edges), graph.num_edges)
+
+
+def _blocks(live_bytes: float) -> list[float]:
+    return [live_bytes / TYPICAL_TENSORS] * TYPICAL_TENSORS
+
+
+def _uncertain(found: Range, other_knobs: bool) -> Range:
+    low, high = found.low * (1 - PROBE_ERROR), found.high * (1 + PROBE_ERROR)
+    return (
+        Range(low / OTHER_KNOBS, found.expected, high * OTHER_KNOBS)
+        if other_knobs
+        else Range(low, found.expected, high)
+    )
+
+
+@dataclass(frozen=True)
+class UserStep:
+    """Forward, loss, backward and optimiser step of the user's module; bytes and seconds from small steps of it."""
+
+    own: CustomFacts
+    plan: UserPlan
+    speed: Rates
+    shapes_vary: bool
+    other_knobs: bool
+    stage: Stage = Stage.STEP
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        assert so_far.shape is not None and so_far.largest_shape is not None
+        mean, largest, own, place = so_far.shape, so_far.largest_shape, self.own, self.speed.place
+        held = Range.within(ADAM_BYTES_PER_PARAMETER * own.parameters, 0.02)
+        so_far = so_far.hold(Phase.TRAIN, place, "parameters", _uncertain(held, True) if self.other_knobs else held)
+        live = own.train_bytes.at(largest.input_nodes, largest.input_edges)
+        live = max(live, ADAM_SCRATCH_BYTES * own.parameters)
+        needs = resident(live, _blocks(live), place, self.shapes_vary)
+        so_far = so_far.spike(Phase.TRAIN, place, _uncertain(needs, self.other_knobs))
+        if place is Place.HOST:
+            left = heap_left(live, _blocks(live), self.shapes_vary)
+            so_far = so_far.hold(Phase.EVALUATE, place, "heap left by training", left)
+        steps, size = so_far.full_steps_per_epoch, (mean.input_nodes, mean.input_edges)
+        flops = own.gemm_flops.at(*size)
+        seconds = flops / self.speed.flops_per_second + own.moved_bytes.at(*size) / self.speed.bytes_per_second
+        off = TIME_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
+        so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, off))
+        counted = Range.factor(flops * steps, OTHER_KNOBS) if self.other_knobs else Range.within(flops * steps, 0.1)
+        return replace(so_far, gemm_flops_per_epoch=counted, parameters=own.parameters)
+
+    def build(self, job: Job) -> Job:
+        from techniques.architecture.user_module import build_network
+
+        return build_network(job, self.plan)
+
+
+@dataclass(frozen=True)
+class UserEvaluation:
+    """Logits of nodes by forward passes alone: of the whole graph, or of whole neighbourhoods batch by batch."""
+
+    own: CustomFacts
+    plan: UserPlan
+    speed: Rates
+    other_knobs: bool
+    stage: Stage = Stage.EVALUATE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph, place = so_far.facts.graph, self.speed.place
+        for label in ("batches", "sampling"):
+            so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
+        nodes, edges, batches = float(graph.num_nodes), float(graph.num_edges), 1
+        rows = 0.0
+        if self.plan.evaluation == "neighbourhoods":
+            nodes, edges = neighborhoods(graph, self.plan.hops)
+            batches = math.ceil(graph.num_nodes / SEEDS_PER_BATCH)
+            rows = FLOAT_BYTES * nodes * graph.features.width
+        live = self.own.infer_bytes.at(nodes, edges) + 2 * INDEX_BYTES * edges + rows
+        live += FLOAT_BYTES * graph.num_nodes * (self.plan.columns or 1)
+        needs = resident(live, _blocks(live), place, shapes_vary=batches > 1)
+        so_far = so_far.spike(Phase.EVALUATE, place, _uncertain(needs, self.other_knobs))
+        # A forward pass is a third of a step.
+        flops, moved = self.own.gemm_flops.at(nodes, edges) / 3, self.own.moved_bytes.at(nodes, edges) / 3
+        seconds = batches * (flops / self.speed.flops_per_second + moved / self.speed.bytes_per_second)
+        return so_far.spend(
+            Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0))
+        )
+
+    def build(self, job: Job) -> Job:
+        from techniques.architecture.user_module import build_predict
+
+        return build_predict(job, self.plan)
+
+
+CUSTOM = Custom()
