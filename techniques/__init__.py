@@ -7,6 +7,7 @@ from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.sage import SAGE
 from techniques.base import Option, Slot
+from techniques.coarsening.graclus import GRACLUS
 from techniques.coarsening.none import NO_COARSENING
 from techniques.errors import OptionError
 from techniques.hardware.cpu import CPU
@@ -28,6 +29,7 @@ from techniques.sampling.shadow_k_hop import SHADOW_K_HOP
 
 OPTIONS: tuple[Option, ...] = (
     NO_COARSENING,
+    GRACLUS,
     STRUCTURE_IN_MEMORY,
     FEATURES_IN_MEMORY,
     FEATURES_MAPPED,

@@ -1,0 +1,142 @@
+"""What the ways to coarsen share: their knobs, their parts, what they refuse and what they warn of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from techniques.base import Knob, Part, Settings, Slot, Stage, Verdict, refuse
+from techniques.coarsening.parts import BackToGraph, Coarsen
+from techniques.coarsening.plan import CoarseningPlan
+from techniques.coarsening.sizes import coarse_graph_facts, trained_facts
+from techniques.errors import OptionError
+from techniques.facts import Facts, GraphFacts, Task
+from techniques.job import JobSpec, setting_float
+
+SOURCE = "source, technique 7"
+POOLINGS, LABELS = ("mean", "max"), ("mode", "mean", "soft")
+RATIOS = (0.5, 0.3, 0.1, 0.7)
+
+
+class Coarsening(ABC):
+    """Train on a smaller graph of clusters, use the weights on the graph itself (source, technique 7)."""
+
+    __slots__ = ()
+    slot: ClassVar[Slot] = Slot.COARSENING
+    name: ClassVar[str]
+    text: ClassVar[str]
+
+    @abstractmethod
+    def size_knob(self) -> Knob:
+        """How much is kept."""
+
+    @abstractmethod
+    def recipe(self, spec: JobSpec) -> str:
+        """The same with PyG, to paste."""
+
+    def refused(self, facts: Facts, spec: JobSpec) -> Verdict | None:
+        """What this way of coarsening cannot take."""
+        return None
+
+    def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        refused = self._refused_task(facts) or self._refused_labels(facts, spec) or self.refused(facts, spec)
+        return refused or Verdict(usable=True, warnings=RISKS)
+
+    def _refused_task(self, facts: Facts) -> Verdict | None:
+        if facts.task is Task.NODE:
+            return None
+        text = "super-nodes have labels of their members, not links or graphs of their own"
+        return refuse("task", facts.task.value, "coarsening trains node labels", SOURCE, text)
+
+    def _refused_labels(self, facts: Facts, spec: JobSpec) -> Verdict | None:
+        how = str(spec.settings["coarsen_labels"])
+        if how == "soft" and spec.settings.get("seed_order") == "imbalanced":
+            rule, text = "rare classes need one class per node", "shares of classes name no rare class: use mode"
+            return refuse("labels", how, rule, SOURCE, text)
+        return None
+
+    def knobs(self, facts: Facts) -> tuple[Knob, ...]:
+        several = facts.graph.labels.multi_label
+        return (
+            self.size_knob(),
+            Knob(
+                name="coarsen_pooling",
+                text="features of a super-node: mean or max of its members'",
+                default="mean",
+                choices=POOLINGS,
+            ),
+            Knob(
+                name="coarsen_labels",
+                text="its label: mode or mean (classes in order) of its training members, or soft shares",
+                default="mode",
+                choices=tuple(one for one in LABELS if not several or one != "mean"),
+                tuned=False,
+            ),
+        )
+
+    def coarsening(self, facts: Facts, spec: JobSpec) -> CoarseningPlan:
+        """The plan of a spec.
+
+        Raises:
+            OptionError: a ratio or a number of levels that makes no sense.
+        """
+        return CoarseningPlan(
+            self.name,
+            ratio=ratio_of(spec.settings),
+            levels=levels_of(spec.settings),
+            seed=spec.training.seed,
+            weighted=False,
+        )
+
+    def expected(self, facts: Facts, spec: JobSpec) -> GraphFacts:
+        """What is expected of the coarse graph."""
+        return coarse_graph_facts(facts.graph, self.coarsening(facts, spec))
+
+    def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        from techniques import option
+        from techniques.architecture.edge_inputs import read_columns, reads_weights
+
+        trained = trained_facts(facts, spec)
+        representation = option(Slot.REPRESENTATION, spec.options[Slot.REPRESENTATION]).parts(trained, spec)
+        forms = tuple(part for part in representation if part.stage is Stage.PREPARE)
+        coarsen = Coarsen(
+            plan=self.coarsening(facts, spec),
+            trained=trained,
+            forms=forms,
+            maximum=spec.settings["coarsen_pooling"] == "max",
+            labels=str(spec.settings["coarsen_labels"]),
+            weights=reads_weights(trained, spec),
+            attributes=read_columns(trained, spec) > 0,
+            sparse_features=spec.options[Slot.REPRESENTATION_FEATURES] == "csr",
+        )
+        sampling = option(Slot.SAMPLING, spec.options[Slot.SAMPLING]).parts(facts, spec)
+        batches = tuple(part for part in sampling if part.stage is Stage.BATCH)
+        return (coarsen, BackToGraph(batches))
+
+
+RISKS = (
+    "coarsened: detail inside super-nodes is lost; their labels are reconciled, and the method decides what is joined",
+)
+
+
+def ratio_of(settings: Settings) -> float:
+    """Share of the nodes to keep, 0.5 where the method has no such setting.
+
+    Raises:
+        OptionError: not above 0 and up to 1.
+    """
+    if "coarsen_ratio" not in settings:
+        return 0.5
+    value = setting_float(settings, "coarsen_ratio")
+    if not 0.0 < value <= 1.0:
+        raise OptionError(f"coarsen_ratio must be above 0 and at most 1, got {value:g}", "Write --set coarsen_ratio=0.5")
+    return value
+
+
+def levels_of(settings: Settings) -> int:
+    """Times that pairs are matched, 1 where the method has no such setting."""
+    return int(setting_float(settings, "coarsen_levels")) if "coarsen_levels" in settings else 1
+
+
+def ratio_knob() -> Knob:
+    return Knob(name="coarsen_ratio", text="share of the nodes that is kept, up to 1", default=RATIOS[0], choices=RATIOS)
