@@ -8,7 +8,10 @@ from techniques.architecture.gin import GIN
 from techniques.architecture.sage import SAGE
 from techniques.base import Option, Slot
 from techniques.coarsening.graclus import GRACLUS
+from techniques.coarsening.heavy_edge import HEAVY_EDGE
+from techniques.coarsening.metis import METIS
 from techniques.coarsening.none import NO_COARSENING
+from techniques.coarsening.voxel_grid import VOXEL_GRID
 from techniques.errors import OptionError
 from techniques.hardware.cpu import CPU
 from techniques.hardware.cuda import CUDA
@@ -29,7 +32,10 @@ from techniques.sampling.shadow_k_hop import SHADOW_K_HOP
 
 OPTIONS: tuple[Option, ...] = (
     NO_COARSENING,
+    HEAVY_EDGE,
     GRACLUS,
+    METIS,
+    VOXEL_GRID,
     STRUCTURE_IN_MEMORY,
     FEATURES_IN_MEMORY,
     FEATURES_MAPPED,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from techniques.coarsening.kernels import contract, match, merged_pairs, pair_at_random, relabelled
+from techniques.coarsening.kernels import contract, match, merged_pairs, normalised, pair_at_random, relabelled
 from techniques.errors import GraphError
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ class CoarseGraph:
         the sizes of its ends (Loukas and Vandergheynst, ICML 2018). A self-loop of weight 1 on every node, as GCN
         adds, is one of weight 1 on every super-node then: ``P^T I P = I``."""
         root = np.sqrt(self.sizes(), dtype=np.float32)
-        target = np.repeat(root, np.diff(self.colptr))
-        normalised: NDArray[np.float32] = self.weight / (root[self.row] * target)
-        return normalised
+        return normalised(self.colptr, self.row, self.weight, root)
 
 
 def coarsen(graph: FineGraph, plan: CoarseningPlan) -> CoarseGraph:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from techniques.coarsening.clusters import CoarseGraph, FineGraph, coarsen
+from techniques.coarsening.hierarchy import groups_of
 from techniques.coarsening.kernels import contract_attributes
 from techniques.coarsening.pooled import pooled_features, pooled_labels
 from techniques.sampling.edge_data import EdgeData
@@ -52,6 +53,7 @@ def fine_graph(job: Job, part: Coarsen) -> FineGraph:
         structure.edges.weight if plan.weighted else None,
         pos=pos,
         label=training_classes(job.need("labels"), job.masks["train"]) if plan.agree else None,
+        group=groups_of(plan, structure.num_nodes),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from techniques.architecture.edge_inputs import read_columns, reads_weights
 from techniques.base import Knob, Part, Settings, Slot, Stage, Verdict, refuse
 from techniques.coarsening.parts import BackToGraph, Coarsen
 from techniques.coarsening.plan import CoarseningPlan
@@ -16,6 +17,7 @@ from techniques.job import JobSpec, setting_float
 SOURCE = "source, technique 7"
 POOLINGS, LABELS = ("mean", "max"), ("mode", "mean", "soft")
 RATIOS = (0.5, 0.3, 0.1, 0.7)
+GRAPH, LEVEL = "graph", "level"
 
 
 class Coarsening(ABC):
@@ -25,6 +27,8 @@ class Coarsening(ABC):
     slot: ClassVar[Slot] = Slot.COARSENING
     name: ClassVar[str]
     text: ClassVar[str]
+    agrees: ClassVar[bool] = False
+    """Whether training nodes of different classes are never joined."""
 
     @abstractmethod
     def size_knob(self) -> Knob:
@@ -39,7 +43,8 @@ class Coarsening(ABC):
         return None
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
-        refused = self._refused_task(facts) or self._refused_labels(facts, spec) or self.refused(facts, spec)
+        refused = self._refused_task(facts) or _refused_scope(facts, spec) or self._refused_labels(facts, spec)
+        refused = refused or self.refused(facts, spec)
         return refused or Verdict(usable=True, warnings=RISKS)
 
     def _refused_task(self, facts: Facts) -> Verdict | None:
@@ -72,6 +77,13 @@ class Coarsening(ABC):
                 choices=tuple(one for one in LABELS if not several or one != "mean"),
                 tuned=False,
             ),
+            Knob(
+                name="coarsen_scope",
+                text="the whole graph, or one level of the hierarchy that is given",
+                default=GRAPH if facts.goal.hierarchy is None else LEVEL,
+                choices=(GRAPH, LEVEL),
+                tuned=False,
+            ),
         )
 
     def coarsening(self, facts: Facts, spec: JobSpec) -> CoarseningPlan:
@@ -85,17 +97,18 @@ class Coarsening(ABC):
             ratio=ratio_of(spec.settings),
             levels=levels_of(spec.settings),
             seed=spec.training.seed,
-            weighted=False,
+            weighted=reads_weights(facts, spec),
+            agree=self.agrees,
+            hierarchy=_hierarchy(facts, spec),
         )
 
     def expected(self, facts: Facts, spec: JobSpec) -> GraphFacts:
         """What is expected of the coarse graph."""
-        return coarse_graph_facts(facts.graph, self.coarsening(facts, spec))
+        plan = self.coarsening(facts, spec)
+        return coarse_graph_facts(facts.graph, plan, _free_share(facts, plan))
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         from techniques import option
-        from techniques.architecture.edge_inputs import read_columns, reads_weights
-
         trained = trained_facts(facts, spec)
         representation = option(Slot.REPRESENTATION, spec.options[Slot.REPRESENTATION]).parts(trained, spec)
         forms = tuple(part for part in representation if part.stage is Stage.PREPARE)
@@ -140,3 +153,38 @@ def levels_of(settings: Settings) -> int:
 
 def ratio_knob() -> Knob:
     return Knob(name="coarsen_ratio", text="share of the nodes that is kept, up to 1", default=RATIOS[0], choices=RATIOS)
+
+
+def _hierarchy(facts: Facts, spec: JobSpec) -> tuple[str, str] | None:
+    """File and level where one level is coarsened."""
+    goal = facts.goal
+    if spec.settings.get("coarsen_scope") != LEVEL or goal.hierarchy is None:
+        return None
+    from techniques.coarsening.hierarchy import read_hierarchy
+
+    return goal.hierarchy, goal.hierarchy_level or read_hierarchy(goal.hierarchy).middle
+
+
+def _free_share(facts: Facts, plan: CoarseningPlan) -> float:
+    """Share of the nodes that may be joined."""
+    if plan.hierarchy is None:
+        return 1.0
+    from techniques.coarsening.hierarchy import groups_of
+
+    group = groups_of(plan, facts.graph.num_nodes)
+    assert group is not None, "a plan with a hierarchy has groups"
+    return float((group >= 0).mean())
+
+
+def _refused_scope(facts: Facts, spec: JobSpec) -> Verdict | None:
+    """No coarsening of a whole graph whose local detail matters; one level needs a hierarchy to be one of."""
+    goal, scope = facts.goal, spec.settings["coarsen_scope"]
+    if scope == LEVEL and goal.hierarchy is None:
+        rule, text = "one level is coarsened of a hierarchy that is given", "name its file: --hierarchy FILE"
+        return refuse("hierarchy", "none", rule, "source, case H", text)
+    if scope == GRAPH and (goal.detail == "local" or goal.hierarchy is not None):
+        fact, value = ("detail", "local") if goal.detail == "local" else ("hierarchy", "given")
+        rule = "no coarsening of the whole graph where detail matters"
+        text = "what is inside super-nodes would be lost everywhere; coarsen a middle level only: --hierarchy FILE"
+        return refuse(fact, value, rule, "source, case H", text)
+    return None

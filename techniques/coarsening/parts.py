@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.base import Part, Stage
+from techniques.coarsening.sizes import level_bytes
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
-from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.forecast import Draw, Forecast, Phase, Place, Range
 from techniques.job import Job
+from techniques.sampling.cluster import METIS_BYTES_PER_EDGE, METIS_LEFT, METIS_SECONDS_PER_EDGE
 
 if TYPE_CHECKING:
     from techniques.coarsening.plan import CoarseningPlan
 
-POINTER_BYTES, SOURCE_BYTES, WEIGHT_BYTES = 8, 4, 4
-CLUSTER_BYTES = 4
+POINTER_BYTES, SOURCE_BYTES = 8, 4
 SORT_BYTES_PER_NODE = 16
 """Partners, random order, members and clusters while one level is made."""
 SECONDS_PER_EDGE = 130e-9
@@ -47,7 +48,8 @@ class Coarsen:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         fine, before = so_far.facts.graph, so_far
-        coarse = self.trained.graph
+        trained, draw = self._trained(so_far)
+        coarse = trained.graph
         so_far = self._spend(so_far, fine, coarse)
         structure = POINTER_BYTES * (coarse.num_nodes + 1) + SOURCE_BYTES * coarse.num_edges
         structure += FLOAT_BYTES * coarse.num_edges * (self.weights + self.attributes * coarse.edge_features)
@@ -58,18 +60,32 @@ class Coarsen:
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "coarse features", Range.within(features, 0.05))
         labels = 1 + (FLOAT_BYTES * coarse.labels.num_classes if self._shares(coarse) else 8)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "coarse labels", Range.exact(labels * coarse.num_nodes))
-        so_far = replace(so_far, facts=self.trained, whole=before)
+        so_far = replace(so_far, facts=trained, draw=draw, whole=before)
         for part in self.forms:
             so_far = part.forecast(so_far)
         return so_far
+
+    def _trained(self, so_far: Forecast) -> tuple[Facts, Draw | None]:
+        """Facts of the coarse graph, measured where the graph is at hand and not too large to coarsen while planning."""
+        measure = getattr(so_far.draw, "coarsened", None)
+        found = None if measure is None else measure(self.plan)
+        if found is None:
+            return self.trained, None
+        graph, draw = found
+        return self.trained.model_copy(update={"graph": graph}), draw
 
     def _shares(self, graph: GraphFacts) -> bool:
         return self.labels == "soft" or graph.labels.multi_label
 
     def _spend(self, so_far: Forecast, fine: GraphFacts, coarse: GraphFacts) -> Forecast:
-        edges = (POINTER_BYTES * coarse.num_nodes + (SOURCE_BYTES + WEIGHT_BYTES) * coarse.num_edges)
-        scratch = edges + SORT_BYTES_PER_NODE * fine.num_nodes
+        scratch = level_bytes(fine, self.plan, coarse.num_edges) + SORT_BYTES_PER_NODE * fine.num_nodes
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(scratch, 0.3))
+        if self.plan.method == "metis":
+            metis = METIS_BYTES_PER_EDGE * fine.num_edges
+            so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(metis, 0.6))
+            left = METIS_LEFT * metis
+            so_far = so_far.hold(Phase.PREPARE, Place.HOST, "heap left by METIS", Range(0.0, left, 2 * left))
+            so_far = so_far.spend(Phase.PREPARE, Range.factor(METIS_SECONDS_PER_EDGE * fine.num_edges, 4))
         seconds = SECONDS_PER_EDGE * fine.num_edges + FLOAT_BYTES * fine.features.nonzeros / POOL_BYTES_PER_SECOND
         return so_far.spend(Phase.PREPARE, Range.factor(seconds + 0.01, 3))
 

@@ -20,6 +20,10 @@ NONZERO_EXPONENT = 0.3
 """The same for non-zeros of sparse features."""
 
 
+EDGE_BYTES = 8
+"""An int32 source and a float32 weight."""
+
+
 def kept_nodes(plan: CoarseningPlan) -> Range:
     """Share of the nodes that may be joined that stays."""
     if plan.method != "graclus":
@@ -31,6 +35,19 @@ def kept_nodes(plan: CoarseningPlan) -> Range:
 def kept_edges(share: float) -> Range:
     """Share of the edges that is left where ``share`` of the nodes is."""
     return Range(share**EDGE_EXPONENT.high, share**EDGE_EXPONENT.expected, share**EDGE_EXPONENT.low)
+
+
+def level_bytes(graph: GraphFacts, plan: CoarseningPlan, coarse_edges: int) -> float:
+    """What two levels hold that are there at once: the graph of the first and that of the next, 8 bytes an edge."""
+    if plan.method == "graclus":
+        levels = plan.levels
+    else:
+        levels = 1 if plan.method != "heavy_edge" or plan.ratio >= GRACLUS_LEVEL.expected else 2
+    if levels == 1:
+        return EDGE_BYTES * coarse_edges
+    first = kept_edges(GRACLUS_LEVEL.expected).expected
+    second = max(kept_edges(GRACLUS_LEVEL.expected**2).expected * graph.num_edges, coarse_edges)
+    return EDGE_BYTES * (first * graph.num_edges + second)
 
 
 def coarse_graph_facts(graph: GraphFacts, plan: CoarseningPlan, free_share: float = 1.0) -> GraphFacts:

@@ -3,9 +3,9 @@
 Every kernel releases the GIL and takes read-only and memory-mapped arrays as they are.
 """
 
-from techniques.coarsening.kernels.contraction import contract, contract_attributes, members_of
+from techniques.coarsening.kernels.contraction import contract, contract_attributes, members_of, normalised
 from techniques.coarsening.kernels.matching import match, merged_pairs, pair_at_random, relabelled
-from techniques.coarsening.kernels.pooling import pool_sparse_rows
+from techniques.coarsening.kernels.pooling import pool_sparse_rows, pooled_nonzeros
 
 __all__ = [
     "contract",
@@ -13,7 +13,9 @@ __all__ = [
     "match",
     "members_of",
     "merged_pairs",
+    "normalised",
     "pair_at_random",
     "pool_sparse_rows",
+    "pooled_nonzeros",
     "relabelled",
 ]

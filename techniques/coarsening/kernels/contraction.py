@@ -85,6 +85,28 @@ def contract_attributes(
     return out
 
 
+def normalised(
+    colptr: NDArray[np.int64], row: IntArray, weight: NDArray[np.float32], root: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Weights ``[E']`` over ``root[u] * root[v]`` of their ends; ``root`` float32 ``[c]``."""
+    out = np.empty(len(weight), np.float32)
+    _normalise(read_only(colptr), read_only(row), read_only(weight), read_only(root), out)
+    return out
+
+
+@kernel
+def _normalise(
+    colptr: IntArray,
+    row: IntArray,
+    weight: NDArray[np.float32],
+    root: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    for v in range(len(colptr) - 1):
+        for edge in range(colptr[v], colptr[v + 1]):
+            out[edge] = weight[edge] / (root[row[edge]] * root[v])
+
+
 @kernel
 def _sort_members(cluster: IntArray, ptr: NDArray[np.int64], node: NDArray[np.int32]) -> None:
     for v in range(len(cluster)):

@@ -40,6 +40,16 @@ def pool_sparse_rows(
     return out_ptr, out_indices, out_data
 
 
+def pooled_nonzeros(
+    indptr: IntArray, indices: IntArray, width: int, member_ptr: NDArray[np.int64], member: NDArray[np.int32]
+) -> int:
+    """Entries that :func:`pool_sparse_rows` would store."""
+    out_ptr = np.zeros(len(member_ptr), np.int64)
+    rows = (read_only(member_ptr), read_only(member), read_only(indptr), read_only(indices))
+    _count_columns(*rows, width, out_ptr)
+    return int(out_ptr[-1])
+
+
 @kernel
 def _count_columns(
     member_ptr: IntArray, member: IntArray, indptr: IntArray, indices: IntArray, width: int, out_ptr: NDArray[np.int64]
