@@ -41,6 +41,8 @@ def preference(facts: Facts, spec: JobSpec) -> int:
     against = int(sampling != "shadow_k_hop") if wants_ego_graphs(facts) else int(sampling not in SAFE)
     if is_imbalanced(facts.graph) and facts.task is Task.NODE:
         against += int(not draws_balanced(spec))
+    if facts.goal.hierarchy is not None:
+        against += int(spec.options[Slot.COARSENING] == "none")
     return against
 
 

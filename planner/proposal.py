@@ -239,6 +239,10 @@ def _check_value(knob: Knob, value: SettingValue) -> None:
             names = ", ".join(map(str, knob.choices))
             raise OptionError(f"{knob.name} must be one of {names}, got {value!r}", remedy)
         return
+    if isinstance(knob.default, float):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise OptionError(f"{knob.name} must be a number, got {value!r}", remedy)
+        return
     low, high = int(1 if knob.low is None else knob.low), float("inf") if knob.high is None else knob.high
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         limit = f"of at least {low}" if knob.high is None else f"from {low} to {int(high)}"

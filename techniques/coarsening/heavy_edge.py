@@ -12,6 +12,7 @@ class HeavyEdge(Coarsening):
 
     __slots__ = ()
     name = "heavy_edge"
+    agrees = True
     text = "train on clusters of strongly linked nodes, any share of the graph"
 
     def size_knob(self) -> Knob:

@@ -15,7 +15,6 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def accuracy(folder: str, facts: Any, method: str, ratio: float, seed: int, sett
     slots = {Slot.COARSENING: name, Slot.ARCHITECTURE: "gcn", Slot.SAMPLING: "full_batch", Slot.HARDWARE: "cpu"}
     form = "csr" if facts.graph.features.sparse_at_rest and facts.graph.features.density(facts.graph.num_nodes) < 0.1 else "dense"
     slots[Slot.REPRESENTATION_FEATURES] = form
-    pinned = {"seed": seed, "hidden": 64, "learning_rate": 0.02} | settings
+    pinned = {"seed": seed, "hidden": 64, "threads": 1, "learning_rate": 0.02} | settings
     if name != "none":
         pinned["coarsen_ratio"] = ratio
     spec = make_spec(facts, Pins(slots, pinned), {})
@@ -76,3 +75,139 @@ def accuracy(folder: str, facts: Any, method: str, ratio: float, seed: int, sett
                 break
     torch.manual_seed(0)
     return test
+
+
+def accuracies(file: str, ratios: tuple[float, ...], seeds: int, out: Any) -> None:
+    """Rows of one graph, written as they are found: graph, method, ratio, accuracy of each seed."""
+    from planner.inspect.machine import inspect_machine
+    from planner.inspect.opened import profiled
+    from techniques.facts import Facts
+    from techniques.remote.source import open_graph
+    from techniques.remote.source.folder import FolderGraph, spill
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = str(Path(place) / Path(file).stem)
+        spill(open_graph(file), folder)
+        facts = Facts(graph=profiled(FolderGraph(folder), None, folder, False), hardware=inspect_machine())
+
+        def row(method: str, ratio: float, **settings: Any) -> None:
+            found = [accuracy(folder, facts, method, ratio, seed, settings) for seed in range(seeds)]
+            print(Path(file).stem, method, ratio, *(f"{one:.4f}" for one in found), file=out, flush=True)
+
+        row("full", 1.0)
+        for ratio in ratios:
+            row("heavy_edge", ratio)
+            row("random", ratio)
+        for levels in (1, 2, 3):
+            row("graclus", levels, coarsen_levels=levels)
+
+
+def table(rows: list[str]) -> str:
+    """Accuracy over that of the full graph, mean and spread over seeds, graph by graph."""
+    found: dict[tuple[str, str, float], list[float]] = {}
+    for row in rows:
+        graph, method, ratio, *values = row.split()
+        found[graph, method, float(ratio)] = [float(one) for one in values]
+    lines = []
+    for name in dict.fromkeys(graph for graph, _, _ in found):
+        full = found[name, "full", 1.0]
+        lines.append(f"{name}: full graph {statistics.mean(full):.3f} +- {statistics.pstdev(full):.3f}")
+        lines.append("| ratio | heavy_edge | of full | random joining | of full |\n| --- | --- | --- | --- | --- |")
+        for graph, method, ratio in found:
+            if graph != name or method not in ("heavy_edge", "graclus"):
+                continue
+            cells = []
+            for one in (method, "random"):
+                values = found.get((graph, one, ratio), []) if method == "heavy_edge" or one == method else []
+                mean = statistics.mean(values) if values else 0.0
+                spread = statistics.pstdev(values) if values else 0.0
+                cells += [f"{mean:.3f} +- {spread:.3f}", f"{mean / statistics.mean(full):.1%}"] if values else ["", ""]
+            label = f"{ratio:g}" if method == "heavy_edge" else f"graclus, {ratio:g} levels"
+            lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def speed(nodes: int, edges: int, rounds: int) -> str:
+    """Seconds and memory to coarsen a random graph by half, on one thread."""
+    import resource
+
+    from techniques.coarsening.clusters import FineGraph, coarsen
+    from techniques.coarsening.plan import CoarseningPlan
+    from techniques.sampling.kernels import build_csc
+
+    rng = np.random.default_rng(0)
+    half = rng.integers(0, nodes, (2, edges // 2), dtype=np.int32)
+    colptr, row, _ = build_csc(np.concatenate([half, half[::-1]], axis=1), nodes)
+    del half
+    lines = []
+    for method in ("graclus", "heavy_edge"):
+        plan = CoarseningPlan(method, ratio=0.5)
+        coarse = coarsen(FineGraph(colptr, row), plan)  # compiles
+        seconds = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            coarse = coarsen(FineGraph(colptr, row), plan)
+            seconds.append(time.perf_counter() - start)
+        lines.append(
+            f"{method}: {nodes:,} nodes and {row.size:,} stored edges to {coarse.num_nodes:,} and {coarse.row.size:,} in "
+            f"{statistics.median(seconds):.2f} s (median of {rounds})"
+        )
+    lines.append(f"peak of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
+    return "\n".join(lines)
+
+
+def sizes(files: list[str]) -> str:
+    """Shares of nodes, edges and non-zeros that stay."""
+    from techniques.coarsening.clusters import FineGraph, coarsen
+    from techniques.coarsening.kernels import members_of, pooled_nonzeros
+    from techniques.coarsening.plan import CoarseningPlan
+    from techniques.sampling.kernels import build_csc
+
+    plans = [CoarseningPlan("graclus", levels=levels) for levels in (1, 2, 3)]
+    plans += [CoarseningPlan("heavy_edge", ratio=ratio) for ratio in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    lines = ["nodes/edges/non-zeros left: graclus at 1, 2, 3 levels; heavy_edge at 0.1, 0.3, 0.5, 0.7, 0.9"]
+    for file in files:
+        arrays = np.load(file)
+        nodes = int(arrays["num_nodes"])
+        colptr, row, _ = build_csc(arrays["edge_index"], nodes)
+        cells = []
+        for plan in plans:
+            coarse = coarsen(FineGraph(colptr, row), plan)
+            cell = f"{coarse.num_nodes / nodes:.2f}/{coarse.row.size / row.size:.2f}"
+            if "x_indptr" in arrays:
+                members = members_of(coarse.cluster, coarse.num_nodes)
+                left = pooled_nonzeros(arrays["x_indptr"], arrays["x_indices"], int(arrays["x_shape"][1]), *members)
+                cell += f"/{left / len(arrays['x_indices']):.2f}"
+            cells.append(cell)
+        lines.append(f"{Path(file).stem}: {'  '.join(cells)}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", help="where the .npz files are")
+    parser.add_argument("--graphs", default=",".join(GRAPHS))
+    parser.add_argument("--ratios", default=",".join(map(str, RATIOS)))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", help="file to append rows to, and to print the table of")
+    parser.add_argument("--only-table", action="store_true", help="print the table of --rows again")
+    parser.add_argument("--speed", action="store_true", help="time ten million edges instead")
+    parser.add_argument("--sizes", action="store_true", help="show what stays instead")
+    given = parser.parse_args()
+    if given.speed:
+        print(speed(1_000_000, 10_000_000, rounds=5))
+        return
+    files = [str(Path(given.folder or ".") / f"{name}.npz") for name in given.graphs.split(",")]
+    if given.sizes:
+        print(sizes(files))
+        return
+    rows = Path(given.rows or "coarsening-rows.txt")
+    if not given.only_table:
+        with rows.open("a", encoding="utf-8") as out:
+            for file in files:
+                accuracies(file, tuple(float(one) for one in given.ratios.split(",")), given.seeds, out)
+    print(table(rows.read_text(encoding="utf-8").splitlines()))
+
+
+if __name__ == "__main__":
+    main()
