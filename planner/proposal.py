@@ -154,7 +154,8 @@ def check(facts: Facts, spec: JobSpec) -> Verdict:
         verdict = option(slot, name).check(facts if slot is Slot.COARSENING else trained, spec)
         if not verdict.usable:
             return verdict
-        warnings += verdict.warnings
+        # Warnings speak of the user's own graph, not of a coarse one.
+        warnings += (verdict if trained is facts else option(slot, name).check(facts, spec)).warnings
     return Verdict(usable=True, warnings=warnings)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from techniques.base import Knob
 from techniques.coarsening.option import Coarsening
-from techniques.job import JobSpec
 
 
 class Graclus(Coarsening):
@@ -18,9 +17,6 @@ class Graclus(Coarsening):
     def size_knob(self) -> Knob:
         text = "times that pairs are matched; each keeps some 60 % of the nodes"
         return Knob(name="coarsen_levels", text=text, default=1, choices=(1, 2, 3))
-
-    def recipe(self, spec: JobSpec) -> str:
-        return ""
 
 
 GRACLUS = Graclus()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from techniques.base import Knob
 from techniques.coarsening.option import Coarsening, ratio_knob
-from techniques.job import JobSpec
 
 
 class HeavyEdge(Coarsening):
@@ -17,9 +16,6 @@ class HeavyEdge(Coarsening):
 
     def size_knob(self) -> Knob:
         return ratio_knob()
-
-    def recipe(self, spec: JobSpec) -> str:
-        return ""
 
 
 HEAVY_EDGE = HeavyEdge()

@@ -28,8 +28,5 @@ class Metis(Coarsening):
         rule, text = f"at most {MOST_PARTS:,} parts", "cutting would take minutes and gigabytes: heavy_edge takes seconds"
         return refuse("parts", f"{parts:,.0f}", rule, SOURCE, text)
 
-    def recipe(self, spec: JobSpec) -> str:
-        return ""
-
 
 METIS = Metis()

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
-from techniques.base import Knob, Part, Settings, Slot, Stage, Verdict, refuse
+from techniques.base import USABLE, Knob, Part, Settings, Slot, Stage, Verdict, refuse
 from techniques.coarsening.parts import BackToGraph, Coarsen
 from techniques.coarsening.plan import CoarseningPlan
 from techniques.coarsening.sizes import coarse_graph_facts, trained_facts
@@ -34,9 +34,11 @@ class Coarsening(ABC):
     def size_knob(self) -> Knob:
         """How much is kept."""
 
-    @abstractmethod
     def recipe(self, spec: JobSpec) -> str:
-        """The same with PyG, to paste."""
+        from techniques.coarsening.script import coarsening_recipe
+
+        knob = self.size_knob().name
+        return coarsening_recipe(spec, f"{knob.removeprefix('coarsen_')}={spec.settings[knob]}", self.agrees)
 
     def refused(self, facts: Facts, spec: JobSpec) -> Verdict | None:
         """What this way of coarsening cannot take."""
@@ -45,7 +47,7 @@ class Coarsening(ABC):
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         refused = self._refused_task(facts) or _refused_scope(facts, spec) or self._refused_labels(facts, spec)
         refused = refused or self.refused(facts, spec)
-        return refused or Verdict(usable=True, warnings=RISKS)
+        return refused or USABLE
 
     def _refused_task(self, facts: Facts) -> Verdict | None:
         if facts.task is Task.NODE:
@@ -99,7 +101,7 @@ class Coarsening(ABC):
             seed=spec.training.seed,
             weighted=reads_weights(facts, spec),
             agree=self.agrees,
-            hierarchy=_hierarchy(facts, spec),
+            hierarchy=hierarchy_of(facts, spec),
         )
 
     def expected(self, facts: Facts, spec: JobSpec) -> GraphFacts:
@@ -127,11 +129,6 @@ class Coarsening(ABC):
         return (coarsen, BackToGraph(batches))
 
 
-RISKS = (
-    "coarsened: detail inside super-nodes is lost; their labels are reconciled, and the method decides what is joined",
-)
-
-
 def ratio_of(settings: Settings) -> float:
     """Share of the nodes to keep, 0.5 where the method has no such setting.
 
@@ -155,7 +152,7 @@ def ratio_knob() -> Knob:
     return Knob(name="coarsen_ratio", text="share of the nodes that is kept, up to 1", default=RATIOS[0], choices=RATIOS)
 
 
-def _hierarchy(facts: Facts, spec: JobSpec) -> tuple[str, str] | None:
+def hierarchy_of(facts: Facts, spec: JobSpec) -> tuple[str, str] | None:
     """File and level where one level is coarsened."""
     goal = facts.goal
     if spec.settings.get("coarsen_scope") != LEVEL or goal.hierarchy is None:

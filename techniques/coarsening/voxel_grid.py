@@ -25,8 +25,5 @@ class VoxelGrid(Coarsening):
         text = "store positions as pos [N, D], or choose graclus or heavy_edge"
         return refuse("positions", "none", "a voxel grid needs the nodes' positions", SOURCE, text)
 
-    def recipe(self, spec: JobSpec) -> str:
-        return ""
-
 
 VOXEL_GRID = VoxelGrid()
