@@ -118,7 +118,7 @@ def _levels(graph: FineGraph, plan: CoarseningPlan, target: int, levels: int, he
             colptr, row, weight, seed, scale=scale, group=group, label=label, most=most, two_hop=heavy
         )
         if heavy:
-            mate = _pair_isolated(mate, colptr, group, most - merged_pairs(mate), seed)
+            mate = _pair_isolated(mate, colptr, group, label, most - merged_pairs(mate), seed)
         if not merged_pairs(mate):
             break
         cluster, count = relabelled(mate)
@@ -136,20 +136,29 @@ def _level_seed(seed: int, level: int) -> int:
 
 
 def _pair_isolated(
-    mate: Clusters, colptr: NDArray[np.int64], group: NDArray[np.int32] | None, most: int, seed: int
+    mate: Clusters,
+    colptr: NDArray[np.int64],
+    group: NDArray[np.int32] | None,
+    label: NDArray[np.int32] | None,
+    most: int,
+    seed: int,
 ) -> Clusters:
-    """Nodes without edges are joined with each other where the share that is asked for needs it."""
-    if most <= 0:
-        return mate
+    """Nodes without edges are joined with each other where the share that is asked for needs it: of one group, and both of
+    one class or both of none."""
     alone = np.flatnonzero(colptr[1:] == colptr[:-1])
     alone = alone[mate[alone] == alone]
-    if group is None:
-        return pair_at_random(mate, alone, most, seed)
-    for one in np.unique(group[alone]):
-        if one >= 0:
-            before = merged_pairs(mate)
-            mate = pair_at_random(mate, alone[group[alone] == one], most, seed)
-            most -= merged_pairs(mate) - before
+    if group is not None:
+        alone = alone[group[alone] >= 0]
+    key = np.zeros(alone.size, np.int64)
+    for values in (group, label):
+        if values is not None:
+            key = key * (int(values.max(initial=0)) + 2) + values[alone] + 1
+    for one in np.unique(key):
+        if most <= 0:
+            break
+        before = merged_pairs(mate)
+        mate = pair_at_random(mate, alone[key == one], most, seed)
+        most -= merged_pairs(mate) - before
     return mate
 
 
