@@ -177,7 +177,8 @@ def spec_name(spec: JobSpec) -> str:
     if spec.options[Slot.REMOTE_FEATURES] == "memmap":
         name += "+memmap"
     if spec.options[Slot.COARSENING] != "none":
-        name += f"+{spec.options[Slot.COARSENING]}"
+        ratio = spec.settings.get("coarsen_ratio")
+        name += f"+{spec.options[Slot.COARSENING]}" + (f"@{ratio:g}" if isinstance(ratio, float) else "")
     return name
 
 

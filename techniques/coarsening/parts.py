@@ -23,7 +23,7 @@ SORT_BYTES_PER_NODE = 16
 """Partners, random order, members and clusters while one level is made."""
 SECONDS_PER_EDGE = 130e-9
 """Matching and contracting one level, one thread: 1.2 s at 10 M stored edges (tests/benchmarks/coarsening.py)."""
-POOL_BYTES_PER_SECOND = 1e9
+POOL_BYTES, POOL_BYTES_PER_SECOND = 4 * 2**20, 1e9
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,9 @@ class Coarsen:
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "coarse features", Range.within(features, 0.05))
         labels = 1 + (FLOAT_BYTES * coarse.labels.num_classes if self._shares(coarse) else 8)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "coarse labels", Range.exact(labels * coarse.num_nodes))
+        if not self.sparse_features:
+            gathered = min(FLOAT_BYTES * fine.features.width * fine.num_nodes, POOL_BYTES)
+            so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range(0.0, gathered, 2 * gathered))
         so_far = replace(so_far, facts=trained, draw=draw, whole=before)
         for part in self.forms:
             so_far = part.forecast(so_far)

@@ -13,7 +13,7 @@ from techniques.remote.rows import DenseRows, RowStore, SparseRows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROWS_AT_ONCE = 65_536
+BYTES_AT_ONCE = 4 * 2**20
 """Member rows gathered at a time: bounds what pooling dense or memory-mapped features needs."""
 
 
@@ -29,16 +29,17 @@ def pooled_features(features: RowStore, cluster: NDArray[np.int32], count: int, 
         )
         return SparseRows(*pooled, features.width)
     out = np.empty((count, features.num_features), np.float32)
-    start = 0
+    start, rows_at_once = 0, max(1, BYTES_AT_ONCE // (4 * features.num_features))
     while start < count:
-        stop = int(np.searchsorted(ptr, ptr[start] + ROWS_AT_ONCE, side="right")) - 1
+        stop = int(np.searchsorted(ptr, ptr[start] + rows_at_once, side="right")) - 1
         stop = min(max(stop, start + 1), count)
         rows = features.rows(node[ptr[start] : ptr[stop]].astype(np.int64)).numpy()
         first = ptr[start:stop] - ptr[start]
         if maximum:
-            out[start:stop] = np.maximum.reduceat(rows, first)
+            np.maximum.reduceat(rows, first, out=out[start:stop])
         else:
-            out[start:stop] = np.add.reduceat(rows, first) / np.diff(ptr[start : stop + 1])[:, None]
+            np.add.reduceat(rows, first, out=out[start:stop])
+            out[start:stop] /= np.diff(ptr[start : stop + 1])[:, None]
         start = stop
     return DenseRows(out)
 

@@ -208,7 +208,7 @@ def test_soft_labels_train_and_refuse_the_balance_of_classes(coarse_job: Any, sp
 
 @pytest.mark.parametrize("maximum", [False, True])
 def test_features_are_pooled_in_chunks_and_from_a_memory_map(maximum: bool, monkeypatch: Any) -> None:
-    monkeypatch.setattr("techniques.coarsening.pooled.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("techniques.coarsening.pooled.BYTES_AT_ONCE", 48)
     x = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
     wanted = np.stack([x[CLUSTER == one].max(0) if maximum else x[CLUSTER == one].mean(0) for one in range(3)])
     for store in (DenseRows(x), MappedRows(x.astype(np.float64))):
