@@ -7,7 +7,7 @@ from techniques.coarsening.option import SOURCE, Coarsening, ratio_knob, ratio_o
 from techniques.facts import Facts
 from techniques.job import JobSpec
 
-MOST_PARTS = 500_000
+MOST_PARTS = 200_000
 """METIS needs memory and time for every part: more than so many take minutes."""
 
 

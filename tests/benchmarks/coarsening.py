@@ -22,8 +22,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-GRAPHS = ("cora", "coauthor_cs", "amazon_computers", "amazon_photo", "citeseer")
-RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+GRAPHS = ("cora", "coauthor_cs", "citeseer", "amazon_photo")
+RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""1.0 is the full graph."""
 EPOCHS, PATIENCE = 90, 8
 
 
@@ -143,14 +144,15 @@ def speed(nodes: int, edges: int, rounds: int) -> str:
     for method in ("graclus", "heavy_edge"):
         plan = CoarseningPlan(method, ratio=0.5)
         coarse = coarsen(FineGraph(colptr, row), plan)  # compiles
-        seconds = []
+        seconds, worked = [], []
         for _ in range(rounds):
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             coarse = coarsen(FineGraph(colptr, row), plan)
             seconds.append(time.perf_counter() - start)
+            worked.append(time.process_time() - used)
         lines.append(
             f"{method}: {nodes:,} nodes and {row.size:,} stored edges to {coarse.num_nodes:,} and {coarse.row.size:,} in "
-            f"{statistics.median(seconds):.2f} s (median of {rounds})"
+            f"{statistics.median(seconds):.2f} s, {statistics.median(worked):.2f} s of one processor (medians of {rounds})"
         )
     lines.append(f"peak of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
     return "\n".join(lines)

@@ -399,11 +399,10 @@ def test_a_coarse_graph_is_the_one_of_our_job(
 def test_every_pooling_and_label(
     pooling: str, labels: str, tiny: Any, profiled: Any, make_job: Any, write_positions: Any
 ) -> None:
-    stored = tiny(positions=True, features="sparse")
+    stored = tiny(positions=True)
     facts = profiled(stored)
-    settings = {"dropout": 0.0, "coarsen_pooling": pooling, "coarsen_labels": labels, "coarsen_ratio": 0.9}
-    slots = {"coarsening": "heavy_edge", "representation_features": "csr"}
-    spec = spec_of(facts, ("full_batch", "gcn", "csr"), settings, **slots)
+    settings = {"dropout": 0.0, "coarsen_pooling": pooling, "coarsen_labels": labels, "coarsen_ratio": 0.3}
+    spec = spec_of(facts, ("full_batch", "gcn", "csr"), settings, coarsening="heavy_edge")
     job = make_job(facts, stored, spec)
     write_positions(stored, job)
     assert_same_losses(job, spec)
