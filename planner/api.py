@@ -136,7 +136,12 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pin
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
     if samples_for_nothing(costed):
         warned += ("one batch holds all training nodes: sampling drops neighbours without saving a step",)
-    why = coarsening_reasons(facts, costed, coarsening_pinned) + reasons(facts, costed) + too_large(facts, costed, short) + judgements(facts)
+    why = (
+        coarsening_reasons(facts, costed, coarsening_pinned)
+        + reasons(facts, costed)
+        + too_large(facts, costed, short)
+        + judgements(facts)
+    )
     made = candidate(facts, costed, one_per_fact(why))
     return made.model_copy(update={"warnings": warned})
 

@@ -98,9 +98,7 @@ class Drawer:
         nodes = np.flatnonzero(stratified_masks(y)["train"])
         return nodes, np.unique(labels[nodes], return_inverse=True)[1] if labels.ndim == 1 else None
 
-    def _fine(
-        self, plan: CoarseningPlan, nodes: NDArray[np.int64], classes: NDArray[np.int64] | None
-    ) -> FineGraph:
+    def _fine(self, plan: CoarseningPlan, nodes: NDArray[np.int64], classes: NDArray[np.int64] | None) -> FineGraph:
         import numpy as np
 
         from techniques.coarsening.clusters import FineGraph

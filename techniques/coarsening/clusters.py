@@ -114,9 +114,7 @@ def _levels(graph: FineGraph, plan: CoarseningPlan, target: int, levels: int, he
         if most <= 0:
             break
         scale = 1.0 / size if heavy else None
-        mate = match(
-            colptr, row, weight, seed, scale=scale, group=group, label=label, most=most, two_hop=heavy
-        )
+        mate = match(colptr, row, weight, seed, scale=scale, group=group, label=label, most=most, two_hop=heavy)
         if heavy:
             mate = _pair_isolated(mate, colptr, group, label, most - merged_pairs(mate), seed)
         if not merged_pairs(mate):
@@ -126,9 +124,9 @@ def _levels(graph: FineGraph, plan: CoarseningPlan, target: int, levels: int, he
         total = cluster[total]
         size = np.bincount(cluster, size, count).astype(np.float32)
         label, group = (None if one is None else _carried(one, cluster, count) for one in (label, group))
-    if weight is None or len(colptr) - 1 == graph.num_nodes:  # nothing was joined: parallel edges and loops still go
-        colptr, row, weight = contract(graph.colptr, graph.row, graph.weight, total, len(size))
-    return CoarseGraph(total, colptr, row, weight)
+    if weight is None or len(size) == graph.num_nodes:  # nothing was joined: parallel edges and loops still go
+        return CoarseGraph(total, *contract(graph.colptr, graph.row, graph.weight, total, len(size)))
+    return CoarseGraph(total, colptr, row.astype(np.int32, copy=False), weight)
 
 
 def _level_seed(seed: int, level: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,7 @@ def _read(file: str, changed: int) -> Hierarchy:
     if len(set(sizes.values())) > 1:
         raise InputError(f"levels of {file} must have one id per node each, got {sizes}", REMEDY)
     names = tuple(columns)
-    for coarse, fine in zip(names, names[1:], strict=False):
+    for coarse, fine in pairwise(names):
         _check_nested(file, coarse, columns[coarse], fine, columns[fine])
     return Hierarchy(file, names, tuple(columns.values()))
 

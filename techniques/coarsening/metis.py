@@ -25,7 +25,10 @@ class Metis(Coarsening):
         parts = ratio_of(spec.settings) * facts.graph.num_nodes
         if parts <= MOST_PARTS:
             return None
-        rule, text = f"at most {MOST_PARTS:,} parts", "cutting would take minutes and gigabytes: heavy_edge takes seconds"
+        rule, text = (
+            f"at most {MOST_PARTS:,} parts",
+            "cutting would take minutes and gigabytes: heavy_edge takes seconds",
+        )
         return refuse("parts", f"{parts:,.0f}", rule, SOURCE, text)
 
 

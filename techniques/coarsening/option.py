@@ -111,6 +111,7 @@ class Coarsening(ABC):
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         from techniques import option
+
         trained = trained_facts(facts, spec)
         representation = option(Slot.REPRESENTATION, spec.options[Slot.REPRESENTATION]).parts(trained, spec)
         forms = tuple(part for part in representation if part.stage is Stage.PREPARE)
@@ -139,7 +140,9 @@ def ratio_of(settings: Settings) -> float:
         return 0.5
     value = setting_float(settings, "coarsen_ratio")
     if not 0.0 < value <= 1.0:
-        raise OptionError(f"coarsen_ratio must be above 0 and at most 1, got {value:g}", "Write --set coarsen_ratio=0.5")
+        raise OptionError(
+            f"coarsen_ratio must be above 0 and at most 1, got {value:g}", "Write --set coarsen_ratio=0.5"
+        )
     return value
 
 
@@ -149,7 +152,9 @@ def levels_of(settings: Settings) -> int:
 
 
 def ratio_knob() -> Knob:
-    return Knob(name="coarsen_ratio", text="share of the nodes that is kept, up to 1", default=RATIOS[0], choices=RATIOS)
+    return Knob(
+        name="coarsen_ratio", text="share of the nodes that is kept, up to 1", default=RATIOS[0], choices=RATIOS
+    )
 
 
 def hierarchy_of(facts: Facts, spec: JobSpec) -> tuple[str, str] | None:

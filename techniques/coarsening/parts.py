@@ -12,7 +12,6 @@ from techniques.base import Part, Stage
 from techniques.coarsening.sizes import level_bytes
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import Draw, Forecast, Phase, Place, Range
-from techniques.hardware.allocator import MOST_HEAP_BYTES
 from techniques.job import Job
 from techniques.sampling.cluster import METIS_BYTES_PER_EDGE, METIS_LEFT, METIS_SECONDS_PER_EDGE
 
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
 POINTER_BYTES, SOURCE_BYTES = 8, 4
 SORT_BYTES_PER_NODE = 16
 """Partners, random order, members and clusters while one level is made."""
-HEAP_LEFT = 0.8
-"""Of what was needed for a moment, what stays in the heap: blocks too small to be mapped one by one (measured on
-like:ogbn-products@0.02)."""
+HEAP_LEFT, MOST_LEFT_BYTES = 1.2, 40e6
+"""Of what was needed for a moment, what stays in the heap (measured on like:ogbn-products@0.02, road_ny and
+amazon_computers)."""
 SECONDS_PER_EDGE = 130e-9
 """Matching and contracting one level, one thread: 1.2 s at 10 M stored edges (tests/benchmarks/coarsening.py)."""
 METIS_SECONDS_PER_PART = 50e-6
@@ -89,14 +88,16 @@ class Coarsen:
     def _spend(self, so_far: Forecast, fine: GraphFacts, coarse: GraphFacts) -> Forecast:
         scratch = level_bytes(fine, self.plan, coarse.num_edges) + SORT_BYTES_PER_NODE * fine.num_nodes
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(scratch, 0.3))
-        left = min(HEAP_LEFT * scratch, MOST_HEAP_BYTES)
+        left = min(HEAP_LEFT * scratch, MOST_LEFT_BYTES)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "heap left by coarsening", Range(0.0, left, 2 * left))
         if self.plan.method == "metis":
             metis = METIS_BYTES_PER_EDGE * fine.num_edges
             so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(metis, 0.6))
             left = METIS_LEFT * metis
             so_far = so_far.hold(Phase.PREPARE, Place.HOST, "heap left by METIS", Range(0.0, left, 2 * left))
-            seconds = METIS_SECONDS_PER_EDGE * fine.num_edges + METIS_SECONDS_PER_PART * self.plan.ratio * fine.num_nodes
+            seconds = (
+                METIS_SECONDS_PER_EDGE * fine.num_edges + METIS_SECONDS_PER_PART * self.plan.ratio * fine.num_nodes
+            )
             so_far = so_far.spend(Phase.PREPARE, Range.factor(seconds, 4))
         seconds = SECONDS_PER_EDGE * fine.num_edges + FLOAT_BYTES * fine.features.nonzeros / POOL_BYTES_PER_SECOND
         return so_far.spend(Phase.PREPARE, Range.factor(seconds + 0.01, 3))

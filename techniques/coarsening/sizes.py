@@ -87,7 +87,7 @@ def with_coarse_sizes(
 def super_nodes_with_training(train: int, nodes: int, coarse: int) -> int:
     """Super-nodes with a training member, if training nodes lie anywhere: those without have none among their members."""
     members = nodes / coarse
-    without = (1.0 - min(train / max(nodes, 1), 1.0)) ** members
+    without: float = (1.0 - min(train / max(nodes, 1), 1.0)) ** members
     return max(1, min(round(coarse * (1.0 - without)), train, coarse))
 
 

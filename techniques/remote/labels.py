@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from techniques.remote.source.stored import StoredGraph
 
 
-
 def read_labels(stored: StoredGraph) -> torch.Tensor:
     """[N] int64 class positions (-1 = unlabelled; gaps in the ids are closed), or [N, L] float32 for multi-label.
 

@@ -55,7 +55,11 @@ def accuracy(folder: str, facts: Any, method: str, ratio: float, seed: int, sett
 
     name = {"full": "none", "random": "heavy_edge"}.get(method, method)
     slots = {Slot.COARSENING: name, Slot.ARCHITECTURE: "gcn", Slot.SAMPLING: "full_batch", Slot.HARDWARE: "cpu"}
-    form = "csr" if facts.graph.features.sparse_at_rest and facts.graph.features.density(facts.graph.num_nodes) < 0.1 else "dense"
+    form = (
+        "csr"
+        if facts.graph.features.sparse_at_rest and facts.graph.features.density(facts.graph.num_nodes) < 0.1
+        else "dense"
+    )
     slots[Slot.REPRESENTATION_FEATURES] = form
     pinned = {"seed": seed, "hidden": 64, "threads": 1, "learning_rate": 0.02} | settings
     if name != "none":

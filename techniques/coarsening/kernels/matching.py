@@ -53,14 +53,14 @@ def match(
     num_nodes = len(colptr) - 1
     _require(num_nodes, len(row), colptr, weight, scale, group, label)
     mate = np.full(num_nodes, -1, np.int32)
-    floats = [NO_FLOATS if one is None else one for one in (weight, scale)]
-    ints = [NO_INTS if one is None else one for one in (group, label)]
+    edges = read_only(colptr), read_only(row)
+    weights, scales = (read_only(NO_FLOATS if one is None else one) for one in (weight, scale))
+    groups, labels = (read_only(NO_INTS if one is None else one) for one in (group, label))
     limit = num_nodes if most is None else most
     order = _order(num_nodes, np.uint64(seed % 2**64))
-    graph = (read_only(colptr), read_only(row), *(read_only(one) for one in (*floats, *ints)))
-    found = _match(*graph, order, np.uint64(seed % 2**64), limit, mate)
+    found = _match(*edges, weights, scales, groups, labels, order, np.uint64(seed % 2**64), limit, mate)
     if two_hop and found < limit:
-        _match_two_hops(*graph, order, limit - found, mate)
+        _match_two_hops(*edges, weights, groups, labels, order, limit - found, mate)
     _leave_alone(mate)
     return mate
 
@@ -165,7 +165,6 @@ def _match_two_hops(
     colptr: IntArray,
     row: IntArray,
     weight: NDArray[np.float32],
-    scale: NDArray[np.float32],
     group: IntArray,
     label: IntArray,
     order: NDArray[np.int32],

@@ -160,9 +160,7 @@ def test_contraction_is_the_product_with_the_partition_matrix(graph: Any, cluste
     wanted = columns.T @ dense(colptr, row, weight) @ columns
     np.fill_diagonal(wanted, 0)
     root = np.maximum(length, 1).astype(np.float32)
-    np.testing.assert_allclose(
-        dense(found[0], found[1], normalised(*found, root)), wanted, rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(dense(found[0], found[1], normalised(*found, root)), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_attributes_of_merged_edges_are_averaged() -> None:
