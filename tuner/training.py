@@ -76,7 +76,7 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
             continue  # a subgraph without training nodes teaches nothing
         if shapes is not None:
             shapes.add(batch)
-        loss = loss_of(model.logits(batch), batch.y, batch.loss_weight, soft=job.soft_labels)
+        loss = (soft_loss if job.soft_labels else loss_of)(model.logits(batch), batch.y, batch.loss_weight)
         steps.add(loss, batch.y.size(0))
         total, count = total + float(loss.detach()) * batch.y.size(0), count + batch.y.size(0)
         late = time.perf_counter() > deadline
@@ -84,19 +84,27 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
     return total / max(count, 1), finished
 
 
-def loss_of(logits: Tensor, y: Tensor, weight: Tensor | None = None, *, soft: bool = False) -> Tensor:
+def loss_of(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean loss of rows that count ``weight`` [B] times.
 
-    Cross entropy for class ids [B], and for shares of classes [B, C] where labels are ``soft``; binary cross entropy for multi-label rows [B, C] and for links, [B] floats.
+    Cross entropy for class ids [B]; binary cross entropy for multi-label rows [B, C] and for links, [B] floats.
     """
     reduction = "mean" if weight is None else "none"
-    if y.is_floating_point() and not soft:
+    if y.is_floating_point():
         loss = F.binary_cross_entropy_with_logits(logits, y, reduction=reduction)
     else:
         loss = F.cross_entropy(logits, y, reduction=reduction)
     if weight is None:
         return loss
     rows = loss.mean(1) if loss.dim() == 2 else loss
+    return (rows * weight).sum() / weight.sum()
+
+
+def soft_loss(logits: Tensor, shares: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean cross entropy against shares of classes [B, C], of rows that count ``weight`` [B] times."""
+    if weight is None:
+        return F.cross_entropy(logits, shares)
+    rows = F.cross_entropy(logits, shares, reduction="none")
     return (rows * weight).sum() / weight.sum()
 
 

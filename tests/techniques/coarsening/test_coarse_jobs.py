@@ -17,7 +17,7 @@ from techniques.forecast import Phase, Place
 from techniques.job import forecast
 from techniques.remote.rows import DenseRows, MappedRows
 from techniques.remote.source.arrays import ArrayGraph
-from tuner.training import loss_of, train_epoch
+from tuner.training import soft_loss, train_epoch
 
 METHODS = [one.name for one in options(Slot.COARSENING) if one.name != "none"]
 SAMPLERS = [one.name for one in options(Slot.SAMPLING) if one.name != "link_neighbor"]
@@ -194,10 +194,15 @@ def test_several_labels_are_shares_or_majorities(how: str) -> None:
     assert known.tolist() == [True, False]
 
 
+def wanted_first(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    return -(shares[0] * logits[0].log_softmax(0)).sum()
+
+
 def test_the_loss_of_shares_is_cross_entropy() -> None:
     logits, shares = torch.randn(4, 3), torch.softmax(torch.randn(4, 3), 1)
     wanted = -(shares * logits.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(loss_of(logits, shares, soft=True), wanted)
+    torch.testing.assert_close(soft_loss(logits, shares), wanted)
+    torch.testing.assert_close(soft_loss(logits, shares, torch.tensor([1.0, 0, 0, 0])), wanted_first(logits, shares))
 
 
 def test_soft_labels_train_and_refuse_the_balance_of_classes(coarse_job: Any, spec_for: Any) -> None:
