@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from planner.coarse import coarsening_reasons, last_resorts, level_pins, refuse_lost_settings, whole_graph_pins
 from planner.costing import Costed, candidate, cost, fits, fitted
 from planner.explain import nearest, one_per_fact, refused_by_option, refused_for_memory, too_large
 from planner.inspect.model import inspect_model
@@ -90,6 +91,11 @@ def inspect(
         facts = Facts(graph=graph_facts, model=ModelFacts(), hardware=hardware, goal=goal)
         return facts.model_copy(update={"model": inspect_own_model(model, facts, set or {})}), draw
     model_facts = model if isinstance(model, ModelFacts) else inspect_model(model)
+    if goal.hierarchy is not None:
+        from techniques.coarsening.hierarchy import checked_hierarchy
+
+        hierarchy = checked_hierarchy(goal.hierarchy, graph_facts.num_nodes)
+        hierarchy.own(goal.hierarchy_level or hierarchy.middle)
     return Facts(graph=graph_facts, model=model_facts, hardware=hardware, goal=goal), draw
 
 
@@ -98,14 +104,28 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
     usable: list[Costed] = []
     short: list[Costed] = []
     rejected: list[Rejected] = []
-    for proposed in proposals(facts, pins):
-        if isinstance(proposed, Refusal):
-            rejected.append(refused_by_option(proposed))
-            continue
-        costed = with_order(facts, fitted(facts, proposed, pins, draw), pins, draw)
-        (usable if fits(facts, costed.figures) else short).append(costed)
+
+    def consider(pins: Pins) -> None:
+        for proposed in proposals(facts, pins):
+            if isinstance(proposed, Refusal):
+                rejected.append(refused_by_option(proposed))
+                continue
+            costed = with_order(facts, fitted(facts, proposed, pins, draw), pins, draw)
+            (usable if fits(facts, costed.figures) else short).append(costed)
+
+    refuse_lost_settings(pins)
+    consider(pins)
+    if (level := level_pins(facts, pins)) is not None:
+        consider(level)
+    for coarser in last_resorts(facts, pins) if short and not usable else ():
+        consider(coarser)
+        if usable:
+            break
+    if (whole := whole_graph_pins(facts, pins)) is not None:
+        refused = next((one for one in proposals(facts, whole) if isinstance(one, Refusal)), None)
+        rejected = [*([refused_by_option(refused)] if refused else []), *rejected]
     ranked = varied(order(facts, usable))
-    found = tuple(_candidate(facts, one, short) for one in ranked)
+    found = tuple(_candidate(facts, one, short, Slot.COARSENING in pins.options) for one in ranked)
     rejected = [refused_for_memory(facts, one) for one in short] + rejected
     baseline = _baseline(facts, draw)
     return Plan(
@@ -120,14 +140,19 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
     )
 
 
-def _candidate(facts: Facts, costed: Costed, short: list[Costed]) -> Candidate:
+def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pinned: bool = False) -> Candidate:
     warned = check(facts, costed.spec).warnings + _task_warnings(facts)
     deadline, seconds = facts.goal.deadline_seconds, costed.figures.seconds_to_converge
     if deadline is not None and seconds > deadline:
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
     if samples_for_nothing(costed):
         warned += ("one batch holds all training nodes: sampling drops neighbours without saving a step",)
-    why = reasons(facts, costed) + too_large(facts, costed, short) + judgements(facts)
+    why = (
+        coarsening_reasons(facts, costed, coarsening_pinned)
+        + reasons(facts, costed)
+        + too_large(facts, costed, short)
+        + judgements(facts)
+    )
     made = candidate(facts, costed, one_per_fact(why))
     return made.model_copy(update={"warnings": warned})
 

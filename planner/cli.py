@@ -123,6 +123,11 @@ def add_facts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context-hops", metavar="COUNT", help="hops of context that a prediction needs")
     parser.add_argument("--deadline", metavar="TIME", help="time until a trained model is needed, such as 2h")
     parser.add_argument("--detail", choices=["local", "global"], help="whether local detail matters")
+    parser.add_argument(
+        "--hierarchy",
+        metavar="FILE[:LEVEL]",
+        help="levels of the nodes, .npz or .csv: only LEVEL (default: the middle one) may be coarsened",
+    )
     parser.add_argument("--ddp-tried", action="store_true", help="the model has been trained with DDP before")
     add_pins(parser)
 
@@ -210,8 +215,10 @@ def _graph_or_counts(arguments: argparse.Namespace) -> Any:
 
 def goal_from(arguments: argparse.Namespace) -> Any:
     """What the user wants and knows."""
+    from techniques.coarsening.hierarchy import split_name
     from techniques.facts import Goal, Objective, Task
 
+    hierarchy, level = (None, None) if arguments.hierarchy is None else split_name(arguments.hierarchy)
     return Goal(
         optimize=Objective(arguments.optimize),
         task=Task(arguments.task) if arguments.task else None,
@@ -221,6 +228,8 @@ def goal_from(arguments: argparse.Namespace) -> Any:
         context_hops=_optional(_hops, arguments.context_hops, "--context-hops"),
         deadline_seconds=_optional(parse_seconds, arguments.deadline, "--deadline"),
         detail=arguments.detail,
+        hierarchy=hierarchy,
+        hierarchy_level=level,
         ddp_tried=True if arguments.ddp_tried else None,
     )
 

@@ -42,6 +42,8 @@ def preference(facts: Facts, spec: JobSpec) -> int:
     against += int(spec.options[Slot.REPRESENTATION] == "dense" and facts.goal.grow > 1)
     if is_imbalanced(facts.graph) and facts.task is Task.NODE:
         against += int(not draws_balanced(spec))
+    if facts.goal.hierarchy is not None:
+        against += int(spec.options[Slot.COARSENING] == "none")
     return against
 
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from techniques import option, options
 from techniques.base import Knob, SettingValue, Slot, Verdict
+from techniques.coarsening.sizes import trained_facts
 from techniques.errors import OptionError
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec, Training, setting_int
@@ -154,11 +155,13 @@ def _match_fanouts(settings: dict[str, SettingValue], pins: Pins, explicit: bool
 def check(facts: Facts, spec: JobSpec) -> Verdict:
     """The first refusal of the spec's options, or one verdict with all their warnings."""
     warnings: tuple[str, ...] = ()
+    trained = trained_facts(facts, spec)
     for slot, name in spec.options.items():
-        verdict = option(slot, name).check(facts, spec)
+        verdict = option(slot, name).check(facts if slot is Slot.COARSENING else trained, spec)
         if not verdict.usable:
             return verdict
-        warnings += verdict.warnings
+        # Warnings speak of the user's own graph, not of a coarse one.
+        warnings += (verdict if trained is facts else option(slot, name).check(facts, spec)).warnings
     return Verdict(usable=True, warnings=warnings)
 
 
@@ -181,6 +184,9 @@ def spec_name(spec: JobSpec) -> str:
         name += f"+{spec.options[Slot.REPRESENTATION_FEATURES]}"
     if spec.options[Slot.REMOTE_FEATURES] == "memmap":
         name += "+memmap"
+    if spec.options[Slot.COARSENING] != "none":
+        ratio = spec.settings.get("coarsen_ratio")
+        name += f"+{spec.options[Slot.COARSENING]}" + (f"@{ratio:g}" if isinstance(ratio, float) else "")
     return name
 
 

@@ -12,7 +12,11 @@ from techniques.architecture.sage import SAGE
 from techniques.architecture.sgc import SGC
 from techniques.architecture.sign import SIGN
 from techniques.base import Option, Slot
+from techniques.coarsening.graclus import GRACLUS
+from techniques.coarsening.heavy_edge import HEAVY_EDGE
+from techniques.coarsening.metis import METIS
 from techniques.coarsening.none import NO_COARSENING
+from techniques.coarsening.voxel_grid import VOXEL_GRID
 from techniques.errors import OptionError
 from techniques.hardware.cpu import CPU
 from techniques.hardware.cuda import CUDA
@@ -37,6 +41,10 @@ from techniques.sampling.shadow_k_hop import SHADOW_K_HOP
 
 OPTIONS: tuple[Option, ...] = (
     NO_COARSENING,
+    HEAVY_EDGE,
+    GRACLUS,
+    METIS,
+    VOXEL_GRID,
     STRUCTURE_IN_MEMORY,
     FEATURES_IN_MEMORY,
     FEATURES_MAPPED,

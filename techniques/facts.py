@@ -147,6 +147,8 @@ class GraphFacts(Record):
     edge_weight_least: float | None = None
     edge_weight_symmetric: bool = False
     """Whether the graph is undirected and both directions of every edge weigh the same."""
+    position_columns: int = 0
+    """Columns of ``pos``, the positions of the nodes."""
     size_class: SizeClass
     fingerprint: str | None = None
     notes: tuple[str, ...] = ()
@@ -287,6 +289,10 @@ class Goal(Record):
     context_hops: int | None = None
     deadline_seconds: float | None = None
     detail: str | None = None
+    hierarchy: str | None = None
+    """A file that says which nodes belong to which level (``techniques/coarsening/hierarchy.py``), and the one of its levels
+    that may be coarsened."""
+    hierarchy_level: str | None = None
     ddp_tried: bool | None = None
 
 

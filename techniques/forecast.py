@@ -181,6 +181,8 @@ class Forecast:
     gemm_flops_per_epoch: Range = ZERO
     aggregation_flops_per_epoch: Range = ZERO
     parameters: int = 0
+    whole: Forecast | None = None
+    """The forecast before the graph was coarsened, while later stages work on the coarse graph."""
 
     @property
     def level(self) -> Level:

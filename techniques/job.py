@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from techniques.base import Part, Settings, SettingValue, Slot
+from techniques.base import Part, Settings, SettingValue, Slot, Stage
 from techniques.errors import OptionError
 from techniques.facts import Facts, Record
 from techniques.forecast import Draw, Forecast
@@ -92,6 +92,11 @@ class Job:
     node_order: NDArray[np.int64] | None = None
     """[N] each node's id in the stored graph, where nodes are renumbered."""
 
+    whole: Job | None = None
+    """The job before its graph was coarsened: from then on, until evaluation, the job is one on the coarse graph."""
+    soft_labels: bool = False
+    """Whether floating point labels are shares of classes, not several labels a node."""
+
     @property
     def num_train(self) -> int:
         """Training nodes, or edges where links are predicted."""
@@ -125,11 +130,28 @@ class Job:
             yield transfer(batch)
 
 
-def compose(spec: JobSpec, facts: Facts) -> tuple[Part, ...]:
-    """Gather the parts of a spec's options in order of execution."""
-    from techniques import option
+COARSE_STAGES = (Stage.SEEDS, Stage.BATCH, Stage.TRANSFER, Stage.STEP)
+"""Stages that work on the coarse graph where there is one."""
 
-    parts = [part for slot, name in spec.options.items() for part in option(slot, name).parts(facts, spec)]
+
+def compose(spec: JobSpec, facts: Facts) -> tuple[Part, ...]:
+    """Gather the parts of a spec's options in order of execution.
+
+    Where the graph is coarsened, what trains is told of the coarse graph, and what reads, prepares and evaluates of the
+    graph itself.
+    """
+    from techniques import option
+    from techniques.coarsening.sizes import trained_facts
+
+    trained = trained_facts(facts, spec)
+    parts: list[Part] = []
+    for slot, name in spec.options.items():
+        here = option(slot, name).parts(facts, spec)
+        if trained is not facts and slot is not Slot.COARSENING:
+            there = option(slot, name).parts(trained, spec)
+            here = tuple(part for part in here if part.stage not in COARSE_STAGES)
+            here += tuple(part for part in there if part.stage in COARSE_STAGES)
+        parts += here
     return tuple(sorted(parts, key=lambda part: part.stage))
 
 

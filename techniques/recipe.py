@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
-from techniques.base import Slot
+from techniques.base import SettingValue, Slot
+from techniques.coarsening.sizes import trained_facts
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
 from techniques.sampling.seeds import draws_balanced
 
-BEFORE_FEATURES = (Slot.PARALLEL, Slot.HARDWARE, Slot.REMOTE, Slot.COARSENING, Slot.REMOTE_FEATURES)
+BEFORE_FEATURES = (Slot.PARALLEL, Slot.HARDWARE, Slot.REMOTE, Slot.REMOTE_FEATURES)
 BEFORE_OPTIMIZER = (Slot.REPRESENTATION_FEATURES, Slot.REPRESENTATION, Slot.ARCHITECTURE)
 PRECOMPUTED = ("sgc", "sign")
 """Architectures whose features are propagated before training."""
@@ -83,6 +84,8 @@ SUMMING = {"appnp": "[model.propagate]"}
 """Where a script keeps what sums over neighbours, if not in ``model.convs``."""
 LAYERS = {"appnp": "model.lins", "sgc": "model[::3]", "sign": "model[::3]"}
 """Where it keeps the layers."""
+FINE_WEIGHTED, SEVERAL_LABELS, HIERARCHY = "fine_weighted", "several_labels", "coarsen_hierarchy"
+"""The same for coarsening: whether the graph's own weights are read, nodes have several labels, and FILE:LEVEL."""
 CHECKPOINTED = """\
 from functools import partial
 from torch.utils.checkpoint import checkpoint
@@ -170,14 +173,12 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
-    read: dict[str, Any] = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
-    own = facts.model.custom
-    if own is not None and spec.options[Slot.ARCHITECTURE] == "custom":
-        names = [knob.name for knob in own.knobs] + ["dropout"] * own.takes_dropout
-        read |= {FACTORY: own.factory, "factory_knobs": " ".join(names), "forward": " ".join(own.forward)}
-    spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
-    reading = [fragment.replace(LOAD, _reading(facts)) for fragment in _recipes(spec, BEFORE_FEATURES)]
-    fragments = [*reading, *_unread(spec, facts), *_about(facts), *_recipes(spec, BEFORE_OPTIMIZER)]
+    fine, whole = _told(spec, facts), facts
+    facts = trained_facts(facts, spec)
+    spec = _told(spec, facts, **_coarsening_facts(whole, spec))
+    reading = [fragment.replace(LOAD, _reading(whole)) for fragment in _recipes(fine, BEFORE_FEATURES)]
+    fragments = [*reading, *_unread(fine, whole), *_about(whole), *_recipes(spec, (Slot.COARSENING,))]
+    fragments += _recipes(spec, BEFORE_OPTIMIZER)
     fragments += [
         _optimizer(spec),
         *_saving(spec),
@@ -188,6 +189,27 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
     return "\n".join(_merged(imports)) + "\n\n" + _joined([body for _, body in parts if body])
+
+
+def _told(spec: JobSpec, facts: Facts, **more: SettingValue) -> JobSpec:
+    """The spec with what the facts say of edges among its settings."""
+    read: dict[str, Any] = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
+    own = facts.model.custom
+    if own is not None and spec.options[Slot.ARCHITECTURE] == "custom":
+        names = [knob.name for knob in own.knobs] + ["dropout"] * own.takes_dropout
+        read |= {FACTORY: own.factory, "factory_knobs": " ".join(names), "forward": " ".join(own.forward)}
+    return spec.model_copy(update={"settings": {**spec.settings, **read, **more}})
+
+
+def _coarsening_facts(facts: Facts, spec: JobSpec) -> dict[str, SettingValue]:
+    from techniques.coarsening.option import hierarchy_of
+
+    hierarchy = hierarchy_of(facts, spec)
+    found: dict[str, SettingValue] = {
+        FINE_WEIGHTED: reads_weights(facts, spec),
+        SEVERAL_LABELS: facts.graph.labels.multi_label,
+    }
+    return found if hierarchy is None else {**found, HIERARCHY: ":".join(hierarchy)}
 
 
 def _reading(facts: Facts) -> str:
@@ -355,6 +377,8 @@ def _epoch(spec: JobSpec) -> str:
     if count > 1:
         epoch = epoch.replace(ONE_STEP, MANY_STEPS.format(count=count)).replace(LAST_LINES, STEP_LEFT + LAST_LINES)
         epoch = epoch.replace("    total = count = 0\n", "    total = count = waiting = seeds = 0\n")
+    if spec.options[Slot.COARSENING] != "none":
+        epoch = epoch.replace("evaluation on data.val_mask", "evaluation on graph.val_mask of the graph itself")
     return (STEP if count > 1 else "") + epoch
 
 

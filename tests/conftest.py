@@ -124,6 +124,7 @@ def tiny() -> Callable[..., Any]:
         seed: int = 0,
         weights: str = "none",
         edge_columns: int = 0,
+        positions: bool = False,
     ) -> ArrayGraph:
         rng = np.random.default_rng(seed)
         edges = rng.integers(0, num_nodes - 5, (2, 4 * num_nodes))  # the last five nodes stay isolated
@@ -136,6 +137,7 @@ def tiny() -> Callable[..., Any]:
         arrays |= _labels(labels, num_nodes, rng)
         arrays |= _features(features, num_nodes, width, rng)
         arrays |= _edge_data(edges, weights, edge_columns)
+        arrays |= {"pos": np.random.default_rng(2).random((num_nodes, 2))} if positions else {}
         return ArrayGraph("tiny", arrays)
 
     def _labels(kind: str, num_nodes: int, rng: Any) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
             continue  # a subgraph without training nodes teaches nothing
         if shapes is not None:
             shapes.add(batch)
-        loss = loss_of(model.logits(batch), batch.y, batch.loss_weight)
+        loss = (soft_loss if job.soft_labels else loss_of)(model.logits(batch), batch.y, batch.loss_weight)
         steps.add(loss, batch.y.size(0))
         total, count = total + float(loss.detach()) * batch.y.size(0), count + batch.y.size(0)
         late = time.perf_counter() > deadline
@@ -98,6 +98,14 @@ def loss_of(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
     if weight is None:
         return loss
     rows = loss.mean(1) if loss.dim() == 2 else loss
+    return (rows * weight).sum() / weight.sum()
+
+
+def soft_loss(logits: Tensor, shares: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean cross entropy against shares of classes [B, C], of rows that count ``weight`` [B] times."""
+    if weight is None:
+        return F.cross_entropy(logits, shares)
+    rows = F.cross_entropy(logits, shares, reduction="none")
     return (rows * weight).sum() / weight.sum()
 
 

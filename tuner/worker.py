@@ -85,6 +85,8 @@ def _warm_up(request: WorkRequest) -> None:
     if request.facts.graph.labels.multi_label:
         arrays["y"] = rng.integers(0, 2, (WARM_UP_NODES, request.facts.graph.labels.num_classes)).astype(np.uint8)
     entries, graph = arrays["edge_index"].shape[1], request.facts.graph
+    if graph.position_columns:
+        arrays["pos"] = rng.random((WARM_UP_NODES, graph.position_columns))
     if graph.edge_weighted:
         arrays["edge_weight"] = np.ones(entries, dtype=np.float32)
     if graph.edge_features:
@@ -116,4 +118,5 @@ def small_facts(facts: Facts, width: int) -> Facts:
             ),
         }
     )
-    return facts.model_copy(update={"graph": graph})
+    goal = facts.goal.model_copy(update={"hierarchy": None})
+    return facts.model_copy(update={"graph": graph, "goal": goal})

@@ -49,7 +49,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     chosen, task_notes = _task(stored, task, num_nodes)
     features, feature_notes = read_features(stored, num_nodes)
     labels, label_notes = read_labels(stored, edge_index, num_nodes, chosen)
-    edge_features = _edge_features(stored)
+    edge_features = _columns(stored, "edge_attr")
     train = train_nodes(stored, num_nodes)[0] if chosen is Task.NODE else None
     return GraphFacts(
         name=stored.name,
@@ -72,6 +72,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         structure_stored_bytes=_structure_bytes(stored),
         dataset_bytes=sizes.dataset_bytes(num_nodes, num_edges, features.width, edge_features),
         edge_features=edge_features,
+        position_columns=_columns(stored, "pos"),
         **weight_facts(stored, edge_index, num_nodes, structure.undirected),
         size_class=size_class(num_nodes, _edges_counted_once(num_edges, structure)),
         fingerprint=fingerprint(stored, edge_index, num_nodes),
@@ -126,9 +127,9 @@ def _num_graphs(stored: StoredGraph) -> int:
     return 1 if pointer is None else pointer.shape[0] - 1
 
 
-def _edge_features(stored: StoredGraph) -> int:
-    """Width of ``edge_attr``; ``edge_weight`` is a weight, not a feature."""
-    header = stored.headers.get("edge_attr")
+def _columns(stored: StoredGraph, key: str) -> int:
+    """Width of ``edge_attr`` (``edge_weight`` is a weight, not a feature) or ``pos``; 0 where there is none."""
+    header = stored.headers.get(key)
     if header is None:
         return 0
     return header.shape[1] if len(header.shape) > 1 else 1

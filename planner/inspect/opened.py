@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from techniques.errors import GraphError, OptionError
 from techniques.facts import GraphFacts, Task
-from techniques.forecast import Draw, Drawable, DrawnHops
+from techniques.forecast import Draw
 
 if TYPE_CHECKING:
     from techniques.remote.source.stored import StoredGraph
     from techniques.sampling.drawn import DrawnGraph
 
 LIKE = "like:"
-FEWEST_BATCHES, DRAWN_BATCHES, DRAWN_EDGES = 6, 50, 3_000_000
-"""Batches drawn to see their sizes, and the edges after which six must do."""
 MAX_GENERATED_EDGES = 60_000_000
 """Above this a generated graph would take minutes and gigabytes to plan for: its counts are used instead."""
 
@@ -125,17 +123,9 @@ def cache_folder() -> Path:
 
 def drawer(stored: StoredGraph, facts: GraphFacts) -> Draw:
     """Draws batches of the graph itself; sorts its edges once, and remembers what it drew."""
-    opened: list[DrawnGraph] = []
-    drawn: dict[Drawable, tuple[DrawnHops, ...]] = {}
+    from planner.inspect.drawer import Drawer
 
-    def draw(batches: Drawable) -> tuple[DrawnHops, ...]:
-        if not opened:
-            opened.append(_drawn_graph(stored, facts))
-        if batches not in drawn:
-            drawn[batches] = _draw(batches, opened[0])
-        return drawn[batches]
-
-    return draw
+    return Drawer(stored, facts, lambda: _drawn_graph(stored, facts))
 
 
 def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
@@ -156,13 +146,3 @@ def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
         kept = np.sort(np.random.default_rng(0).permutation(train.size)[: facts.num_train])
         train, classes = train[kept], None if classes is None else classes[kept]
     return DrawnGraph(colptr, row, train, classes)
-
-
-def _draw(batches: Drawable, graph: DrawnGraph) -> tuple[DrawnHops, ...]:
-    """Fifty batches, or fewer large ones, but never less than six."""
-    found: list[DrawnHops] = []
-    edges = 0
-    while len(found) < FEWEST_BATCHES or (len(found) < DRAWN_BATCHES and edges < DRAWN_EDGES):
-        found.append(batches.draw(graph, len(found)))
-        edges += sum(found[-1].edges)
-    return tuple(found)

@@ -137,6 +137,10 @@ class Appnp(BuiltIn):
         this = self.configured(spec)
         out = spec.settings["hidden"] if spec.options[Slot.SAMPLING] == "link_neighbor" else "num_classes"
         normalize = ", normalize=False" if weighs_edges(spec) else ""  # the weights are in the adjacency already
+        width = spec.settings.get("embedding_width", "data.num_features")
+        learned = f"\nmodel.embedding = torch.nn.Embedding(data.num_nodes, {width})" * (
+            "embedding_width" in spec.settings
+        )
         return f"""\
 from torch_geometric.nn import APPNP
 torch.manual_seed({spec.training.seed})
@@ -147,7 +151,7 @@ class Propagated(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        widths = [data.num_features] + [{spec.settings["hidden"]}] * {setting_int(spec.settings, "layers") - 1} + [{out}]
+        widths = [{width}] + [{spec.settings["hidden"]}] * {setting_int(spec.settings, "layers") - 1} + [{out}]
         self.lins = torch.nn.ModuleList(torch.nn.Linear(*both) for both in zip(widths, widths[1:]))
         self.dropout = torch.nn.Dropout({spec.training.dropout})
         self.propagate = APPNP(K={this.propagation_steps}, alpha={this.alpha}{normalize})
@@ -158,7 +162,7 @@ class Propagated(torch.nn.Module):
         return self.propagate(self.lins[-1](x), edge_index, edge_weight)
 
 
-model = Propagated()"""
+model = Propagated(){learned}"""
 
 
 APPNP = Appnp()

@@ -110,7 +110,8 @@ class BuiltIn(ABC):
         exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
         if ego:
             return TrainStep(this, plan, speed, varies), EvaluateEgoGraphs(speed)
-        evaluate = EvaluateInChunks if sampling != "full_batch" else EvaluateAllNodes
+        small_steps = sampling != "full_batch" or spec.options[Slot.COARSENING] != "none"
+        evaluate = EvaluateInChunks if small_steps else EvaluateAllNodes
         return TrainStep(this, plan, speed, varies), evaluate(this, exact, speed)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:

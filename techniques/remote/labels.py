@@ -8,14 +8,12 @@ import numpy as np
 import torch
 
 from techniques.errors import GraphError
+from techniques.remote.splits import SPLITS, stratified_masks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from techniques.remote.source.stored import StoredGraph
-
-SPLITS = ("train", "val", "test")
-SHARES = (0.6, 0.2)
 
 
 def read_labels(stored: StoredGraph) -> torch.Tensor:
@@ -48,19 +46,8 @@ def read_splits(stored: StoredGraph, labels: torch.Tensor) -> dict[str, torch.Te
 
 def stratified_split(labels: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:
     """60/20/20 of every class; multi-label nodes are one class."""
-    rng = np.random.default_rng(seed)
-    y = labels.numpy() if labels.dim() == 1 else np.zeros(labels.size(0), dtype=np.int64)
-    masks = {split: np.zeros(y.size, dtype=bool) for split in SPLITS}
-    for label in np.unique(y[y >= 0]):
-        nodes = rng.permutation(np.flatnonzero(y == label))
-        first, second = _cuts(nodes.size)
-        for split, part in zip(SPLITS, np.split(nodes, [first, second]), strict=True):
-            masks[split][part] = True
+    masks = stratified_masks(labels.numpy() if labels.dim() == 1 else np.zeros(labels.size(0), dtype=np.int64), seed)
     return {split: torch.from_numpy(mask) for split, mask in masks.items()}
-
-
-def _cuts(size: int) -> tuple[int, int]:
-    return max(1, round(SHARES[0] * size)), max(1, round((SHARES[0] + SHARES[1]) * size))
 
 
 def _mask(stored: StoredGraph, name: str, num_nodes: int) -> torch.Tensor:

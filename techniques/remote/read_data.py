@@ -51,5 +51,7 @@ def read_data(graph: str, *, task: str = "node", undirected: bool = False) -> Da
     for key in ("edge_weight", "edge_attr"):
         if key in stored.headers:
             data[key] = torch.from_numpy(np.asarray(stored.read(key)).astype(np.float32)[kept])
+    if "pos" in stored.headers:
+        data.pos = torch.from_numpy(np.array(stored.read("pos")))
     data.edge_index = torch.from_numpy(np.asarray(edges).astype(np.int64))
     return data

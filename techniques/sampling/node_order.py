@@ -66,6 +66,8 @@ def order_verdict(facts: Facts, spec: JobSpec) -> Verdict | None:
     if not can_renumber(facts):
         text = "nodes of one graph, or of one type, must stay together"
         return refuse(NODE_ORDER, order, rule, "gnnfit", text)
+    if spec.options[Slot.ARCHITECTURE] in ("sgc", "sign"):
+        return refuse(NODE_ORDER, order, rule, "gnnfit", "features are propagated once: training sums no neighbours")
     if spec.options[Slot.REPRESENTATION_FEATURES] == "embedding":
         return refuse(NODE_ORDER, order, rule, "gnnfit", "a learned table has its rows in the graph's own order")
     if spec.options[Slot.COARSENING] != "none":

@@ -1,0 +1,231 @@
+"""Train on the coarse graph, judge on the graph: what a job sees when, and that no label leaks into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from planner.inspect.opened import drawer
+from planner.proposal import check
+from techniques import options
+from techniques.base import Slot
+from techniques.coarsening.pooled import pooled_features, pooled_labels
+from techniques.forecast import Phase, Place
+from techniques.job import forecast
+from techniques.remote.rows import DenseRows, MappedRows
+from techniques.remote.source.arrays import ArrayGraph
+from tuner.training import soft_loss, train_epoch
+
+METHODS = [one.name for one in options(Slot.COARSENING) if one.name != "none"]
+SAMPLERS = [one.name for one in options(Slot.SAMPLING) if one.name not in ("link_neighbor", "rows")]
+SMALL = {"hidden": 8, "threads": 1, "batch_size": 16, "num_parts": 4, "prefetch": 0}
+
+
+def choices(method: str, sampling: str = "full_batch", architecture: str = "gcn") -> dict[str, str]:
+    representation = "coo" if architecture == "gat" else "csr"
+    return {
+        "coarsening": method,
+        "sampling": sampling,
+        "architecture": architecture,
+        "representation": representation,
+    }
+
+
+@pytest.fixture
+def coarse_job(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> Any:
+    """``coarse_job(method, sampling, architecture, arrays={}, **settings)``: facts, stored graph, job."""
+
+    def build(
+        method: str, sampling: str = "full_batch", architecture: str = "gcn", arrays: Any = None, **settings: Any
+    ) -> Any:
+        stored = tiny(**{"positions": True, **(arrays or {})})
+        facts = profiled(stored)
+        spec = spec_for(facts, choices(method, sampling, architecture), **{**SMALL, **settings})
+        assert check(facts, spec).usable
+        return facts, stored, make_job(facts, stored, spec)
+
+    return build
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("sampling", SAMPLERS)
+def test_training_sees_the_coarse_graph_and_evaluation_the_graph(method: str, sampling: str, coarse_job: Any) -> None:
+    facts, _, job = coarse_job(method, sampling)
+    assert job.whole is not None
+    for batch in job.moved_batches():
+        assert max(block.num_sources for block in batch.blocks) <= 16 * (60 if sampling == "shadow_k_hop" else 3)
+    train_epoch(job)
+    assert job.need("predict")().shape == (60, facts.graph.labels.num_classes)
+    assert job.need("structure").num_nodes == 60
+    assert {split: int(mask.sum()) for split, mask in job.masks.items()} == {
+        split: int(mask.sum()) for split, mask in job.whole.masks.items()
+    }
+
+
+def test_a_full_batch_of_the_coarse_graph_is_smaller(coarse_job: Any) -> None:
+    facts, stored, job = coarse_job("heavy_edge", coarsen_ratio=0.3)
+    (batch,) = job.moved_batches()
+    assert batch.x.size(0) == 18 == batch.blocks[0].num_sources
+    found = forecast(job.spec, facts, drawer(stored, facts.graph))
+    assert found.shape is not None
+    assert (found.shape.input_nodes, found.shape.input_edges) == (18, batch.blocks[0].num_edges)
+    assert found.shape.seeds == batch.y.size(0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("features", ["dense", "sparse", "none"])
+@pytest.mark.parametrize("architecture", ["gcn", "gat", "gin"])
+@pytest.mark.parametrize("weights", ["none", "random"])
+def test_what_is_forecast_from_the_graph_is_what_runs(
+    method: str, features: str, architecture: str, weights: str, coarse_job: Any
+) -> None:
+    """Nodes, edges, training nodes and non-zeros to the last one: the plan has coarsened the same graph."""
+    arrays = {"features": features, "weights": weights, "undirected": weights == "none"}
+    facts, stored, job = coarse_job(method, architecture=architecture, arrays=arrays)
+    (batch,) = job.moved_batches()
+    found = forecast(job.spec, facts, drawer(stored, facts.graph))
+    assert found.shape is not None
+    block = batch.blocks[0]
+    assert (found.shape.input_nodes, found.shape.input_edges) == (block.num_sources, block.num_edges)
+    assert found.shape.seeds == batch.y.size(0)
+
+
+def test_the_graph_itself_is_restored_in_forecasts(coarse_job: Any) -> None:
+    facts, stored, job = coarse_job("heavy_edge", coarsen_ratio=0.1)
+    draw = drawer(stored, facts.graph)
+    coarse = forecast(job.spec, facts, draw)
+    plain = forecast(
+        job.spec.model_copy(update={"options": {**job.spec.options, Slot.COARSENING: "none"}}), facts, draw
+    )
+    assert coarse.facts == facts and coarse.edge_weighted == plain.edge_weighted
+    assert coarse.flops_per_epoch.expected < plain.flops_per_epoch.expected
+    # The whole graph is judged in either case, in chunks where training holds less than that.
+    assert coarse.phases[Phase.EVALUATE].seconds.expected >= plain.phases[Phase.EVALUATE].seconds.expected
+    assert coarse.phases[Phase.PREPARE].seconds.expected > plain.phases[Phase.PREPARE].seconds.expected
+    assert coarse.held_bytes(Place.HOST).expected > 0
+
+
+# Leaks
+
+
+def with_changed_labels(stored: ArrayGraph, mask: Any) -> ArrayGraph:
+    """Every label outside the training set is another one."""
+    y = np.array(stored.arrays["y"])
+    y[~mask] = (y[~mask] + 1) % 3 if y.ndim == 1 else 1 - y[~mask]
+    return ArrayGraph(stored.name, {**stored.arrays, "y": y})
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("kind", "labels"),
+    [("classes", "mode"), ("classes", "mean"), ("classes", "soft"), ("multi", "mode"), ("multi", "soft")],
+)
+def test_no_validation_or_test_label_leaks(
+    method: str, labels: str, kind: str, tiny: Any, profiled: Any, spec_for: Any, tmp_path: Any
+) -> None:
+    """The attempt: change every label that training must not see; nothing that training sees may change."""
+    from techniques.job import Job, build
+    from techniques.remote.source.folder import spill
+
+    plain = tiny(positions=True, labels=kind)
+    masks = {name: np.zeros(60, bool) for name in ("train_mask", "val_mask", "test_mask")}
+    for at, mask in enumerate(masks.values()):
+        mask[at::3] = True
+    first = ArrayGraph("tiny", {**plain.arrays, **masks})
+    seen = []
+    for number, stored in enumerate((first, with_changed_labels(first, masks["train_mask"]))):
+        facts = profiled(stored)
+        spec = spec_for(facts, choices(method), **SMALL, coarsen_labels=labels)
+        job = build(Job(spec=spec, facts=facts, stored=spill(stored, tmp_path / str(number)), scratch=tmp_path))
+        (batch,) = job.moved_batches()
+        torch.manual_seed(0)
+        seen.append((batch, train_epoch(job)[0]))
+    (ours, loss), (theirs, again) = seen
+    assert torch.equal(ours.x.to_dense(), theirs.x.to_dense())
+    assert torch.equal(ours.y, theirs.y) and torch.equal(ours.loss_rows, theirs.loss_rows)
+    assert torch.equal(ours.blocks[0].csr.ptr, theirs.blocks[0].csr.ptr)
+    assert torch.equal(ours.blocks[0].csr.source, theirs.blocks[0].csr.source)
+    assert loss == again
+
+
+def test_a_training_label_does_change_what_is_seen(coarse_job: Any) -> None:
+    """The leak test could fail: with the training labels changed, it would."""
+    _, _, job = coarse_job("heavy_edge")
+    labels, train = job.labels.clone(), job.masks["train"]
+    cluster = np.arange(60, dtype=np.int32) // 2
+    before, _ = pooled_labels(labels, train, cluster, 30, "mode", 3)
+    labels[train] = (labels[train] + 1) % 3
+    after, _ = pooled_labels(labels, train, cluster, 30, "mode", 3)
+    assert not torch.equal(before, after)
+
+
+# Labels and features of super-nodes
+
+LABELS = torch.tensor([0, 2, 2, 1, 0, 1, 2])
+TRAIN = torch.tensor([1, 1, 1, 1, 1, 0, 0]).bool()
+CLUSTER = np.array([0, 0, 0, 1, 1, 1, 2], np.int32)
+
+
+def test_mode_takes_the_class_of_most_training_members() -> None:
+    y, known = pooled_labels(LABELS, TRAIN, CLUSTER, 3, "mode", 3)
+    assert y.tolist() == [2, 0, -1], "the lowest of several, nothing where nobody trains"
+    assert known.tolist() == [True, True, False]
+
+
+def test_mean_rounds_the_mean_class() -> None:
+    y, _ = pooled_labels(LABELS, TRAIN, CLUSTER, 3, "mean", 3)
+    assert y.tolist() == [1, 0, -1]
+
+
+def test_soft_labels_are_shares() -> None:
+    y, _ = pooled_labels(LABELS, TRAIN, CLUSTER, 3, "soft", 3)
+    torch.testing.assert_close(y, torch.tensor([[1 / 3, 0, 2 / 3], [0.5, 0.5, 0], [0, 0, 0]]))
+
+
+@pytest.mark.parametrize("how", ["mode", "soft"])
+def test_several_labels_are_shares_or_majorities(how: str) -> None:
+    labels = torch.tensor([[1.0, 0], [1, 1], [0, 0], [1, 1]])
+    train = torch.tensor([True, True, True, False])
+    y, known = pooled_labels(labels, train, np.array([0, 0, 0, 1], np.int32), 2, how, 2)
+    wanted = [[1.0, 0], [0, 0]] if how == "mode" else [[2 / 3, 1 / 3], [0, 0]]
+    torch.testing.assert_close(y, torch.tensor(wanted))
+    assert known.tolist() == [True, False]
+
+
+def wanted_first(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    return -(shares[0] * logits[0].log_softmax(0)).sum()
+
+
+def test_the_loss_of_shares_is_cross_entropy() -> None:
+    logits, shares = torch.randn(4, 3), torch.softmax(torch.randn(4, 3), 1)
+    wanted = -(shares * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(soft_loss(logits, shares), wanted)
+    torch.testing.assert_close(soft_loss(logits, shares, torch.tensor([1.0, 0, 0, 0])), wanted_first(logits, shares))
+
+
+def test_soft_labels_train_and_refuse_the_balance_of_classes(coarse_job: Any, spec_for: Any) -> None:
+    facts, _, job = coarse_job("graclus", coarsen_labels="soft")
+    assert job.soft_labels and np.isfinite(train_epoch(job)[0])
+    spec = spec_for(facts, choices("graclus", "neighbor"), coarsen_labels="soft", seed_order="imbalanced", **SMALL)
+    refused = check(facts, spec)
+    assert not refused.usable and "mode" in refused.reasons[0].text
+
+
+@pytest.mark.parametrize("maximum", [False, True])
+def test_features_are_pooled_in_chunks_and_from_a_memory_map(maximum: bool, monkeypatch: Any) -> None:
+    monkeypatch.setattr("techniques.coarsening.pooled.BYTES_AT_ONCE", 48)
+    x = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
+    wanted = np.stack([x[one == CLUSTER].max(0) if maximum else x[one == CLUSTER].mean(0) for one in range(3)])
+    for store in (DenseRows(x), MappedRows(x.astype(np.float64))):
+        found = pooled_features(store, CLUSTER, 3, maximum)
+        assert isinstance(found, DenseRows)
+        np.testing.assert_allclose(found.values, wanted, rtol=1e-6)
+
+
+def test_links_are_refused(tiny: Any, profiled: Any, spec_for: Any) -> None:
+    facts = profiled(tiny(labels="none"))
+    refused = check(facts, spec_for(facts, {"coarsening": "graclus", "sampling": "link_neighbor"}))
+    assert not refused.usable and refused.reasons[0].fact == "task"
