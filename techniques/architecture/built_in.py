@@ -24,7 +24,7 @@ from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import heap_left, heap_slack, resident
+from techniques.hardware.allocator import conversion_slack, heap_left, heap_slack, resident
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS, weighs_edges
@@ -276,11 +276,12 @@ class TrainStep:
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         activations = resident(live, largest.blocks, place, self.shapes_vary)
-        so_far = so_far.spike(Phase.TRAIN, place, activations)
+        converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST else ZERO
+        so_far = so_far.spike(Phase.TRAIN, place, activations + converted)
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
-            so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
+            so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap + converted)
         products = mean.gemm_flops + mean.recomputed_flops + mean.summing_flops
         # Adam reads and writes weights, gradients and both moments of the whole table in every step.
         moved = mean.moved_bytes + 2 * table_bytes

@@ -156,6 +156,8 @@ class StepCost:
     parameters: int
     recomputed_flops: float = 0.0
     """Dense products that checkpointing takes once more."""
+    sparse_blocks: tuple[float, ...] = ()
+    """Bytes of the tensors that live while a sparse input is transposed."""
 
 
 def step_cost(
@@ -188,6 +190,7 @@ def step_cost(
         moved_bytes=4 * sum((4 if checkpoint_layers else 3) * cost.moved for _, cost in layers),
         parameters=sum(cost.parameters for _, cost in layers) + (pooled + 1) * num_classes * (pooled > 0),
         recomputed_flops=2 * sum(cost.gemm for _, cost in layers) if checkpoint_layers else 0.0,
+        sparse_blocks=tuple(block for size, _ in layers for block in _transposing(size)),
     )
 
 
@@ -208,6 +211,12 @@ def sparse_backward(size: LayerSize, columns: int) -> float:
         return 0.0
     weights = 2 * size.columns_in * columns
     return size.sources * columns + SPARSE_TRANSPOSE_FLOATS * size.sparse_nonzeros + weights
+
+
+def _transposing(size: LayerSize) -> tuple[float, ...]:
+    """Bytes: four times int64 and once float32 per non-zero (``SPARSE_TRANSPOSE_FLOATS``)."""
+    nonzeros = size.sparse_nonzeros or 0.0
+    return (*[8 * nonzeros] * 4, 4 * nonzeros) if nonzeros else ()
 
 
 def _blocks(size: LayerSize, cost: LayerCost) -> tuple[float, ...]:
