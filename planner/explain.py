@@ -61,6 +61,10 @@ def one_per_fact(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     return tuple(merged.values())
 
 
+NEAREST_TRIED = 4
+"""Candidates for which a smaller model is looked for, nearest first."""
+
+
 def worst_shortage(facts: Facts, costed: Costed) -> tuple[int, int, str]:
     """Bytes needed, bytes there, and where."""
     figures = costed.figures
@@ -70,7 +74,10 @@ def worst_shortage(facts: Facts, costed: Costed) -> tuple[int, int, str]:
 
 
 def nearest(facts: Facts, refused: list[Costed], pins: Pins, draw: Draw | None) -> Nearest | None:
-    """The refused candidate that misses by the least, and the one change that makes it fit."""
+    """The refused candidate that misses by the least, and the one change that makes it fit.
+
+    Where no change within the user's reach does, one of the next nearest that has such a change comes first.
+    """
     if not refused:
         return None
 
@@ -78,14 +85,16 @@ def nearest(facts: Facts, refused: list[Costed], pins: Pins, draw: Draw | None) 
         needs, has, _ = worst_shortage(facts, costed)
         return needs / max(has, 1)
 
-    best = min(refused, key=ratio)
-    needs, has, where = worst_shortage(facts, best)
-    change = (
-        _smaller_model(facts, best, pins, draw)
-        or _larger_limit(facts, best)
-        or _larger_machine(facts, best, where, needs)
-    )
-    return Nearest(name=spec_name(best.spec), needs_bytes=needs, has_bytes=has, change=change)
+    ranked = sorted(refused, key=ratio)
+    for place, one in enumerate(ranked):
+        needs, has, _ = worst_shortage(facts, one)
+        smaller = _smaller_model(facts, one, pins, draw) if place < NEAREST_TRIED else None
+        change = smaller or _larger_limit(facts, one)
+        if change is not None:
+            return Nearest(name=spec_name(one.spec), needs_bytes=needs, has_bytes=has, change=change)
+    needs, has, where = worst_shortage(facts, ranked[0])
+    change = _larger_machine(facts, ranked[0], where, needs)
+    return Nearest(name=spec_name(ranked[0].spec), needs_bytes=needs, has_bytes=has, change=change)
 
 
 def _smaller_model(facts: Facts, costed: Costed, pins: Pins, draw: Draw | None) -> str | None:

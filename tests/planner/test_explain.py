@@ -44,7 +44,7 @@ def applied(found: Plan, pins: Pins) -> Plan:
 SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
     "small machine": (LARGE, {"host": 12 * 10**8}, Pins()),
     "tiny machine": (LARGE, {"host": 5 * 10**8}, Pins()),
-    "pinned full batch": (LARGE, {"host": 12 * 10**9}, Pins({Slot.SAMPLING: "full_batch"})),
+    "pinned full batch": (LARGE, {"host": 12 * 10**9}, Pins({Slot.SAMPLING: "full_batch", Slot.COARSENING: "none"})),
     "pinned batch": (
         (300_000, 30_000_000, 400, 10),
         {"host": 15 * 10**8},
@@ -53,7 +53,10 @@ SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
     "pinned deep and wide": (
         (100_000, 3_000_000, 100, 10),
         {"host": 7 * 10**8},
-        Pins({Slot.SAMPLING: "full_batch", Slot.ARCHITECTURE: "sage"}, {"layers": 4, "hidden": 256}),
+        Pins(
+            {Slot.SAMPLING: "full_batch", Slot.ARCHITECTURE: "sage", Slot.COARSENING: "none"},
+            {"layers": 4, "hidden": 256},
+        ),
     ),
     "small device": (LARGE, {"device": 5 * 10**8}, Pins({Slot.HARDWARE: "cuda"})),
     "stated limit": (LARGE, {"host": 10**12, "host_memory_bytes": 10**9}, Pins()),

@@ -500,7 +500,7 @@ def test_every_pooling_and_label(
     assert_same_losses(job, spec)
 
 
-@pytest.mark.parametrize("sampling", [name for name in SAMPLERS if name != "link_neighbor"])
+@pytest.mark.parametrize("sampling", [name for name in SAMPLERS if name not in ("link_neighbor", "rows")])
 def test_every_sampler_draws_from_the_coarse_graph(
     sampling: str, tiny: Any, profiled: Any, make_job: Any, write_positions: Any, capsys: Any
 ) -> None:
