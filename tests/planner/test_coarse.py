@@ -176,7 +176,7 @@ def test_settings_without_coarsening_are_an_error() -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, -0.5, 1.5])
 def test_ratios_that_make_no_sense_are_an_error(ratio: float) -> None:
-    with pytest.raises(OptionError, match="at most 1|from 0 to"):
+    with pytest.raises(OptionError, match=r"at most 1|from 0 to"):
         plan(ROADS, on="laptop-16gb", fix={"coarsening": "heavy_edge"}, set={"coarsen_ratio": ratio})
     with pytest.raises(OptionError, match="must be a number"):
         plan(ROADS, on="laptop-16gb", fix={"coarsening": "heavy_edge"}, set={"coarsen_ratio": "half"})
