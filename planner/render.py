@@ -58,10 +58,16 @@ def headline(plan: Plan) -> str:
     return text
 
 
+UNTOLD = ("trim", "prefetch", "threads")
+USUAL = {"node_order": "as_given", "aggregator": "mean"}
+"""Settings that go without saying, and values that do."""
+
+
 def settings_text(candidate: Candidate) -> str:
     """The settings that matter, short."""
-    hidden_names = ("trim", "prefetch", "threads")
-    shown = {name: value for name, value in candidate.settings.items() if name not in hidden_names}
+    shown = {
+        name: value for name, value in candidate.settings.items() if name not in UNTOLD and value != USUAL.get(name)
+    }
     return " ".join(f"{name}={_value(value)}" for name, value in shown.items())
 
 

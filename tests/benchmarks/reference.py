@@ -51,21 +51,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--graphs", default=GRAPHS)
     parser.add_argument("--architectures", default=names)
+    parser.add_argument("--sampling", help="instead of the plan's own choice")
     parser.add_argument("--seconds", type=float, default=300.0, help="limit of one training")
     chosen = parser.parse_args()
     rows = []
     with Runner() as runner:
         for graph in chosen.graphs.split(","):
             for architecture in chosen.architectures.split(","):
-                rows.append(row(runner, chosen.directory / f"{graph}.npz", architecture, chosen.seeds, chosen.seconds))
+                fix = {"architecture": architecture} | ({"sampling": chosen.sampling} if chosen.sampling else {})
+                rows.append(row(runner, chosen.directory / f"{graph}.npz", fix, chosen.seeds, chosen.seconds))
                 print(*rows[-1], sep="  ", flush=True)
-    print(table(["graph", "candidate", "seeds", "test accuracy", "spread", "published", "epochs"], rows))
+    header = ["graph", "candidate", "seeds", "test accuracy", "spread", "published", "epochs"]
+    print("\n".join(table(header, rows)))
 
 
-def row(runner: Runner, graph: Path, architecture: str, seeds: int, seconds: float) -> list[str]:
+def row(runner: Runner, graph: Path, fix: dict[str, str], seeds: int, seconds: float) -> list[str]:
     """Mean and spread over seeds, or why there is none."""
+    architecture = fix["architecture"]
     try:
-        found = plan(str(graph), fix={"architecture": architecture})
+        found = plan(str(graph), fix=fix)
     except GnnfitError as error:
         return [graph.stem, architecture, "0", f"refused: {error}", "", "", ""]
     assert found.best is not None
