@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planner.graph_sets import has_uneven_graphs, set_reasons
 from planner.proposal import SAFE
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, GraphFacts, Origin, SizeClass, Task
@@ -39,6 +40,8 @@ def preference(facts: Facts, spec: JobSpec) -> int:
     """Rules that a spec's sampler goes against: fewer is better."""
     sampling = spec.options[Slot.SAMPLING]
     against = int(sampling != "shadow_k_hop") if wants_ego_graphs(facts) else int(sampling not in SAFE)
+    if facts.task is Task.GRAPH:
+        against += int(sampling == ("graph_batch" if has_uneven_graphs(facts) else "dynamic_batch"))
     if is_imbalanced(facts.graph) and facts.task is Task.NODE:
         against += int(not draws_balanced(spec))
     return against
@@ -47,6 +50,8 @@ def preference(facts: Facts, spec: JobSpec) -> int:
 def sampler_reasons(facts: Facts, spec: JobSpec) -> list[Reason]:
     """Why this sampler, fact by fact."""
     graph, sampling, found = facts.graph, spec.options[Slot.SAMPLING], []
+    if facts.task is Task.GRAPH:
+        found += set_reasons(facts, spec)
     if sampling == "link_neighbor":
         found.append(_reason("task", "link", "link-level tasks use LinkNeighborLoader", "edges are the seeds"))
     if sampling == "shadow_k_hop" and wants_wide_context(facts):

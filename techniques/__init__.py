@@ -19,7 +19,9 @@ from techniques.representation.csr import CSR
 from techniques.representation.features_csr import FEATURES_CSR
 from techniques.representation.features_dense import FEATURES_DENSE
 from techniques.sampling.cluster import CLUSTER
+from techniques.sampling.dynamic_batch import DYNAMIC_BATCH
 from techniques.sampling.full_batch import FULL_BATCH
+from techniques.sampling.graph_batch import GRAPH_BATCH
 from techniques.sampling.graph_saint import GRAPH_SAINT
 from techniques.sampling.link_neighbor import LINK_NEIGHBOR
 from techniques.sampling.neighbor import NEIGHBOR
@@ -38,6 +40,8 @@ OPTIONS: tuple[Option, ...] = (
     CLUSTER,
     GRAPH_SAINT,
     RANDOM_NODE,
+    GRAPH_BATCH,
+    DYNAMIC_BATCH,
     CSR,
     COO,
     FEATURES_DENSE,

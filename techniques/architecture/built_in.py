@@ -18,6 +18,14 @@ from techniques.architecture.costs import (
     step_cost,
 )
 from techniques.architecture.edge_inputs import edge_verdict, read_columns, reads_weights
+from techniques.architecture.graph_level import (
+    EvaluateGraphs,
+    graph_knobs,
+    graph_recipe,
+    normalises,
+    pool_of,
+    with_norm,
+)
 from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
@@ -37,6 +45,8 @@ FUSED_CHUNK_EDGES = 4_000_000
 HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
+GRAPH_LAYERS, GRAPH_HIDDEN = 4, 64
+"""For sets of graphs: Xu et al. (ICLR 2019, section 7) take five layers, the input's among them, of 16 to 64 columns."""
 VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
 """Samplers whose batches differ in size from step to step; of induced subgraphs only the messages of COO do."""
 BF16_BYTES = 2
@@ -74,8 +84,9 @@ class BuiltIn(ABC):
         return verdict.model_copy(update={"warnings": verdict.warnings + precision_warnings(facts, spec)})
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
-        layers = facts.model.layers or max(2, min(facts.goal.context_hops or 2, 6))
-        hidden = facts.model.hidden or self.default_hidden
+        graphs = facts.task is Task.GRAPH
+        layers = facts.model.layers or max(GRAPH_LAYERS if graphs else 2, min(facts.goal.context_hops or 2, 6))
+        hidden = facts.model.hidden or (GRAPH_HIDDEN if graphs else self.default_hidden)
         return (
             Knob(name="layers", text="convolutions", default=layers, low=1, high=16, tuned=False),
             Knob(
@@ -85,6 +96,7 @@ class BuiltIn(ABC):
                 choices=(32, 64, 128, 256),
                 tuned=facts.model.hidden is None,
             ),
+            *graph_knobs(facts),
         )
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
@@ -94,7 +106,9 @@ class BuiltIn(ABC):
         varies = sampling in VARYING_SHAPES or (sampling != "full_batch" and coo)
         ego = plan.readout is Readout.EGO
         exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
-        evaluate = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, exact, speed)
+        evaluate: Part = EvaluateEgoGraphs(speed) if ego else EvaluateAllNodes(self, exact, speed)
+        if plan.readout is Readout.GRAPHS:
+            varies, evaluate = sampling != "full_batch", EvaluateGraphs(self, exact, speed)
         return (TrainStep(self, plan, speed, varies), evaluate)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
@@ -107,7 +121,7 @@ class BuiltIn(ABC):
         if hidden % heads:
             raise OptionError(f"hidden must be a multiple of heads, got {hidden} and {heads}", "Write --set heads=4")
         graph, readout = facts.graph, _readout(facts, spec)
-        classes = max(graph.labels.num_classes, 2)
+        classes = graph.labels.num_targets or max(graph.labels.num_classes, 2)
         out = classes if readout is Readout.NODES else hidden
         widths = (graph.features.width, *([hidden] * (layers - 1)), out)
         sparse = spec.options[Slot.REPRESENTATION_FEATURES] == "csr"
@@ -125,30 +139,43 @@ class BuiltIn(ABC):
             edge_columns=read_columns(facts, spec),
             bf16=spec.training.precision == "bf16",
             checkpoint_layers=spec.training.checkpoint_layers,
+            norm=normalises(spec),
+            pool=pool_of(spec),
         )
 
     def build_network(self, plan: NetworkPlan) -> nn.Module:
         """The live network."""
         from torch import nn
+        from torch_geometric.nn import BatchNorm
 
+        from techniques.architecture.graph_readout import GraphReadout
         from techniques.architecture.network import Network
 
         last = len(plan.widths) - 2
-        ego = plan.readout is Readout.EGO
+        follows = plan.readout.follows
         convs = [
             self.conv(
                 plan.widths[index],
                 plan.widths[index + 1],
-                last=index == last and not ego,
+                last=index == last and not follows,
                 transform_first=plan.transform_first and index == 0,
                 heads=plan.heads,
             )
             for index in range(last + 1)
         ]
-        readout = nn.Linear(2 * plan.widths[-1], plan.num_classes) if ego else None
-        return Network(convs, plan.dropout, readout, bf16=plan.bf16, checkpoint_layers=plan.checkpoint_layers)
+        readout: nn.Module | None = None
+        if plan.readout is Readout.EGO:
+            readout = nn.Linear(2 * plan.widths[-1], plan.num_classes)
+        if plan.readout is Readout.GRAPHS:
+            readout = GraphReadout(plan.widths[-1], plan.num_classes, plan.pool)
+        norms = [BatchNorm(width, allow_single_element=True) for width in plan.widths[1:]] if plan.norm else None
+        return Network(
+            convs, plan.dropout, readout, bf16=plan.bf16, checkpoint_layers=plan.checkpoint_layers, norms=norms
+        )
 
     def recipe(self, spec: JobSpec) -> str:
+        if pool_of(spec):
+            return graph_recipe(self, spec)
         settings, name = spec.settings, self.pyg_layers()
         ego, links = (spec.options[Slot.SAMPLING] == sampling for sampling in ("shadow_k_hop", "link_neighbor"))
         out = "" if ego or links else ", num_classes"
@@ -186,6 +213,10 @@ class NetworkPlan:
     """Columns of ``edge_attr`` that the layers read."""
     bf16: bool = False
     checkpoint_layers: bool = False
+    norm: bool = False
+    """Whether batch normalisation stands between every convolution and its ReLU."""
+    pool: str = ""
+    """How the nodes of a graph become one row, where the readout is one of graphs."""
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
@@ -209,6 +240,8 @@ class NetworkPlan:
 def _readout(facts: Facts, spec: JobSpec) -> Readout:
     if facts.task is Task.LINK:
         return Readout.PAIRS
+    if facts.task is Task.GRAPH:
+        return Readout.GRAPHS
     return Readout.EGO if spec.options[Slot.SAMPLING] == "shadow_k_hop" else Readout.NODES
 
 
@@ -247,7 +280,7 @@ class TrainStep:
 
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
         sizes = self.plan.sizes(so_far, shape)
-        layers = [(size, self.architecture.layer_cost(size)) for size in sizes]
+        layers = [(size, with_norm(self.plan, size, self.architecture.layer_cost(size))) for size in sizes]
         return step_cost(
             layers, shape.seeds, self.plan.readout, self.plan.num_classes, checkpoint_layers=self.plan.checkpoint_layers
         )
