@@ -30,7 +30,7 @@ from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import heap_left, heap_slack, resident
+from techniques.hardware.allocator import heap_left, heap_slack, resident, set_slack
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS, weighs_edges
@@ -237,6 +237,11 @@ class NetworkPlan:
         )
 
 
+def _batch_bytes(so_far: Forecast) -> float:
+    """What is held of batches on the host."""
+    return sum(amount.expected for (_, label), amount in so_far.held.items() if label in ("batches", "sampling"))
+
+
 def _readout(facts: Facts, spec: JobSpec) -> Readout:
     if facts.task is Task.LINK:
         return Readout.PAIRS
@@ -263,10 +268,13 @@ class TrainStep:
         parameters = Range.within(per_parameter * mean.parameters, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
-        activations = resident(live, largest.blocks, place, self.shapes_vary)
-        so_far = so_far.spike(Phase.TRAIN, place, activations)
+        of_graphs = self.plan.readout is Readout.GRAPHS and self.shapes_vary and place is Place.HOST
+        activations = resident(live, largest.blocks, place, self.shapes_vary and not of_graphs)
+        slack = set_slack(live + _batch_bytes(so_far), largest.blocks) if of_graphs else ZERO
+        so_far = so_far.spike(Phase.TRAIN, place, activations + slack)
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
+            heap = slack if of_graphs else heap
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
         flops = mean.gemm_flops + mean.recomputed_flops
         seconds = flops / self.speed.flops_per_second + mean.moved_bytes / self.speed.bytes_per_second

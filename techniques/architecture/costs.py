@@ -129,7 +129,7 @@ class LayerCost:
     recomputed: float
     """Largest sum, incoming gradients included, until a checkpointed layer has again what its backward pass needs."""
     kept: float = 0.0
-    """Part of ``saved`` that a checkpointed layer keeps, too."""
+    """Part of ``saved`` that a checkpointed layer keeps, too: the rows before their normalisation."""
     recomputed_late: float = 0.0
     """Part of ``backward`` that a checkpointed layer has again only when its largest sum is over."""
 
@@ -148,8 +148,6 @@ def normalised(size: LayerSize, cost: LayerCost) -> LayerCost:
         cost,
         saved=cost.saved + wide,
         forward=forward,
-        # The gradients of the normalised rows and of the rows before, which are still there.
-        backward=max(cost.backward, cost.saved + 3 * wide),
         inference=max(cost.inference, 2 * wide),
         moved=cost.moved + 4 * wide,
         parameters=cost.parameters + 2 * size.columns_out,
@@ -255,7 +253,8 @@ def _largest_live(
         if index < len(layers) - 1 or readout.follows:
             peak = max(peak, live + 2 * cost.output)
             live -= cost.output
-        peak = max(peak, live - cost.saved + cost.backward)
+        # Gradients of normalised rows and of the rows before, which are still there.
+        peak = max(peak, live + 2 * cost.kept, live - cost.saved + cost.backward)
         live -= cost.saved
     return peak
 
@@ -275,6 +274,7 @@ def _largest_live_checkpointed(
         if index < len(layers) - 1 or readout.follows:
             peak = max(peak, live + 2 * cost.output)
             live -= cost.output
+        peak = max(peak, live + 2 * cost.kept)
         live -= cost.kept
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.recomputed + sorting, live + cost.backward - cost.recomputed_late)

@@ -80,6 +80,9 @@ class EvaluateGraphs:
         so_far = so_far.spike(
             Phase.EVALUATE, place, self._resident(so_far, shape) + Range(batch, batch, batch + held.high)
         )
+        # What thop counts is one forward pass over a batch as in training.
+        assert so_far.largest_shape is not None
+        so_far = so_far.spike(Phase.EVALUATE, place, self._resident(so_far, so_far.largest_shape))
         seconds = 0.0
         for size in self.plan.sizes(so_far, shape):
             cost = with_norm(self.plan, size, self.architecture.layer_cost(size))
