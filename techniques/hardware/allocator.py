@@ -9,7 +9,7 @@ from techniques.forecast import Place, Range
 MMAP_THRESHOLD_BYTES = 8 * 2**20
 TRIM_BYTES = 64 * 2**20
 SET_HEAP, SET_FIXED_BYTES = 1.5, 8e6
-"""Freed heap over live bytes, and what there is of it at least, where batches are whole graphs."""
+"""Freed heap over live bytes, and what comes on top, up to the live bytes, where batches are whole graphs."""
 ALLOCATOR_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD_BYTES),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
@@ -61,7 +61,7 @@ def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
     """The same for batches of whole graphs: every tensor of a step has a size of its own, so freed blocks seldom fit the
     next ones, and the heap grows until its free end reaches the trim threshold (13 settings of three sets)."""
     small = sum(block for block in blocks if block < MAPPED_BYTES) / max(sum(blocks), 1.0)
-    expected = small * min(SET_HEAP * live_bytes, TRIM_BYTES) + SET_FIXED_BYTES
+    expected = small * min(SET_HEAP * live_bytes, TRIM_BYTES) + min(SET_FIXED_BYTES, live_bytes)
     return Range(0.3 * expected, expected, 1.8 * expected)
 
 

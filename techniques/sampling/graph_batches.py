@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, GraphSetFacts, Task
 from techniques.forecast import DrawnHops, Forecast, Phase, Place, Range, StepShape
 from techniques.job import Job
 from techniques.sampling.batches import SubgraphBatches, whole_epochs
-from techniques.sampling.drawn import DrawnGraph
 from techniques.sampling.hop_model import HopSizes
+
+if TYPE_CHECKING:
+    from techniques.sampling.drawn import DrawnGraph
 
 HIGH = 2.326
 """Standard deviations below which 99 % of normal batches lie."""

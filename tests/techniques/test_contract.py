@@ -56,6 +56,8 @@ def with_option(facts: Facts, one: Option, **settings: Any) -> JobSpec:
         helpful[Slot.REPRESENTATION] = "coo"
     if facts.task is Task.LINK:
         helpful[Slot.SAMPLING] = "link_neighbor"
+    if facts.task is Task.GRAPH:
+        helpful[Slot.SAMPLING] = "graph_batch"
     return make_spec(facts, Pins({**helpful, one.slot: one.name}, settings), {})
 
 
@@ -135,6 +137,8 @@ GRAPHS = {
     "featureless": from_counts(1000, 5000, 0, 3, directed=False),
     "links": for_links(from_counts(1000, 5000, 32, directed=False)),
     "weighted": from_counts(1000, 5000, 32, 3, directed=False, edge_weighted=True, edge_features=8),
+    "set": from_counts(5000, 20_000, 32, 3, directed=False, num_graphs=200),
+    "regression": from_counts(5000, 20_000, 32, directed=False, num_graphs=200, num_targets=2),
 }
 
 
@@ -164,7 +168,11 @@ def test_is_usable_somewhere(one: Option, make_facts: Any) -> None:
     )
     assert any(
         check(facts, make_spec(facts, Pins(chosen), {})).usable
-        for facts in (make_facts(sparse, device=2**34), make_facts(GRAPHS["links"], device=2**34))
+        for facts in (
+            make_facts(sparse, device=2**34),
+            make_facts(GRAPHS["links"], device=2**34),
+            make_facts(GRAPHS["set"], device=2**34),
+        )
         for chosen in COMBINATIONS
         if chosen[one.slot] == one.name
     )
@@ -325,6 +333,14 @@ TRAINABLE = {
     "edge-attributes": {"edge_columns": 3},
     "weighted-links": {"labels": "none", "weights": "symmetric", "edge_columns": 2},
 }
+TRAINABLE_SETS: dict[str, dict[str, Any]] = {
+    "set": {},
+    "set-multi-label": {"labels": "multi"},
+    "set-regression": {"labels": "target"},
+    "set-regression-directed": {"labels": "targets", "undirected": False, "features": "float16"},
+    "set-weighted": {"weights": True, "edge_columns": 3},
+    "set-no-features": {"features": "none"},
+}
 
 
 def has_gpu() -> bool:
@@ -333,10 +349,10 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-@pytest.mark.parametrize("kind", TRAINABLE)
+@pytest.mark.parametrize("kind", [*TRAINABLE, *TRAINABLE_SETS])
 @pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE)])
 def test_every_usable_combination_trains_and_predicts(
-    kind: str, architecture: str, tiny: Any, profiled: Any, make_job: Any
+    kind: str, architecture: str, tiny: Any, tiny_set: Any, profiled: Any, make_job: Any
 ) -> None:
     import math
 
@@ -344,11 +360,11 @@ def test_every_usable_combination_trains_and_predicts(
 
     from tuner.training import train_epoch
 
-    stored = tiny(**TRAINABLE[kind])
+    stored = tiny(**TRAINABLE[kind]) if kind in TRAINABLE else tiny_set(**TRAINABLE_SETS[kind])
     facts = profiled(stored, device=2**34)
     ran = 0
     for chosen in COMBINATIONS:
-        spec = make_spec(facts, Pins(chosen, {"hidden": HIDDEN, "batch_size": 16, "threads": 1}), {})
+        spec = make_spec(facts, Pins(chosen, {"hidden": HIDDEN, "batch_size": 16, "threads": 1, "batch_cost": 50}), {})
         if spec.options[Slot.ARCHITECTURE] != architecture or not check(facts, spec).usable:
             continue
         if spec.options[Slot.HARDWARE] == "cuda" and not has_gpu():
@@ -357,8 +373,10 @@ def test_every_usable_combination_trains_and_predicts(
         loss, finished = train_epoch(job)
         assert math.isfinite(loss) and finished, spec.options
         logits = job.need("predict")()
-        columns = HIDDEN if facts.task is Task.LINK else facts.graph.labels.num_classes
-        assert logits.shape == (facts.graph.num_nodes, columns)
+        labels = facts.graph.labels
+        columns = HIDDEN if facts.task is Task.LINK else labels.num_targets or labels.num_classes
+        rows = facts.graph.num_graphs if facts.task is Task.GRAPH else facts.graph.num_nodes
+        assert logits.shape == (rows, columns)
         assert torch.isfinite(logits).all()
         parameters = sum(parameter.numel() for parameter in job.model.parameters())
         assert parameters == forecast(spec, facts).parameters, "the forecast counts the parameters of the live model"

@@ -35,6 +35,8 @@ EXACT: dict[str, dict[str, Any]] = {
     "cluster": {"layers": 2, "num_parts": 4, "parts_per_batch": 4},
     "graph_saint": {"layers": 2, "batch_size": 20, "sample_coverage": 20},
     "random_node": {"layers": 2, "num_parts": 1},
+    "graph_batch": {"layers": 2, "batch_size": 1000},
+    "dynamic_batch": {"layers": 2, "batch_cost": 100_000},
 }
 """Settings under which nothing is left to chance; GraphSAINT's draws and the negatives are fixed besides."""
 GRAPHS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -70,6 +72,10 @@ def write_graph(tmp_path: Path, monkeypatch: Any) -> Callable[..., None]:
         if job.links is None:
             data.y = job.labels if job.labels.dim() == 1 else job.labels.to(torch.uint8)
             data.train_mask = job.masks["train"]
+            if job.graph_ptr is not None:
+                data.ptr = torch.from_numpy(job.graph_ptr)
+                data.y = job.labels if job.targets is None else job.targets.restored(job.labels)
+                data.y = data.y.to(torch.uint8) if job.facts.graph.labels.multi_label else data.y
         else:
             data.edge_index = torch.from_numpy(job.links.message_edges).long()
             data.train_edge_index = torch.from_numpy(job.links.train).long()
@@ -97,6 +103,28 @@ def fixed_draws(monkeypatch: Any) -> None:
         monkeypatch.setattr(loader, name, lambda *given: next(theirs) if given[-1] else np.arange(3))
     negatives = link_sampler._negatives
     monkeypatch.setattr(link_sampler, "_negatives", lambda *given: negatives(*given[:-1], 0))
+
+
+GRAPH_SAMPLERS = ("graph_batch", "dynamic_batch")
+
+
+@pytest.fixture
+def tiny(tiny: Any, tiny_set: Any, request: Any) -> Callable[..., Any]:
+    """Sets of graphs for the samplers that need them."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    chosen = parameters.get("sampling") or parameters.get("chosen", ("",))[0]
+
+    def build(**arrays: Any) -> Any:
+        if chosen not in GRAPH_SAMPLERS:
+            return tiny(**arrays)
+        labels = "multi" if arrays.get("labels") == "multi" else "classes"
+        features = arrays.get("features", "dense")
+        weights = arrays.get("weights", "none") != "none"
+        columns = arrays.get("edge_columns", 0)
+        undirected = arrays.get("undirected", True)
+        return tiny_set(labels=labels, features=features, weights=weights, edge_columns=columns, undirected=undirected)
+
+    return build
 
 
 def facts_for(sampling: str, stored: Any, profiled: Any, **others: Any) -> Any:
@@ -222,12 +250,38 @@ def test_mapped_features(
     assert_same_losses(job, spec)
 
 
+GRAPH_LEVEL = {
+    "classes": ({}, {"pool": "max"}),
+    "no norm": ({"features": "none"}, {"pool": "mean", "norm": "none"}),
+    "regression": ({"labels": "targets"}, {}),
+    "one target": ({"labels": "target", "undirected": False}, {"norm": "none"}),
+    "multi-label": ({"labels": "multi"}, {}),
+}
+
+
+@pytest.mark.parametrize("sampler", ["full_batch", *GRAPH_SAMPLERS])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("kind", GRAPH_LEVEL)
+def test_sets_of_graphs(
+    kind: str, architecture: str, sampler: str, tiny_set: Any, profiled: Any, make_job: Any, write_graph: Any
+) -> None:
+    arrays, settings = GRAPH_LEVEL[kind]
+    stored = tiny_set(**arrays)
+    facts = profiled(stored)
+    settings = {**EXACT[sampler], "dropout": 0.0, **settings}
+    spec = spec_of(facts, (sampler, architecture, "coo"), settings)
+    job = make_job(facts, stored, spec)
+    write_graph(stored, job)
+    assert_same_losses(job, spec)
+
+
 # As pasted
 
 SMALL: dict[str, Any] = {
     "fanouts": (3, 2),
     "batch_size": 16,
     "num_neighbors": 2,
+    "batch_cost": 60,
     "num_parts": 5,
     "parts_per_batch": 2,
     "seed_order": "imbalanced",
@@ -253,6 +307,7 @@ def test_a_script_runs_as_pasted(
     assert not any(getattr(conv, "dropout", 0.0) for conv in names["model"].convs), "attention weights are not dropped"
     steps = sum(1 for _ in names["loader"])
     assert (steps == 1) == (chosen[0] == "full_batch")
+    assert steps == len(list(names["loader"]))
 
 
 def test_drawing_rare_classes_more_often_is_kept(tiny: Any, profiled: Any, make_job: Any, write_graph: Any) -> None:
