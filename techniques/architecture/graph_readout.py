@@ -35,8 +35,30 @@ def pooled(x: Tensor, graph_ptr: Tensor, pool: Pool) -> Tensor:
     As PyG's ``global_add_pool``, ``global_mean_pool`` and ``global_max_pool`` of rows that are at least 0, but by runs:
     no index is sorted, and a maximum takes a quarter of the time (measured).
     """
-    kind = "sum" if pool == "mean" else pool
-    out = torch.segment_reduce(x, kind, offsets=graph_ptr, axis=0, unsafe=True, initial=0.0)
-    if pool != "mean":
+    if pool == "max":
+        return _Max.apply(x, graph_ptr)  # type: ignore[no-any-return,no-untyped-call]
+    out = _reduced(x, graph_ptr, "sum")
+    return out if pool == "sum" else out / graph_ptr.diff().clamp(min=1).unsqueeze(1)
+
+
+def _reduced(x: Tensor, graph_ptr: Tensor, kind: str) -> Tensor:
+    return torch.segment_reduce(x, kind, offsets=graph_ptr, axis=0, unsafe=True, initial=0.0)
+
+
+class _Max(torch.autograd.Function):
+    """Rows that share a maximum share its gradient, as PyG has it; ``segment_reduce`` gives it whole to some of them
+    (torch 2.13), and nodes in like places of a graph have equal rows."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, graph_ptr: Tensor) -> Tensor:
+        out = _reduced(x, graph_ptr, "max")
+        ctx.save_for_backward(x, out, graph_ptr)
         return out
-    return out / graph_ptr.diff().clamp(min=1).unsqueeze(1)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        x, out, graph_ptr = ctx.saved_tensors  # type: ignore[attr-defined]
+        sizes, rows = graph_ptr.diff(), x.size(0)
+        hit = (x == out.repeat_interleave(sizes, 0, output_size=rows)).to(x.dtype)
+        share = grad / _reduced(hit, graph_ptr, "sum").clamp_(min=1.0)
+        return hit.mul_(share.repeat_interleave(sizes, 0, output_size=rows)), None

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
+from planner.inspect.estimate import from_counts
 from planner.proposal import Pins, check, make_spec
 from techniques import options
 from techniques.base import Slot
@@ -338,7 +339,8 @@ def test_training_settings_are_kept(tiny: Any, profiled: Any, make_job: Any, wri
 @pytest.mark.parametrize("hardware", ["cpu", "cuda"])
 def test_a_script_reads_well(chosen: tuple[str, str, str], hardware: str, make_facts: Any) -> None:
     """Imports come first and once, lines are short, and a GPU is used where it was chosen."""
-    facts = make_facts(device=2**34, task=Task.LINK if chosen[0] == "link_neighbor" else None)
+    graph = from_counts(10_000, 50_000, 64, 5, directed=False, num_graphs=500 if chosen[0] in GRAPH_SAMPLERS else None)
+    facts = make_facts(graph, device=2**34, task=Task.LINK if chosen[0] == "link_neighbor" else None)
     spec = spec_of(facts, chosen, {}, hardware=hardware)
     script = recipe(spec, facts)
     compile(script, "recipe", "exec")
