@@ -117,8 +117,8 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed]) -> Candidate:
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
     if samples_for_nothing(costed):
         whole = "graphs: full_batch does the same"
-        why = whole if facts.task is Task.GRAPH else "nodes: sampling drops neighbours without saving a step"
-        warned += (f"one batch holds all training {why}",)
+        held = whole if facts.task is Task.GRAPH else "nodes: sampling drops neighbours without saving a step"
+        warned += (f"one batch holds all training {held}",)
     why = reasons(facts, costed) + too_large(facts, costed, short) + judgements(facts)
     made = candidate(facts, costed, one_per_fact(why))
     return made.model_copy(update={"warnings": warned})

@@ -47,6 +47,7 @@ def cut(stored: StoredGraph, pointer: NDArray[np.int64], chosen: NDArray[np.int6
     colptr, row, position = build_csc(edge_index, int(pointer[-1]), with_permutation=True)
     gathered = GraphSetKernel(colptr, row, pointer).gather(chosen, with_edge=True)
     assert gathered.edge is not None
+    assert position is not None
     edges, nodes = position[gathered.edge], gathered.node
     arrays: dict[str, Any] = {
         "nodes": nodes,
@@ -56,7 +57,9 @@ def cut(stored: StoredGraph, pointer: NDArray[np.int64], chosen: NDArray[np.int6
     }
     for keys, rows in ((("y", "train_mask", "val_mask", "test_mask"), chosen), (("pos",), nodes)):
         arrays |= {key: np.asarray(stored.read(key))[rows] for key in keys if key in stored.headers}
-    arrays |= {key: np.asarray(stored.read(key))[edges] for key in ("edge_weight", "edge_attr") if key in stored.headers}
+    arrays |= {
+        key: np.asarray(stored.read(key))[edges] for key in ("edge_weight", "edge_attr") if key in stored.headers
+    }
     return arrays
 
 

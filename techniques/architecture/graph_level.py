@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from techniques.architecture.costs import LayerCost, LayerSize, normalised
 from techniques.base import Knob, Stage
@@ -25,7 +25,6 @@ NORM, NO_NORM = "batch_norm", "none"
 HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 PYG_POOLS = {"sum": "global_add_pool", "mean": "global_mean_pool", "max": "global_max_pool"}
-Pool = Literal["sum", "mean", "max"]
 
 
 def graph_knobs(facts: Facts) -> tuple[Knob, ...]:
@@ -92,11 +91,10 @@ class EvaluateGraphs:
         )
 
     def _shape(self, graph: GraphFacts) -> tuple[StepShape, float]:
-        """The largest batch of the larger held-out split, and how many such batches there are."""
+        """The largest batch, and how many such batches a split has; a kept model answers for the whole set."""
         sizes, labels = set_sizes(graph), graph.labels
-        count = max(labels.val or 0, labels.test or 0, 1)
-        total = min(count * sizes.nodes_mean, graph.num_nodes)
-        nodes = max(min(total, EVALUATION_NODES), min(sizes.nodes_max, total))
+        nodes = float(min(max(EVALUATION_NODES, sizes.nodes_max), graph.num_nodes))
+        total, count = max(labels.val or 0, 1) * sizes.nodes_mean, nodes / max(sizes.nodes_mean, 1e-9)
         edges = nodes * graph.mean_degree
         layer = LayerShape.homogeneous(nodes, nodes, edges)
         return StepShape((layer,) * (len(self.plan.widths) - 1), count), total / max(nodes, 1.0)

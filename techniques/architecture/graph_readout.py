@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
-
-Pool = Literal["sum", "mean", "max"]
 
 
 class GraphReadout(nn.Module):
@@ -16,10 +12,10 @@ class GraphReadout(nn.Module):
     Args:
         hidden: columns of a node's row.
         num_outputs: classes, labels or targets.
-        pool: sums tell graphs apart that means and maxima do not; means do not grow with the graph.
+        pool: ``sum``, ``mean`` or ``max``; sums tell graphs apart that means and maxima do not; means do not grow with the graph.
     """
 
-    def __init__(self, hidden: int, num_outputs: int, pool: Pool) -> None:
+    def __init__(self, hidden: int, num_outputs: int, pool: str) -> None:
         super().__init__()
         self.pool = pool
         self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, num_outputs))
@@ -29,7 +25,7 @@ class GraphReadout(nn.Module):
         return self.head(pooled(x, graph_ptr, self.pool))  # type: ignore[no-any-return]
 
 
-def pooled(x: Tensor, graph_ptr: Tensor, pool: Pool) -> Tensor:
+def pooled(x: Tensor, graph_ptr: Tensor, pool: str) -> Tensor:
     """One row per graph: [T, H] -> [B, H]; 0 for graphs without nodes.
 
     As PyG's ``global_add_pool``, ``global_mean_pool`` and ``global_max_pool`` of rows that are at least 0, but by runs:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HIGH = 2.326
 """Standard deviations below which 99 % of normal batches lie."""
-EVALUATION_NODES = 32_768
+EVALUATION_NODES = 8_192
 """Nodes of the graphs that are evaluated at once; a graph that has more is evaluated alone."""
 
 

@@ -32,7 +32,7 @@ def graph_batches(job: Job, part: FixedBatches) -> Job:
 
     def chunks() -> list[Graphs]:
         order = train[torch.randperm(train.numel())]
-        return [chunk.numpy() for chunk in order.split(part.batch_size)]
+        return [chunk.numpy() for chunk in torch.split(order, part.batch_size)]
 
     return _with_epochs(job, chunks, part.layers, part.prefetch)
 
@@ -68,7 +68,8 @@ def graph_costs(job: Job, cost: str) -> NDArray[np.int64]:
     """Nodes or edges of every graph, [G]."""
     pointer = job.need("graph_ptr")
     ends = pointer if cost == "nodes" else job.need("structure").colptr[pointer]
-    return np.diff(ends)
+    costs: NDArray[np.int64] = np.diff(ends)
+    return costs
 
 
 def _maker(job: Job, layers: int) -> Callable[[Graphs], Batch]:

@@ -44,7 +44,9 @@ def main() -> None:
     parser.add_argument("files", nargs="+")
     parser.add_argument("--batch-size", type=int, default=64)
     given = parser.parse_args()
-    print(f"{'set':14} {'batches':8} {'steps':>5} {'nodes: sd':>9} {'most':>6} {'forecast':>8} {'edges: sd':>9} {'most':>6}")
+    print(
+        f"{'set':14} {'batches':8} {'steps':>5} {'nodes: sd':>9} {'most':>6} {'forecast':>8} {'edges: sd':>9} {'most':>6}"
+    )
     for file in given.files:
         for row in spreads(file, given.batch_size):
             print(row)

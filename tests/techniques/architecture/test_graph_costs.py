@@ -88,9 +88,7 @@ def test_parameters_are_those_of_the_live_network(architecture: BuiltIn, norm: b
 def plan_for(architecture: BuiltIn, first: bool, **values: Any) -> NetworkPlan:
     given: dict[str, Any] = {"dropout": 0.5, "pool": "sum", **values}
     heads = 4 if architecture is GAT else 1
-    return NetworkPlan(
-        (WIDTH, 48, 48, 48), heads, first, False, readout=Readout.GRAPHS, num_classes=CLASSES, **given
-    )
+    return NetworkPlan((WIDTH, 48, 48, 48), heads, first, False, readout=Readout.GRAPHS, num_classes=CLASSES, **given)
 
 
 def counted(architecture: BuiltIn, plan: NetworkPlan, batch: Batch, fused: bool) -> StepCost:
@@ -106,9 +104,7 @@ def counted(architecture: BuiltIn, plan: NetworkPlan, batch: Batch, fused: bool)
         bf16=plan.bf16,
     )
     costed = [(size, with_norm(plan, size, architecture.layer_cost(size))) for size in sizes]
-    return step_cost(
-        costed, batch.y.size(0), plan.readout, plan.num_classes, checkpoint_layers=plan.checkpoint_layers
-    )
+    return step_cost(costed, batch.y.size(0), plan.readout, plan.num_classes, checkpoint_layers=plan.checkpoint_layers)
 
 
 def make_batch(fused: bool, loopless: bool, layers: int) -> Batch:
