@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planner.graph_sets import has_uneven_graphs, set_reasons
 from planner.proposal import SAFE
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, GraphFacts, Origin, SizeClass, Task
@@ -40,6 +41,8 @@ def preference(facts: Facts, spec: JobSpec) -> int:
     sampling = spec.options[Slot.SAMPLING]
     against = int(sampling != "shadow_k_hop") if wants_ego_graphs(facts) else int(sampling not in SAFE)
     against += int(spec.options[Slot.REPRESENTATION] == "dense" and facts.goal.grow > 1)
+    if facts.task is Task.GRAPH:
+        against += int(sampling == ("graph_batch" if has_uneven_graphs(facts) else "dynamic_batch"))
     if is_imbalanced(facts.graph) and facts.task is Task.NODE:
         against += int(not draws_balanced(spec))
     if facts.goal.hierarchy is not None:
@@ -50,6 +53,8 @@ def preference(facts: Facts, spec: JobSpec) -> int:
 def sampler_reasons(facts: Facts, spec: JobSpec) -> list[Reason]:
     """Why this sampler, fact by fact."""
     graph, sampling, found = facts.graph, spec.options[Slot.SAMPLING], []
+    if facts.task is Task.GRAPH:
+        found += set_reasons(facts, spec)
     if sampling == "link_neighbor":
         found.append(_reason("task", "link", "link-level tasks use LinkNeighborLoader", "edges are the seeds"))
     if sampling == "shadow_k_hop" and wants_wide_context(facts):

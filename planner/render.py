@@ -129,10 +129,12 @@ def graph_line(graph: GraphFacts) -> str:
     elif graph.source is not None and not graph.features.values_checked:
         features += " (values unchecked)"
     parts = [
-        f"{graph.name}: {graph.num_nodes:,} nodes, {kind}",
+        f"{graph.name}: {f'{graph.num_graphs:,} graphs, ' if graph.num_graphs > 1 else ''}{graph.num_nodes:,} nodes, {kind}",
         f"mean degree {graph.mean_degree:.1f}",
         features,
-        f"{graph.labels.num_classes} classes",
+        f"{graph.labels.num_classes} classes"
+        if not graph.labels.num_targets
+        else f"{graph.labels.num_targets} targets",
         f"data {format_bytes(graph.dataset_bytes)}",
         graph.origin.value,
     ]

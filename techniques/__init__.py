@@ -31,7 +31,9 @@ from techniques.representation.features_dense import FEATURES_DENSE
 from techniques.representation.features_embedding import FEATURES_EMBEDDING
 from techniques.representation.features_half import FEATURES_HALF
 from techniques.sampling.cluster import CLUSTER
+from techniques.sampling.dynamic_batch import DYNAMIC_BATCH
 from techniques.sampling.full_batch import FULL_BATCH
+from techniques.sampling.graph_batch import GRAPH_BATCH
 from techniques.sampling.graph_saint import GRAPH_SAINT
 from techniques.sampling.link_neighbor import LINK_NEIGHBOR
 from techniques.sampling.neighbor import NEIGHBOR
@@ -56,6 +58,8 @@ OPTIONS: tuple[Option, ...] = (
     GRAPH_SAINT,
     RANDOM_NODE,
     ROWS,
+    GRAPH_BATCH,
+    DYNAMIC_BATCH,
     CSR,
     COO,
     DENSE,

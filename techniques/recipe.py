@@ -220,11 +220,12 @@ def _reading(facts: Facts) -> str:
     if Path(source).expanduser().exists():
         source = str(Path(source).expanduser().resolve())  # the script may run elsewhere
     more = f', task="link", undirected={facts.graph.undirected}' if facts.task is Task.LINK else ""
+    more = ', task="graph"' if facts.task is Task.GRAPH else more
     return f"from techniques.remote.read_data import read_data\ndata = read_data({source!r}{more})  # or your own Data"
 
 
-def inputs(spec: JobSpec) -> str:
-    """What the model is called with for one ``batch``."""
+def inputs(spec: JobSpec, more: str = "") -> str:
+    """What the model is called with for one ``batch``; ``more`` stands behind the edges."""
     # A memory map keeps the type of its file.
     half = spec.options[Slot.REPRESENTATION_FEATURES] == "half"
     x = "batch.x.float()" if half or spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
@@ -243,8 +244,10 @@ def inputs(spec: JobSpec) -> str:
     if spec.options[Slot.REPRESENTATION] == "dense":
         return f"{x}, adjacency(batch)" + (".to_dense()" if weighs_edges(spec) else "")
     sparse = weighs_edges(spec) or spec.options[Slot.REPRESENTATION] == "csr"
-    given = f", {name}=batch.{name}" if name else ""
-    return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index{given}"
+    given = f", {more}" if more else ""
+    sparse_given = given
+    given += f", {name}=batch.{name}" if name else ""
+    return f"{x}, adjacency(batch){sparse_given}" if sparse else f"{x}, batch.edge_index{given}"
 
 
 def _own_inputs(spec: JobSpec, x: str) -> str:
@@ -277,6 +280,20 @@ def masked_loss(arguments: str) -> str:
         "def loss_of(batch):\n"
         f"    out = model({arguments})[batch.train_mask]\n"
         "    return criterion(out, batch.y[batch.train_mask]), len(out)"
+    )
+
+
+def pools_graphs(spec: JobSpec) -> bool:
+    """Whether labels are per graph."""
+    return bool(spec.settings.get("pool"))
+
+
+def graph_loss(spec: JobSpec) -> str:
+    """``loss_of`` for batches of whole graphs."""
+    return (
+        "def loss_of(batch):\n"
+        f"    out = model({inputs(spec, 'batch.batch, batch.num_graphs')})\n"
+        "    return criterion(out, batch.y), len(out)"
     )
 
 
@@ -341,10 +358,27 @@ def _about(facts: Facts) -> list[str]:
     labels = facts.graph.labels
     if facts.task is Task.LINK:
         return [*fragments, "criterion = F.binary_cross_entropy_with_logits"]
+    if facts.task is Task.GRAPH:
+        return [*fragments, _outputs(facts)]
     lines = [f"num_classes = {max(labels.num_classes, 2)}", "criterion = F.cross_entropy"]
     if labels.multi_label:
         lines[1:] = ["data.y = data.y.float()", "criterion = F.binary_cross_entropy_with_logits"]
     return [*fragments, "\n".join(lines)]
+
+
+def _outputs(facts: Facts) -> str:
+    """What the network says of a graph, and its loss."""
+    labels = facts.graph.labels
+    if labels.num_targets:
+        return (
+            "known = data.y[data.train_mask]  # standardised: mean 0, deviation 1 over the training graphs\n"
+            "data.y = (data.y - known.mean(0)) / known.std(0, unbiased=False)\n"
+            f"num_outputs = {labels.num_targets}\ncriterion = F.mse_loss"
+        )
+    if labels.multi_label:
+        rows = "data.y = data.y.float()\ncriterion = F.binary_cross_entropy_with_logits"
+        return f"num_outputs = {labels.num_classes}\n{rows}"
+    return f"num_outputs = {max(labels.num_classes, 2)}\ncriterion = F.cross_entropy"
 
 
 def _optimizer(spec: JobSpec) -> str:

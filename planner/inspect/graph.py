@@ -10,6 +10,7 @@ from planner.inspect.edge_data import weight_facts
 from planner.inspect.estimate import from_counts, from_dataset
 from planner.inspect.features import read_features
 from planner.inspect.fingerprint import fingerprint
+from planner.inspect.graph_sets import graph_labels, measured_set
 from planner.inspect.labels import read_labels
 from planner.inspect.mixing import with_mixing
 from planner.inspect.sizes import size_class
@@ -48,7 +49,9 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     structure = scan(edge_index, num_nodes)
     chosen, task_notes = _task(stored, task, num_nodes)
     features, feature_notes = read_features(stored, num_nodes)
-    labels, label_notes = read_labels(stored, edge_index, num_nodes, chosen)
+    labels, label_notes = (
+        graph_labels(stored) if chosen is Task.GRAPH else read_labels(stored, edge_index, num_nodes, chosen)
+    )
     edge_features = _columns(stored, "edge_attr")
     train = train_nodes(stored, num_nodes)[0] if chosen is Task.NODE else None
     return GraphFacts(
@@ -69,6 +72,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         features=features,
         labels=labels,
         num_graphs=_num_graphs(stored),
+        graph_set=measured_set(stored, edge_index),
         structure_stored_bytes=_structure_bytes(stored),
         dataset_bytes=sizes.dataset_bytes(num_nodes, num_edges, features.width, edge_features),
         edge_features=edge_features,

@@ -45,9 +45,11 @@ class ReadGraph:
         graph = so_far.facts.graph
         if so_far.facts.task is Task.LINK:
             return self._links(so_far)
-        label_bytes = LABEL_BYTES_PER_NODE * graph.num_nodes
+        graphs = so_far.facts.task is Task.GRAPH
+        items = graph.num_graphs if graphs else graph.num_nodes
+        label_bytes = LABEL_BYTES_PER_NODE * items + (POINTER_BYTES * (items + 1) if graphs else 0)
         if graph.labels.multi_label:
-            label_bytes += 4 * graph.num_nodes * graph.labels.num_classes
+            label_bytes += 4 * items * graph.labels.num_classes
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "labels", Range.within(label_bytes, 0.05))
         so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within(16 * graph.num_nodes, 0.5))
         seconds = (graph.structure_stored_bytes + graph.features.stored_bytes) / DISK_BYTES_PER_SECOND
@@ -70,6 +72,14 @@ class ReadGraph:
             from techniques.remote.links import read_links
 
             return replace(job, links=read_links(job.stored, job.facts.graph.undirected))
+        if job.facts.task is Task.GRAPH:
+            import numpy as np
+
+            from techniques.remote.graphs import read_graphs
+
+            labels, masks, targets = read_graphs(job.stored)
+            pointer = np.array(job.stored.read("graph_ptr"), dtype=np.int64)
+            return replace(job, labels=labels, masks=masks, targets=targets, graph_ptr=pointer)
         from techniques.remote.labels import read_labels, read_splits
 
         labels = read_labels(job.stored)

@@ -38,7 +38,7 @@ def split(facts: Any, pins: Pins = Pins()) -> tuple[list[JobSpec], list[Refusal]
 
 def test_every_combination_is_a_spec_or_a_refusal(make_facts: Any) -> None:
     specs, refusals = split(make_facts(device=GPU))
-    samplers = {one.name for one in options(Slot.SAMPLING)} - {"link_neighbor", "rows"}
+    samplers = {one.name for one in options(Slot.SAMPLING)} - {"link_neighbor", "rows", "graph_batch", "dynamic_batch"}
     found = specs + [refusal.spec for refusal in refusals]
     for hardware, architecture in product(options(Slot.HARDWARE), options(Slot.ARCHITECTURE)):
         mine = [
