@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from techniques import option, options
+from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Knob, SettingValue, Slot, Verdict
 from techniques.errors import OptionError
 from techniques.facts import Facts, Task
@@ -262,4 +263,7 @@ def _samplers(facts: Facts, pins: Pins) -> tuple[str, ...]:
 def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:
     if facts.model.architecture is not None and Slot.ARCHITECTURE not in pins.options:
         return (facts.model.architecture,)
-    return _choices(Slot.ARCHITECTURE, pins)
+    if Slot.ARCHITECTURE in pins.options:
+        return _choices(Slot.ARCHITECTURE, pins)
+    typed, names = bool(facts.graph.edge_types), _choices(Slot.ARCHITECTURE, pins)
+    return tuple(name for name in names if typed or name not in TYPED)

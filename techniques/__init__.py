@@ -5,6 +5,8 @@ from __future__ import annotations
 from techniques.architecture.gat import GAT
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
+from techniques.architecture.hetero.hetero_sage import HETERO_SAGE
+from techniques.architecture.hetero.rgcn import RGCN
 from techniques.architecture.sage import SAGE
 from techniques.base import Option, Slot
 from techniques.coarsening.none import NO_COARSENING
@@ -46,6 +48,8 @@ OPTIONS: tuple[Option, ...] = (
     GCN,
     GAT,
     GIN,
+    HETERO_SAGE,
+    RGCN,
     CPU,
     CUDA,
     SINGLE,

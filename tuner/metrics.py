@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import Slot
 
 if TYPE_CHECKING:
@@ -42,8 +43,19 @@ class EpochShapes:
             total[2] += block.num_edges
 
 
+def epoch_shapes(job: Job) -> EpochShapes:
+    """Counts the batches of one epoch, by type where the network keeps types apart."""
+    if is_typed(job.spec):
+        from tuner.hetero_metrics import TypedShapes
+
+        return TypedShapes(job)  # type: ignore[return-value]
+    return EpochShapes(len(job.need("model").convs))
+
+
 def flops(job: Job, shapes: EpochShapes) -> Flops:
     """FLOPs of one epoch of these shapes."""
+    if is_typed(job.spec):
+        return Flops(shapes.gemm, shapes.aggregation)  # type: ignore[attr-defined]
     from techniques import option
     from techniques.architecture.built_in import BuiltIn
     from techniques.architecture.costs import shape_sizes, step_cost
@@ -99,8 +111,9 @@ class _Whole(torch.nn.Module):
 
 def _custom_ops() -> dict[type, Any]:
     from techniques.architecture.convs import GAT, GCN, GIN, SAGE
+    from tuner.hetero_metrics import typed_ops
 
-    return dict.fromkeys((GCN, SAGE, GIN, GAT), _count_dense)
+    return {**dict.fromkeys((GCN, SAGE, GIN, GAT), _count_dense), **typed_ops()}
 
 
 def _count_dense(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

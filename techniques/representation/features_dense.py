@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.hetero.inputs import type_inputs
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.remote.hetero_parts import FillTypes
 
 FILL_BYTES_PER_SECOND = 1e9
 
@@ -52,6 +55,8 @@ class FeaturesDense:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            return (FillTypes(type_inputs(facts.graph, spec)),)
         return (FillDense(),) if spec.options[Slot.REMOTE_FEATURES] == "memory" else ()
 
     def recipe(self, spec: JobSpec) -> str:

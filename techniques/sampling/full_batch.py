@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, masked_loss
 from techniques.sampling.batches import needs_node_labels, reaches_context
+from techniques.sampling.hetero_batches import whole_graph_parts
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class FullBatch:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            return whole_graph_parts(facts, spec)
         return (WholeGraph(setting_int(spec.settings, "layers")),)
 
     def recipe(self, spec: JobSpec) -> str:

@@ -1,0 +1,130 @@
+"""Typed convolutions over blocks by relation. The parameters keep PyG's names and shapes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.nn import HeteroConv, HGTConv, RGCNConv, SAGEConv
+from torch_geometric.utils import softmax
+
+from techniques.architecture.hetero.network import HeteroLayer, Rows
+from techniques.architecture.hetero.typed import Relation
+from techniques.architecture.hetero.use import LayerUse
+from techniques.representation.block import Block, neighbor_mean, scatter_sum
+
+Key = tuple[str, str, str]
+
+
+class _ByType(nn.Module):
+    """The walk over types that all layers share."""
+
+    def _prepare(self, relations: Sequence[Relation], use: LayerUse) -> None:
+        self.relations, self.use = tuple(relations), use
+
+    def over(self, x: Rows, layer: HeteroLayer) -> Rows:
+        """[S_t, F] by type -> [T_t, O] by type."""
+        projected = self.project(x)
+        found: Rows = {}
+        for target in self.use.outputs:
+            part = slice(0, layer.num_targets[target])
+            blocks = {place: layer.blocks[place] for place in self.use.into(self.relations, target)}
+            said = self.sources(projected, target)
+            found[target] = self.combine(x[target][part], projected[target][part], said, blocks)
+        return found
+
+    def project(self, x: Rows) -> Rows:
+        return x
+
+    def sources(self, projected: Rows, target: int) -> dict[int, Any]:
+        return {place: projected[self.relations[place].source] for place in self.use.into(self.relations, target)}
+
+    def combine(self, x: Tensor, projected: Tensor, said: dict[int, Any], blocks: Mapping[int, Block]) -> Tensor:
+        raise NotImplementedError
+
+
+def _with_neighbors(out: Tensor, said: dict[int, Any], blocks: Mapping[int, Block], weights: Mapping[int, Tensor]) -> Tensor:
+    """Add, for every relation, the mean of the neighbours times its weight [F, O] in place."""
+    for place, block in blocks.items():
+        if block.num_edges:
+            out = out.addmm_(neighbor_mean(block, said[place]), weights[place])
+    return out
+
+
+class HeteroSAGE(HeteroConv, _ByType):  # type: ignore[misc]
+    """GraphSAGE by edge type (PyG's ``to_hetero``): the sum of one ``SAGEConv`` for each relation.
+
+    The roots' weights of all relations into a type are added before they are used: one product instead of several.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, keys: Sequence[Key], relations: Sequence[Relation], use: LayerUse
+    ) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # types that nothing leads to are left out on purpose
+            convs = {keys[place]: SAGEConv((in_channels, in_channels), out_channels) for place in use.relations}
+            super().__init__(convs, aggr="sum")
+        self._prepare(relations, use)
+        self._keys = tuple(keys)
+
+    def forward(self, x: Rows, layer: HeteroLayer) -> Rows:
+        return self.over(x, layer)
+
+    def combine(self, x: Tensor, projected: Tensor, said: dict[int, Any], blocks: Mapping[int, Block]) -> Tensor:
+        convs = {place: self.convs[self._keys[place]] for place in blocks}
+        root = _total([conv.lin_r.weight for conv in convs.values()])
+        bias = _total([conv.lin_l.bias for conv in convs.values()])
+        out = F.linear(x, root, bias)
+        return _with_neighbors(out, said, blocks, {place: conv.lin_l.weight.t() for place, conv in convs.items()})
+
+    def dense_products(self, layer: HeteroLayer) -> int:
+        """Multiply-adds of the forward pass."""
+        weight = next(iter(self.convs.values())).lin_l.weight.numel()
+        return weight * product_rows(self.use, layer)
+
+
+class RGCN(RGCNConv, _ByType):  # type: ignore[misc]
+    """Relational graph convolution (Schlichtkrull et al., ESWC 2018) with mean aggregation; all types share the root."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        relations: Sequence[Relation],
+        use: LayerUse,
+        num_bases: int | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, len(relations), num_bases=num_bases)
+        self._prepare(relations, use)
+
+    def forward(self, x: Rows, layer: HeteroLayer) -> Rows:
+        return self.over(x, layer)
+
+    def combine(self, x: Tensor, projected: Tensor, said: dict[int, Any], blocks: Mapping[int, Block]) -> Tensor:
+        out = torch.addmm(self.bias, x, self.root)
+        return _with_neighbors(out, said, blocks, {place: self._weight(place) for place in blocks})
+
+    def _weight(self, place: int) -> Tensor:
+        if self.num_bases is None:
+            weight: Tensor = self.weight[place]
+            return weight
+        return (self.comp[place] @ self.weight.flatten(1)).view(self.weight.shape[1:])
+
+    def dense_products(self, layer: HeteroLayer) -> int:
+        """Multiply-adds of the forward pass."""
+        return int(self.root.numel()) * product_rows(self.use, layer)
+
+
+def product_rows(use: LayerUse, layer: HeteroLayer) -> int:
+    """Rows that a layer's weights are multiplied with: targets once for the root, and once for each relation."""
+    roots = sum(layer.num_targets[kind] for kind in use.outputs)
+    return roots + sum(layer.blocks[place].num_targets for place in use.relations if layer.blocks[place].num_edges)
+
+
+def _total(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
