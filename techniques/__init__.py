@@ -6,6 +6,7 @@ from techniques.architecture.gat import GAT
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.hetero.hetero_sage import HETERO_SAGE
+from techniques.architecture.hetero.hgt import HGT
 from techniques.architecture.hetero.rgcn import RGCN
 from techniques.architecture.sage import SAGE
 from techniques.base import Option, Slot
@@ -50,6 +51,7 @@ OPTIONS: tuple[Option, ...] = (
     GIN,
     HETERO_SAGE,
     RGCN,
+    HGT,
     CPU,
     CUDA,
     SINGLE,

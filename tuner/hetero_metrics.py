@@ -12,6 +12,7 @@ from techniques import option
 from techniques.base import Slot
 
 if TYPE_CHECKING:
+    from techniques.architecture.costs import StepCost
     from techniques.architecture.hetero.network import HeteroBatch
     from techniques.job import Job
 
@@ -37,8 +38,13 @@ class TypedShapes:
         self.gemm, self.aggregation = self.gemm + gemm, self.aggregation + aggregation
 
     def _count(self, batch: HeteroBatch) -> tuple[float, float]:
+        cost = self.cost(batch)
+        return cost.gemm_flops, cost.aggregation_flops
+
+    def cost(self, batch: HeteroBatch) -> StepCost:
+        """The ledger of one batch."""
         from techniques.architecture.costs import step_cost
-        from techniques.forecast import Forecast, LayerShape, StepShape
+        from techniques.forecast import LayerShape, StepShape
 
         names, keys = self.plan.names, ["|".join(key) for key in self.plan.keys]
         shapes = []
@@ -48,12 +54,10 @@ class TypedShapes:
                 dict(zip(names, map(float, counts), strict=True)) for counts in (layer.num_sources, layer.num_targets)
             )
             shapes.append(LayerShape(sources, targets, edges))
-        so_far: Any = _Fused(self.fused)
-        sizes: Any = self.plan.sizes(so_far, StepShape(tuple(shapes), float(batch.y.size(0))))
-        assert Forecast is not None
+        shape = StepShape(tuple(shapes), float(batch.y.size(0)))
+        sizes: Any = self.plan.sizes(self.fused, shape)
         sizes[0] = replace(sizes[0], inputs=self._true_nonzeros(batch))
-        cost = step_cost([(size, self.architecture.layer_cost(size)) for size in sizes], batch.y.size(0))
-        return cost.gemm_flops, cost.aggregation_flops
+        return step_cost([(size, self.architecture.layer_cost(size)) for size in sizes], shape.seeds)
 
     def _true_nonzeros(self, batch: HeteroBatch) -> dict[int, Any]:
         found = {}
@@ -65,17 +69,12 @@ class TypedShapes:
         return found
 
 
-class _Fused:
-    def __init__(self, fused: bool) -> None:
-        self.fused = fused
-
-
 def typed_ops() -> dict[type, Any]:
     """What thop is taught of typed networks."""
-    from techniques.architecture.hetero.convs import RGCN, HeteroSAGE
+    from techniques.architecture.hetero.convs import HGT, RGCN, HeteroSAGE
     from techniques.architecture.hetero.network import Encoder
 
-    return {Encoder: _count_encoder, **dict.fromkeys((HeteroSAGE, RGCN), _count_layer)}
+    return {Encoder: _count_encoder, **dict.fromkeys((HeteroSAGE, RGCN, HGT), _count_layer)}
 
 
 def _count_encoder(encoder: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -56,16 +56,16 @@ class TypedPlan(NetworkPlan):
         """Inputs of the types that the first layer reads."""
         return {kind: self.inputs[kind] for kind in self.uses[0].inputs}
 
-    def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
-        """Sizes of encoders, layers and head of one step of ``shape``."""
+    def sizes(self, so_far: Forecast | bool, shape: StepShape) -> list[LayerSize]:
+        """Sizes of encoders, layers and head of one step of ``shape``; ``so_far`` says whether products are fused."""
+        fused = so_far if isinstance(so_far, bool) else so_far.fused
         found: list[LayerSize] = [self._encoder(shape)]
         last = len(self.uses) - 1
         for index, use in enumerate(self.uses):
-            found.append(self._layer(so_far, shape, index, use, last=index == last and not self.head))
+            found.append(self._layer(fused, shape, index, use, last=index == last and not self.head))
         if self.head:
-            seeds = shape.layers[-1].targets[self.names[self.target]]
-            flags = {"first": False, "last": True, "fused": so_far.fused, "transform_first": False}
-            found.append(TypedSize(seeds, seeds, 0.0, self.widths[-1], self.num_classes, **flags))
+            rows = shape.layers[-1].targets[self.names[self.target]]
+            found.append(TypedSize(rows, rows, 0.0, self.widths[-1], self.num_classes, False, True, fused, False))
         return found
 
     def _encoder(self, shape: StepShape) -> TypedSize:
@@ -77,7 +77,7 @@ class TypedPlan(NetworkPlan):
             dropout=self.dropout > 0, read=read, inputs=self.encoded, whole=whole,
         )  # fmt: skip
 
-    def _layer(self, so_far: Forecast, shape: StepShape, index: int, use: LayerUse, *, last: bool) -> TypedSize:
+    def _layer(self, fused: bool, shape: StepShape, index: int, use: LayerUse, *, last: bool) -> TypedSize:
         layer = shape.layers[index]
         read, written = self._by_type(layer.sources), self._by_type(layer.targets)
         edges = tuple(layer.edges.get("|".join(key), 0.0) for key in self.keys)
@@ -89,7 +89,7 @@ class TypedPlan(NetworkPlan):
             self.widths[index + 1],
             first=False,
             last=last,
-            fused=so_far.fused,
+            fused=fused,
             transform_first=False,
             heads=self.heads,
             dropout=self.dropout > 0,

@@ -128,3 +128,79 @@ def product_rows(use: LayerUse, layer: HeteroLayer) -> int:
 
 def _total(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+
+
+class HGT(HGTConv, _ByType):  # type: ignore[misc]
+    """Heterogeneous graph transformer (Hu et al., WWW 2020): attention over all relations into a type, COO blocks only."""
+
+    def __init__(
+        self, channels: int, heads: int, names: Sequence[str], keys: Sequence[Key], relations: Sequence[Relation],
+        use: LayerUse,
+    ) -> None:  # fmt: skip
+        super().__init__(channels, channels, (list(names), list(keys)), heads)
+        self._prepare(relations, use)
+        self._keys, self._names = tuple(keys), tuple(names)
+
+    def forward(self, x: Rows, layer: HeteroLayer) -> Rows:
+        return self.over(x, layer)
+
+    def project(self, x: Rows) -> Rows:
+        """Keys, queries and values side by side, [S_t, 3F]."""
+        return {kind: self.kqv_lin.lins[self._names[kind]](rows) for kind, rows in x.items()}
+
+    def sources(self, projected: Rows, target: int) -> dict[int, Any]:
+        """Keys and values under each relation's weights, [S, H, D] each."""
+        found: dict[int, Any] = {}
+        for place in self.use.into(self.relations, target):
+            key, _, value = self._heads(projected[self.relations[place].source])
+            found[place] = tuple(
+                torch.bmm(rows.transpose(0, 1), self._weight(weights, place)).transpose(0, 1)
+                for rows, weights in ((key, self.k_rel.weight), (value, self.v_rel.weight))
+            )
+        return found
+
+    def combine(self, x: Tensor, projected: Tensor, said: dict[int, Any], blocks: Mapping[int, Block]) -> Tensor:
+        target, places = self.relations[next(iter(blocks))].target, [place for place in blocks if blocks[place].num_edges]
+        out = x.new_zeros(x.size(0), self.out_channels)
+        if places:
+            query = self._heads(projected)[1]
+            scores = [self._scores(query, said[place][0], blocks[place], place) for place in places]
+            ends = [_ends(blocks[place])[1] for place in places]
+            alpha = softmax(torch.cat(scores), torch.cat(ends), num_nodes=x.size(0))
+            for place, share in zip(places, alpha.split([len(one) for one in ends]), strict=True):
+                out = self._added(out, said[place][1], share, blocks[place])
+        out = self.out_lin.lins[self._names[target]](F.gelu(out))
+        kept = self.skip[self._names[target]].sigmoid()
+        return torch.lerp(x, out, kept)
+
+    def _scores(self, query: Tensor, key: Tensor, block: Block, place: int) -> Tensor:
+        source, target = _ends(block)
+        score = (query.index_select(0, target) * key.index_select(0, source)).sum(-1)
+        return score * (self.p_rel["__".join(self._keys[place])] / math.sqrt(query.size(-1)))
+
+    def _added(self, out: Tensor, value: Tensor, share: Tensor, block: Block) -> Tensor:
+        source, target = _ends(block)
+        messages = (value.index_select(0, source) * share.unsqueeze(-1)).flatten(1)
+        return out.scatter_add_(0, target.unsqueeze(1).expand(-1, messages.size(1)), messages)
+
+    def _heads(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        key, query, value = rows.tensor_split(3, dim=1)
+        shape = (-1, self.heads, self.out_channels // self.heads)
+        return key.view(shape), query.view(shape), value.view(shape)
+
+    def _weight(self, weights: Tensor, place: int) -> Tensor:
+        """One relation's weights [H, D, D]: PyG numbers them head by head."""
+        return weights.view(self.heads, len(self._keys), *weights.shape[1:])[:, place]
+
+    def dense_products(self, layer: HeteroLayer) -> int:
+        """Multiply-adds of the forward pass."""
+        width, head = self.out_channels, self.out_channels // self.heads
+        read = sum(layer.num_sources[kind] for kind in self.use.inputs)
+        related = sum(layer.num_sources[self.relations[place].source] for place in self.use.relations)
+        written = sum(layer.num_targets[kind] for kind in self.use.outputs)
+        return 3 * read * width * width + 2 * related * width * head + written * width * width
+
+
+def _ends(block: Block) -> Tensor:
+    assert block.edge_index is not None, "HGT needs one message per edge: use the COO representation"
+    return block.edge_index

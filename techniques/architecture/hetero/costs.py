@@ -181,9 +181,9 @@ def _relational_backward(size: TypedSize, saved: float) -> float:
             if not one.edges:
                 continue
             mean, spread = one.targets * size.columns_in, one.sources * size.columns_in
-            # The mean's gradient, divided; one row per edge, summed by source; added to what other relations gave.
-            moment = max(2 * mean, mean + one.messages(size.columns_in), one.messages(size.columns_in) + spread)
-            peak = max(peak, live + max(moment, mean + spread if size.fused else moment))
+            # The mean's gradient beside the mean, then divided; one row per edge, summed by source.
+            messages = one.messages(size.columns_in)
+            peak = max(peak, live + max(mean, messages, spread if size.fused else messages + spread - mean))
             live += _added(to_input, size.relations[place].source, spread) - mean - one.targets
         root = size.written[target] * size.columns_in
         spread = size.read[target] * size.columns_in
