@@ -21,6 +21,7 @@ from planner.quantities import format_seconds
 from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict
 from planner.rules import apply_rules, judgements
+from planner.typed import type_warnings
 from techniques.base import SettingValue, Slot
 from techniques.facts import Facts, Goal, GraphFacts, HardwareFacts, ModelFacts, Task
 from techniques.forecast import Draw
@@ -110,7 +111,7 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
 
 
 def _candidate(facts: Facts, costed: Costed, short: list[Costed]) -> Candidate:
-    warned = check(facts, costed.spec).warnings + _task_warnings(facts)
+    warned = check(facts, costed.spec).warnings + _task_warnings(facts) + type_warnings(facts, costed.spec)
     deadline, seconds = facts.goal.deadline_seconds, costed.figures.seconds_to_converge
     if deadline is not None and seconds > deadline:
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
@@ -122,13 +123,11 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed]) -> Candidate:
 
 
 def _task_warnings(facts: Facts) -> tuple[str, ...]:
-    graph, found = facts.graph, []
+    found = []
     if facts.task is Task.GRAPH:
         found.append(
             "graph-level training comes in a later version: the figures are for message passing over all nodes"
         )
-    if graph.heterogeneous:
-        found.append("node and edge types are trained as one type in this version")
     return tuple(found)
 
 

@@ -103,7 +103,9 @@ def add_graph(parser: argparse.ArgumentParser, optional: bool = False) -> None:
 
 def add_facts(parser: argparse.ArgumentParser) -> None:
     """What the user may state about model, machine and goal."""
-    parser.add_argument("--model", metavar="NAME", help="gcn, sage, gat or gin (default: compare all)")
+    parser.add_argument(
+        "--model", metavar="NAME", help="gcn, sage, gat, gin, hetero_sage, rgcn or hgt (default: compare all)"
+    )
     parser.add_argument(
         "--task", choices=["node", "link", "graph"], help="what is predicted (default: what the labels say)"
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from planner.typed import TYPED_BASELINE_SETTINGS, baseline_options, trains_types
 from techniques import option, options
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Knob, SettingValue, Slot, Verdict
@@ -163,6 +164,9 @@ def baseline_spec(facts: Facts) -> JobSpec:
     chosen = {**BASELINE_OPTIONS, Slot.HARDWARE: hardware, Slot.REPRESENTATION_FEATURES: "dense"}
     if facts.task is Task.LINK:
         return make_spec(facts, Pins(), {**chosen, Slot.SAMPLING: "link_neighbor"}, LINK_BASELINE_SETTINGS)
+    if trains_types(facts):
+        typed = {**chosen, **baseline_options(), Slot.HARDWARE: "cpu"}
+        return make_spec(facts, Pins(), typed, TYPED_BASELINE_SETTINGS)
     return make_spec(facts, Pins(), chosen, BASELINE_SETTINGS)
 
 
@@ -265,5 +269,5 @@ def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:
         return (facts.model.architecture,)
     if Slot.ARCHITECTURE in pins.options:
         return _choices(Slot.ARCHITECTURE, pins)
-    typed, names = bool(facts.graph.edge_types), _choices(Slot.ARCHITECTURE, pins)
+    typed, names = trains_types(facts), _choices(Slot.ARCHITECTURE, pins)
     return tuple(name for name in names if typed or name not in TYPED)

@@ -10,8 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import Slot
 from techniques.facts import Facts, Task
+from techniques.hetero_recipe import typed_fragments, typed_loader
 from techniques.job import JobSpec
 from techniques.sampling.seeds import draws_balanced
 
@@ -159,6 +161,9 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
+    if is_typed(spec):
+        fragments = [*typed_fragments(spec, facts), _optimizer(spec), typed_loader(spec), _epoch(spec)]
+        return _script(fragments)
     read = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
     spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
     reading = [fragment.replace(LOAD, _reading(facts)) for fragment in _recipes(spec, BEFORE_FEATURES)]
@@ -170,6 +175,11 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
         *_recipes(spec, (Slot.SAMPLING,)),
         _epoch(spec),
     ]
+    return _script(fragments)
+
+
+def _script(fragments: list[str]) -> str:
+    """Imports first and once, then the rest in order."""
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
     return "\n".join(_merged(imports)) + "\n\n" + _joined([body for _, body in parts if body])

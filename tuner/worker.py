@@ -79,7 +79,8 @@ def _warm_up(request: WorkRequest) -> None:
     if is_typed(request.spec):
         from tuner.hetero_warm_up import warm_up_types
 
-        return warm_up_types(request)
+        warm_up_types(request)
+        return
     rng = np.random.default_rng(0)
     width = min(request.facts.graph.features.width, 64)
     arrays = {

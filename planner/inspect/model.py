@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from techniques.architecture.hetero.typed import TYPED
 from techniques.errors import OptionError
 from techniques.facts import ModelFacts
 
-ARCHITECTURES = ("gcn", "sage", "gat", "gin")
+ARCHITECTURES = ("gcn", "sage", "gat", "gin", *TYPED)
 ALIASES = {"graphsage": "sage"}
 
 
@@ -13,7 +14,7 @@ def inspect_model(text: str | None, layers: int | None = None, hidden: int | Non
     """Facts about a built-in architecture; ``None`` leaves a choice to the planner.
 
     Args:
-        text: ``gcn``, ``sage`` (``graphsage``), ``gat`` or ``gin``, in any case.
+        text: ``gcn``, ``sage`` (``graphsage``), ``gat`` or ``gin``, for several types ``hetero_sage``, ``rgcn`` or ``hgt``.
         layers: message-passing layers.
         hidden: channels of the hidden layers.
 

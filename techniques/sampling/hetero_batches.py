@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from techniques.architecture.hetero.inputs import TypeInput, type_inputs
 from techniques.architecture.hetero.typed import Relation, relations_of, target_place
-from techniques.architecture.hetero.use import LayerUse, layer_uses
-from techniques.base import Part, Stage
-from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts
+from techniques.architecture.hetero.use import LayerUse
+from techniques.base import Part, Slot, Stage
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int, setting_ints
 from techniques.sampling.batches import COPY_BYTES_PER_SECOND, COUNTS_ERROR, DRAWN_ERROR, at_least_one, whole_epochs
@@ -35,16 +34,18 @@ class TypedGraph:
 
     @staticmethod
     def of(facts: Facts, spec: JobSpec) -> TypedGraph:
+        from techniques import option
+
         graph = facts.graph
         relations, target = relations_of(graph, spec), target_place(graph)
-        layers = setting_int(spec.settings, "layers")
+        architecture: Any = option(Slot.ARCHITECTURE, spec.options[Slot.ARCHITECTURE])
         return TypedGraph(
             names=tuple(one.name for one in graph.node_types),
             num_nodes=tuple(one.num_nodes for one in graph.node_types),
             relations=relations,
             keys=tuple("|".join(one.key(graph)) for one in relations),
             inputs=type_inputs(graph, spec),
-            uses=layer_uses(relations, len(graph.node_types), target, layers),
+            uses=architecture.uses(facts, spec),
             target=target,
         )
 

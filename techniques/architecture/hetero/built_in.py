@@ -111,6 +111,8 @@ class TypedBuiltIn(BuiltIn):
     default_hidden: ClassVar[int] = 64
     activated: ClassVar[bool] = True
     has_head: ClassVar[bool] = False
+    keeps_unreached: ClassVar[bool] = False
+    """Whether a type that no edge leads to has rows after a layer."""
 
     @abstractmethod
     def typed_cost(self, size: TypedSize) -> LayerCost:
@@ -154,16 +156,17 @@ class TypedBuiltIn(BuiltIn):
         return None
 
     def _refused_reach(self, facts: Facts, spec: JobSpec) -> Verdict | None:
-        if self._uses(facts, spec):
+        if self.uses(facts, spec):
             return None
         rule = f"edges must lead to {facts.graph.target_type}, from types that edges lead to"
         text = "no message reaches the nodes with labels: --set reverse_edges=true"
         return refuse("reverse_edges", "false", rule, "PyG, ToUndirected", text)
 
-    def _uses(self, facts: Facts, spec: JobSpec) -> tuple[LayerUse, ...]:
+    def uses(self, facts: Facts, spec: JobSpec) -> tuple[LayerUse, ...]:
         graph = facts.graph
         layers = setting_int(spec.settings, "layers")
-        return layer_uses(relations_of(graph, spec), len(graph.node_types), target_place(graph), max(layers, 1))
+        kinds, target = len(graph.node_types), target_place(graph)
+        return layer_uses(relations_of(graph, spec), kinds, target, max(layers, 1), self.keeps_unreached)
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
         graph = facts.graph
@@ -223,7 +226,7 @@ class TypedBuiltIn(BuiltIn):
             relations=relations,
             keys=tuple(one.key(graph) for one in relations),
             names=tuple(one.name for one in graph.node_types),
-            uses=self._uses(facts, spec),
+            uses=self.uses(facts, spec),
             target=target_place(graph),
             head=self.has_head,
         )
@@ -245,8 +248,8 @@ def _refused_choice(spec: JobSpec, name: str) -> Verdict | None:
     for slot, known in WORKS_WITH.items():
         chosen = spec.options[slot]
         if chosen not in known:
-            rule = f"{name} keeps node and edge types apart: {slot.value} must be {' or '.join(known)}"
-            text = f"{slot.value}={chosen} takes all types as one; --fix {slot.value}={known[0]}"
+            rule = f"where node and edge types are kept apart it must be {' or '.join(known)}"
+            text = f"{chosen} does not know types yet: --fix {slot.value}={known[0]}"
             return refuse(slot.value, chosen, rule, "PyG, heterogeneous graphs", text)
     training = spec.training
     if training.precision != "fp32" or training.checkpoint_layers:

@@ -16,7 +16,7 @@ from torch_geometric.utils import softmax
 from techniques.architecture.hetero.network import HeteroLayer, Rows
 from techniques.architecture.hetero.typed import Relation
 from techniques.architecture.hetero.use import LayerUse
-from techniques.representation.block import Block, neighbor_mean, scatter_sum
+from techniques.representation.block import Block, neighbor_mean
 
 Key = tuple[str, str, str]
 
@@ -48,7 +48,9 @@ class _ByType(nn.Module):
         raise NotImplementedError
 
 
-def _with_neighbors(out: Tensor, said: dict[int, Any], blocks: Mapping[int, Block], weights: Mapping[int, Tensor]) -> Tensor:
+def _with_neighbors(
+    out: Tensor, said: dict[int, Any], blocks: Mapping[int, Block], weights: Mapping[int, Tensor]
+) -> Tensor:
     """Add, for every relation, the mean of the neighbours times its weight [F, O] in place."""
     for place, block in blocks.items():
         if block.num_edges:
@@ -160,7 +162,10 @@ class HGT(HGTConv, _ByType):  # type: ignore[misc]
         return found
 
     def combine(self, x: Tensor, projected: Tensor, said: dict[int, Any], blocks: Mapping[int, Block]) -> Tensor:
-        target, places = self.relations[next(iter(blocks))].target, [place for place in blocks if blocks[place].num_edges]
+        target, places = (
+            self.relations[next(iter(blocks))].target,
+            [place for place in blocks if blocks[place].num_edges],
+        )
         out = x.new_zeros(x.size(0), self.out_channels)
         if places:
             query = self._heads(projected)[1]

@@ -17,6 +17,7 @@ class Rgcn(TypedBuiltIn):
 
     __slots__ = ()
     name = "rgcn"
+    keeps_unreached = True
     text = "relational GCN: one weight per edge type, few parameters"
 
     def typed_cost(self, size: TypedSize) -> LayerCost:

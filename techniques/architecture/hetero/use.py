@@ -21,16 +21,20 @@ class LayerUse:
         return tuple(place for place in self.relations if relations[place].target == target)
 
 
-def layer_uses(relations: Sequence[Relation], num_types: int, target: int, layers: int) -> tuple[LayerUse, ...]:
-    """Uses of every layer, input side first; empty where nothing reaches the target.
+def layer_uses(
+    relations: Sequence[Relation], num_types: int, target: int, layers: int, keeps_unreached: bool = False
+) -> tuple[LayerUse, ...]:
+    """Uses of every layer, input side first; empty where no message reaches the target.
 
-    A type that no relation leads to has no output, as in PyG's ``HeteroConv`` and ``HGTConv``; what later layers do not
-    need is left out, which PyG's layers compute in vain.
+    A type that no relation leads to has no output, as in PyG's ``HeteroConv`` and ``HGTConv``, unless
+    ``keeps_unreached``: ``RGCNConv`` has a root for every node. What later layers do not need is left out, which PyG's
+    layers compute in vain.
     """
     alive = [set(range(num_types))]
     for _ in range(layers):
-        alive.append({one.target for one in relations if {one.source, one.target} <= alive[-1]})
-    if target not in alive[-1]:
+        reached = {one.target for one in relations if {one.source, one.target} <= alive[-1]}
+        alive.append(alive[0] if keeps_unreached else reached)
+    if not any(one.target == target and one.source in alive[-2] for one in relations) or target not in alive[-1]:
         return ()
     uses: list[LayerUse] = []
     needed = {target}
@@ -41,7 +45,7 @@ def layer_uses(relations: Sequence[Relation], num_types: int, target: int, layer
             for place, one in enumerate(relations)
             if one.target in needed and one.source in ends and one.target in ends
         ]
-        outputs = {relations[place].target for place in used}
+        outputs = needed if keeps_unreached else {relations[place].target for place in used}
         read = outputs | {relations[place].source for place in used}
         uses.append(LayerUse(tuple(sorted(read)), tuple(used), tuple(sorted(outputs))))
         needed = read
