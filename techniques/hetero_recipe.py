@@ -27,7 +27,9 @@ ENCODE = '''\
         return rows
 '''
 SAGE = '''\
+import warnings
 from torch_geometric.nn import HeteroConv, SAGEConv
+warnings.filterwarnings("ignore", "There exist node types")  # the last layer is computed for the target alone
 
 
 class Model(torch.nn.Module):
@@ -35,7 +37,7 @@ class Model(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.encoders = torch.nn.ModuleDict({encoders})
+        self.encoders = torch.nn.ModuleDict({encoders}){started}
         self.convs = torch.nn.ModuleList()
         for keys, width in {layers}:
             convs = {{edge_types[key]: SAGEConv(({hidden}, {hidden}), width) for key in keys}}
@@ -59,7 +61,7 @@ class Model(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.encoders = torch.nn.ModuleDict({encoders})
+        self.encoders = torch.nn.ModuleDict({encoders}){started}
         self.convs = torch.nn.ModuleList(RGCNConv({hidden}, width, len(edge_types)) for width in {widths})
 
 {encode}
@@ -90,7 +92,7 @@ class Model(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.encoders = torch.nn.ModuleDict({encoders})
+        self.encoders = torch.nn.ModuleDict({encoders}){started}
         self.convs = torch.nn.ModuleList(
             HGTConv({hidden}, {hidden}, (node_types, edge_types), heads={heads}) for _ in range({depth})
         )
@@ -163,8 +165,10 @@ def typed_loader(spec: JobSpec) -> str:
 
 def _types(plan: TypedPlan) -> str:
     keys = "\n".join(f"    {key!r}," for key in plan.keys)
-    return f"target = {plan.names[plan.target]!r}\nnode_types = {list(plan.names)!r}\nedge_types = [\n{keys}\n]".replace(
-        "'", '"'
+    return (
+        f"target = {plan.names[plan.target]!r}\nnode_types = {list(plan.names)!r}\nedge_types = [\n{keys}\n]".replace(
+            "'", '"'
+        )
     )
 
 
@@ -224,6 +228,11 @@ def _model(spec: JobSpec, plan: TypedPlan) -> str:
     text = MODELS[spec.options[Slot.ARCHITECTURE]].format(
         target=plan.names[plan.target],
         encoders="{\n" + encoders + "        }",
+        started="".join(
+            f'\n        torch.nn.init.xavier_uniform_(self.encoders["{plan.names[kind]}"].weight)'
+            for kind, one in plan.encoded.items()
+            if one.embedded
+        ),
         layers=layers,
         widths=plan.widths[1:],
         hidden=hidden,

@@ -162,7 +162,8 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
         OptionError: an option or setting of the spec that does not exist.
     """
     if is_typed(spec):
-        fragments = [*typed_fragments(spec, facts), _optimizer(spec), typed_loader(spec), _epoch(spec)]
+        fragments = [*typed_fragments(spec, facts), _optimizer(spec), typed_loader(spec)]
+        fragments.append(_epoch(spec).replace("data.val_mask", "data[target].val_mask"))
         return _script(fragments)
     read = {EDGE_WEIGHTED: reads_weights(facts, spec), EDGE_COLUMNS: read_columns(facts, spec)}
     spec = spec.model_copy(update={"settings": {**spec.settings, **read}})
@@ -353,6 +354,6 @@ def _joined(bodies: list[str]) -> str:
     """Two empty lines around functions, one elsewhere."""
     script = bodies[0]
     for before, body in pairwise(bodies):
-        wide = "\ndef " in "\n" + before or body.startswith("def ")
+        wide = any(f"\n{word} " in "\n" + before or body.startswith(f"{word} ") for word in ("def", "class"))
         script += ("\n\n\n" if wide else "\n\n") + body
     return script + "\n"

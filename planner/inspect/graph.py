@@ -15,7 +15,7 @@ from planner.inspect.mixing import with_mixing
 from planner.inspect.sizes import size_class
 from planner.inspect.structure import Structure, scan
 from planner.inspect.train_nodes import train_nodes
-from planner.inspect.types import type_facts
+from planner.inspect.types import of_target, type_facts
 from techniques.errors import OptionError
 from techniques.facts import EDGE, NODE, GraphFacts, Task
 
@@ -53,6 +53,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     edge_features = _edge_features(stored)
     train = train_nodes(stored, num_nodes)[0] if chosen is Task.NODE else None
     types, type_notes = type_facts(stored)
+    labels = of_target(labels, types)
     return GraphFacts(
         name=stored.name,
         source=stored.path if source is None else source,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from planner.inspect.degrees import measured_degrees
+from planner.inspect.labels import seeded_counts
 from planner.inspect.structure import HASH_CHUNK, _mix, chunks
-from techniques.facts import FLOAT_BYTES, EdgeTypeFacts, GraphFacts, NodeTypeFacts
+from techniques.facts import FLOAT_BYTES, EdgeTypeFacts, GraphFacts, LabelFacts, NodeTypeFacts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,15 @@ def type_facts(stored: StoredGraph) -> tuple[dict[str, Any], list[str]]:
     )
     target, notes = _target(stored, nodes)
     return found | {"target_type": target}, notes
+
+
+def of_target(labels: LabelFacts, types: dict[str, Any]) -> LabelFacts:
+    """Several labels a node have no mark for "unlabelled": a seeded split is one of the target type's nodes."""
+    if not types or types["target_type"] is None or not (labels.multi_label and labels.split_is_seeded):
+        return labels
+    count = next(one.num_nodes for one in types["node_types"] if one.name == types["target_type"])
+    train, val, test = seeded_counts(count)
+    return labels.model_copy(update={"labelled": count, "train": train, "val": val, "test": test})
 
 
 def _node_types(stored: StoredGraph, nodes: NodeTypes) -> tuple[NodeTypeFacts, ...]:

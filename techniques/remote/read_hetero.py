@@ -30,7 +30,9 @@ def read_hetero(graph: str, target: str) -> HeteroData:
     stored = open_graph(graph)
     nodes = node_types(stored)
     if target not in nodes.names:
-        raise GraphError(f"target must be a node type of {graph}, got {target!r}", f"Use one of {', '.join(nodes.names)}")
+        raise GraphError(
+            f"target must be a node type of {graph}, got {target!r}", f"Use one of {', '.join(nodes.names)}"
+        )
     data = HeteroData()
     for number, name in enumerate(nodes.names):
         data[name].num_nodes = nodes.counts[number]

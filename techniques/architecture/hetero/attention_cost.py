@@ -65,9 +65,7 @@ def _into(size: TypedSize, target: int) -> _Into:
     places = [place for place in size.use.into(size.relations, target) if size.by_relation[place]]
     sources = [size.read[size.relations[place].source] for place in size.use.into(size.relations, target)]
     counts = [size.by_relation[place] for place in places]
-    return _Into(
-        size.written[target], sum(counts), sum(sources), max(counts, default=0.0), max(sources, default=0.0)
-    )
+    return _Into(size.written[target], sum(counts), sum(sources), max(counts, default=0.0), max(sources, default=0.0))
 
 
 def _parameters(size: TypedSize) -> int:

@@ -119,7 +119,8 @@ def relational_cost(size: TypedSize, parameters: int, root: bool = True) -> Laye
     edges = sum(size.by_relation[place] for place in size.use.relations)
     gemm = rows * wide_in * wide_out
     moved = sum(
-        aggregation_moved(_relation_size(size, place), wide_in) + 4 * size.written[size.relations[place].target] * wide_in
+        aggregation_moved(_relation_size(size, place), wide_in)
+        + 4 * size.written[size.relations[place].target] * wide_in
         for place in size.use.relations
     )
     total = LayerSize(0.0, output / wide_out, 0.0, wide_in, wide_out, False, size.last, size.fused, False)

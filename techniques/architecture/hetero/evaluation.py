@@ -34,7 +34,9 @@ class EvaluateTypes:
             so_far = so_far.drop(Place.HOST, label)
         nodes = {name: float(one.num_nodes) for name, one in zip(self.plan.names, self.plan.inputs, strict=True)}
         edges = {"|".join(key): one.num_edges for key, one in zip(self.plan.keys, self.plan.relations, strict=True)}
-        shape = StepShape((LayerShape(nodes, nodes, edges),) * len(self.plan.uses), nodes[self.plan.names[self.plan.target]])
+        shape = StepShape(
+            (LayerShape(nodes, nodes, edges),) * len(self.plan.uses), nodes[self.plan.names[self.plan.target]]
+        )
         seconds, peak = 0.0, ZERO
         for size in self.plan.sizes(so_far, shape):
             cost = self.architecture.layer_cost(size)
@@ -60,9 +62,7 @@ class EvaluateTypes:
             places = size.use.into(size.relations, target)
             edges = sum(size.by_relation[place] for place in places)
             share = min(1.0, limit / max(edges, 1.0))
-            counts = tuple(
-                share * count if place in places else 0.0 for place, count in enumerate(size.by_relation)
-            )
+            counts = tuple(share * count if place in places else 0.0 for place, count in enumerate(size.by_relation))
             written = tuple(share * count if kind == target else 0.0 for kind, count in enumerate(size.written))
             chunk = replace(
                 size,
