@@ -58,7 +58,7 @@ def _arrays(facts: Facts) -> dict[str, Any]:
     y = np.where(kind == target, np.arange(nodes) % classes, -1)
     if graph.labels.multi_label:
         y = ((np.arange(nodes)[:, None] % classes == np.arange(classes)) & (kind == target)[:, None]).astype(np.uint8)
-    return {
+    return _rows(x, graph.features.sparse_at_rest) | {
         "num_nodes": np.array(nodes),
         "edge_index": np.concatenate(edges, axis=1).astype(np.int32),
         "node_type": kind,
@@ -66,6 +66,15 @@ def _arrays(facts: Facts) -> dict[str, Any]:
         "type_names": np.array([one.name for one in types]),
         "rel_names": np.array([one.name for one in graph.edge_types]),
         "type_columns": columns,
-        "x": x,
         "y": y,
     }
+
+
+def _rows(x: Any, sparse: bool) -> dict[str, Any]:
+    """Features stored as the graph's own are, so that the same kernels are compiled."""
+    if not sparse:
+        return {"x": x}
+    node, column = np.nonzero(x)
+    pointer = np.concatenate([[0], np.cumsum(np.bincount(node, minlength=len(x)))])
+    parts = {"x_data": x[node, column], "x_indices": column.astype(np.int32), "x_indptr": pointer.astype(np.int64)}
+    return {**parts, "x_shape": np.array(x.shape)}

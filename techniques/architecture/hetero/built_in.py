@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from techniques.architecture.built_in import BuiltIn, NetworkPlan, TrainStep
-from techniques.architecture.costs import LayerCost, LayerSize
+from techniques.architecture.built_in import HEAP, BuiltIn, NetworkPlan, TrainStep
+from techniques.architecture.costs import LayerCost, LayerSize, StepCost
 from techniques.architecture.edge_inputs import edge_verdict
-from techniques.architecture.hetero.costs import TypedSize, encoder_cost, head_cost
+from techniques.architecture.hetero.costs import TypedSize, encoder_cost, head_cost, typed_blocks
 from techniques.architecture.hetero.evaluation import EvaluateTypes
+from techniques.architecture.hetero.heap import BATCHES, fragments, heap_share
 from techniques.architecture.hetero.inputs import InputKind, TypeInput, type_inputs
 from techniques.architecture.hetero.typed import Relation, relations_of, target_place
 from techniques.architecture.hetero.use import LayerUse, layer_uses
 from techniques.base import Knob, Part, Slot, Verdict, refuse
 from techniques.errors import OptionError
-from techniques.facts import Facts, GraphFacts, Task
-from techniques.forecast import Forecast, StepShape
+from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
+from techniques.forecast import ZERO, Forecast, Phase, Place, Range, StepShape
+from techniques.hardware.allocator import FIXED_BYTES, LIVE_ERROR
 from techniques.hardware.rates import rates
 from techniques.job import JobSpec, setting_int
 
@@ -102,6 +104,32 @@ class TypedPlan(NetworkPlan):
 
     def _by_type(self, counts: object) -> tuple[float, ...]:
         return tuple(counts.get(name, 0.0) for name in self.names)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class TypedTrainStep(TrainStep):
+    """A step whose tensors are as large as one type or one relation makes them."""
+
+    def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
+        sizes = self.plan.sizes(so_far, shape)
+        cost = super()._cost(so_far, shape)
+        blocks = tuple(FLOAT_BYTES * block for size in sizes for block in typed_blocks(size))  # type: ignore[arg-type]
+        return replace(cost, blocks=tuple(block for block in blocks if block))
+
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        """As of one type, but for the heap."""
+        done = super().forecast(so_far)
+        if self.speed.place is not Place.HOST:
+            return done
+        assert so_far.largest_shape is not None
+        largest = self._cost(so_far, so_far.largest_shape)
+        live = largest.activation_bytes + largest.workspace_bytes
+        held = fragments(largest.activation_bytes, largest.blocks, self.shapes_vary)
+        batches = so_far.held.get((Place.HOST, "batches"), ZERO)
+        needs = Range.within(live, LIVE_ERROR) + held + BATCHES * batches.expected + FIXED_BYTES
+        done = done.drop(Place.HOST, HEAP).spike(Phase.TRAIN, Place.HOST, needs)
+        return done.hold(Phase.EVALUATE, Place.HOST, HEAP, needs * heap_share(largest.blocks))
 
 
 class TypedBuiltIn(BuiltIn):
@@ -193,7 +221,7 @@ class TypedBuiltIn(BuiltIn):
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         plan, speed = self.network_plan(facts, spec), rates(facts, spec)
-        step = TrainStep(self, plan, speed, spec.options[Slot.SAMPLING] == "neighbor")
+        step = TypedTrainStep(self, plan, speed, spec.options[Slot.SAMPLING] == "neighbor")
         return (step, EvaluateTypes(self, plan, speed))
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> TypedPlan:

@@ -140,6 +140,18 @@ def relational_cost(size: TypedSize, parameters: int, root: bool = True) -> Laye
     )
 
 
+def typed_blocks(size: TypedSize) -> list[float]:
+    """Floats of typical tensors: rows of every type, and for every relation means, gradients of sources and messages."""
+    if size.use is None:
+        return [size.read[kind] * size.columns_out for kind in size.inputs or {}]
+    found = [size.written[kind] * size.columns_out for kind in size.use.outputs]
+    for place in size.use.relations:
+        one = _relation_size(size, place)
+        found += [one.targets * size.columns_in, one.sources * size.columns_in]
+        found += [] if size.fused else [one.edges * size.columns_in]
+    return found
+
+
 def _relation_size(size: TypedSize, place: int) -> LayerSize:
     one = size.relations[place]
     ends = size.read[one.source], size.written[one.target], size.by_relation[place]

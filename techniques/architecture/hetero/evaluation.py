@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from techniques.architecture.built_in import CHUNK_BYTES, FUSED_CHUNK_EDGES, HEAP, TIME_FACTOR
+from techniques.architecture.hetero.costs import typed_blocks
+from techniques.architecture.hetero.heap import FIXED, heap_share
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import heap_slack, resident
+from techniques.hardware.allocator import FIXED_BYTES, LIVE_ERROR
 from techniques.hardware.rates import Rates
 from techniques.job import Job
 
@@ -30,8 +32,8 @@ class EvaluateTypes:
     stage: Stage = Stage.EVALUATE
 
     def forecast(self, so_far: Forecast) -> Forecast:
-        for label in ("batches", "sampling"):
-            so_far = so_far.drop(Place.HOST, label)
+        # What batches and steps have given back stays in the heap, but for tensors that are mapped one by one.
+        so_far = so_far.drop(Place.HOST, "sampling")
         nodes = {name: float(one.num_nodes) for name, one in zip(self.plan.names, self.plan.inputs, strict=True)}
         edges = {"|".join(key): one.num_edges for key, one in zip(self.plan.keys, self.plan.relations, strict=True)}
         shape = StepShape(
@@ -42,7 +44,7 @@ class EvaluateTypes:
             cost = self.architecture.layer_cost(size)
             seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
             live = FLOAT_BYTES * self._live_floats(so_far, size)  # type: ignore[arg-type]
-            blocks = [FLOAT_BYTES * size.sources * size.columns_out, FLOAT_BYTES * size.targets * size.columns_out]
+            blocks = [FLOAT_BYTES * block for block in typed_blocks(size)]  # type: ignore[arg-type]
             peak = peak.maximum(self._resident(so_far, live, blocks))
         best = Range.exact(FLOAT_BYTES * so_far.parameters)
         so_far = so_far.hold(Phase.EVALUATE, self.speed.place, "best weights", best)
@@ -78,9 +80,10 @@ class EvaluateTypes:
 
     def _resident(self, so_far: Forecast, live: float, blocks: list[float]) -> Range:
         """The heap that training has left is used again."""
-        needs = resident(live, blocks, self.speed.place, shapes_vary=False)
+        small = live * heap_share(blocks)
         left = so_far.held.get((Place.HOST, HEAP), ZERO)
-        again = min(left.expected, heap_slack(live, blocks, shapes_vary=False).expected)
+        again = min(left.expected, 1.6 * small)
+        needs = Range.within(live, LIVE_ERROR) + FIXED * small + FIXED_BYTES
         return Range(needs.low - again, needs.expected - again, needs.high - again)
 
     def build(self, job: Job) -> Job:
