@@ -59,6 +59,9 @@ def rows_of_type(stored: StoredGraph, nodes: NodeTypes, number: int, columns: in
 def _sparse_members(stored: StoredGraph, members: NDArray[np.int64], columns: int) -> SparseRows:
     from techniques.sampling.kernels import gather_csr_rows
 
+    indptr: Any
+    indices: Any
+    data: Any
     indptr, indices, data = (np.asarray(stored.read(f"x_{part}")) for part in ("indptr", "indices", "data"))
     indptr, indices = indptr.astype(np.int64), indices.astype(np.int32)
     pointer, index, values = gather_csr_rows(indptr, indices, data.astype(np.float32), members)

@@ -115,6 +115,7 @@ class TypedNeighborBatches:
 
     def draw(self, graph: DrawnGraph, index: int) -> DrawnTypes:
         """Sizes of one batch drawn from the graph itself; ``index`` seeds it."""
+        assert graph.by_type is not None, "typed batches are drawn from a graph of several types"
         drawn = graph.by_type(self.graph.relations)
         hops = drawn.sample(drawn.seeds(self.graph.target, self.batch_size, self.balanced, index), self.fanouts, index)
         nodes = tuple(sum(counts) for counts in zip(*hops.num_sampled_nodes, strict=True))

@@ -13,8 +13,6 @@ from techniques.forecast import DrawnHops, LayerShape, StepShape
 
 HIGH = 2.326
 """Standard deviations above the mean at the 99th percentile of a near normal total."""
-LOCALITY = 0.6
-"""Share of different nodes among those that independent draws would hit: hubs are hit again and again."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,23 @@ def counted_type_sizes(
         for place, count in enumerate(drawn):
             edges[place].append(count)
         for kind, size in enumerate(num_nodes):
-            hits = sum(count for count, one in zip(drawn, relations, strict=True) if one.source == kind)
-            unseen = max(size - sum(nodes[kind]), 0.0)
-            share = LOCALITY + (1 - LOCALITY) * min(1.0, sum(nodes[kind]) / max(size, 1))
-            nodes[kind].append(unseen * -math.expm1(-hits / max(size, 1)) * share)
+            missed = 1.0
+            for count, one in zip(drawn, relations, strict=True):
+                if one.source == kind:
+                    missed *= 1.0 - share_hit(one.out_degrees, count)
+            nodes[kind].append(max(size - sum(nodes[kind]), 0.0) * (1.0 - missed))
     as_tuples = tuple(map(tuple, nodes)), tuple(map(tuple, edges))
     return TypeSizes(*as_tuples, *as_tuples)
+
+
+def share_hit(out_degrees: DegreeFacts, draws: float) -> float:
+    """Share of a type's nodes at the other end of so many random edges of a relation: hubs are hit again and again."""
+    edges = max(sum(out_degrees.totals), 1)
+    hit = sum(
+        count * -math.expm1(-draws * total / max(count, 1) / edges)
+        for count, total in zip(out_degrees.histogram, out_degrees.totals, strict=True)
+    )
+    return hit / max(sum(out_degrees.histogram), 1)
 
 
 def kept(degrees: DegreeFacts, fanout: int) -> float:

@@ -19,7 +19,14 @@ from techniques.remote.source import from_object
 LAST_LINE = "print(epoch())\n"
 SAMPLERS = ("full_batch", "neighbor")
 COMBINATIONS = list(product(TYPED, SAMPLERS))
-EXACT: dict[str, Any] = {"fanouts": (-1, -1), "batch_size": 1000, "dropout": 0.0, "prefetch": 0, "threads": 1, "hidden": 8}
+EXACT: dict[str, Any] = {
+    "fanouts": (-1, -1),
+    "batch_size": 1000,
+    "dropout": 0.0,
+    "prefetch": 0,
+    "threads": 1,
+    "hidden": 8,
+}
 every_combination = pytest.mark.parametrize("chosen", COMBINATIONS, ids="-".join)
 KINDS: dict[str, dict[str, Any]] = {
     "classes": {},
@@ -64,7 +71,9 @@ def loaded(script: str) -> SimpleNamespace:
 
 def copy_parameters(job: Any, ready_made: Any) -> None:
     """By name: ours are those of PyG's layers."""
-    ours = {name.replace(".linear.", ".").replace(".embedding.", "."): one for name, one in job.model.named_parameters()}
+    ours = {
+        name.replace(".linear.", ".").replace(".embedding.", "."): one for name, one in job.model.named_parameters()
+    }
     with torch.no_grad():
         theirs = dict(ready_made.named_parameters())
         assert {_kind(name) for name in ours} == {_kind(name) for name in theirs}
@@ -93,7 +102,9 @@ def test_the_losses_are_those_of_our_job(kind: str, chosen: tuple[str, str], mak
 
 
 @every_combination
-@pytest.mark.parametrize("settings", [{"featureless": "degree"}, {"layers": 3, "fanouts": (-1,) * 3}, {"layers": 1, "fanouts": (-1,)}])
+@pytest.mark.parametrize(
+    "settings", [{"featureless": "degree"}, {"layers": 3, "fanouts": (-1,) * 3}, {"layers": 1, "fanouts": (-1,)}]
+)
 def test_other_inputs_and_depths(settings: dict[str, Any], chosen: tuple[str, str], make: Any) -> None:
     from tuner.training import train_epoch
 
@@ -105,7 +116,9 @@ def test_other_inputs_and_depths(settings: dict[str, Any], chosen: tuple[str, st
         assert pasted.epoch() == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("chosen", [("rgcn", "full_batch"), ("hetero_sage", "neighbor"), ("hgt", "full_batch")], ids="-".join)
+@pytest.mark.parametrize(
+    "chosen", [("rgcn", "full_batch"), ("hetero_sage", "neighbor"), ("hgt", "full_batch")], ids="-".join
+)
 def test_edges_are_not_turned_round_where_that_is_not_wanted(chosen: tuple[str, str], make: Any) -> None:
     from tuner.training import train_epoch
 

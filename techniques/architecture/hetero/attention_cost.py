@@ -55,7 +55,8 @@ def attention_inference(size: TypedSize) -> float:
     largest = 0.0
     for target in size.use.outputs:
         one = _into(size, target)
-        moment = max(2 * one.largest, 0.0) * size.columns_out + 6 * one.edges * size.heads
+        # Queries and keys gathered edge by edge, and their products.
+        moment = 3 * one.largest * size.columns_out + 6 * one.edges * size.heads
         largest = max(largest, 2 * one.related * size.columns_out + 4 * one.targets * size.columns_out + moment)
     return 3 * read * size.columns_out + largest
 

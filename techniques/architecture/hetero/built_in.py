@@ -11,7 +11,7 @@ from techniques.architecture.costs import LayerCost, LayerSize, StepCost
 from techniques.architecture.edge_inputs import edge_verdict
 from techniques.architecture.hetero.costs import TypedSize, encoder_cost, head_cost, typed_blocks
 from techniques.architecture.hetero.evaluation import EvaluateTypes
-from techniques.architecture.hetero.heap import BATCHES, fragments, heap_share
+from techniques.architecture.hetero.heap import BATCHES, LEFT, fragments, heap_share
 from techniques.architecture.hetero.inputs import InputKind, TypeInput, type_inputs
 from techniques.architecture.hetero.typed import Relation, relations_of, target_place
 from techniques.architecture.hetero.use import LayerUse, layer_uses
@@ -116,7 +116,6 @@ class TypedTrainStep(TrainStep):
         blocks = tuple(FLOAT_BYTES * block for size in sizes for block in typed_blocks(size))  # type: ignore[arg-type]
         return replace(cost, blocks=tuple(block for block in blocks if block))
 
-
     def forecast(self, so_far: Forecast) -> Forecast:
         """As of one type, but for the heap."""
         done = super().forecast(so_far)
@@ -129,7 +128,8 @@ class TypedTrainStep(TrainStep):
         batches = so_far.held.get((Place.HOST, "batches"), ZERO)
         needs = Range.within(live, LIVE_ERROR) + held + BATCHES * batches.expected + FIXED_BYTES
         done = done.drop(Place.HOST, HEAP).spike(Phase.TRAIN, Place.HOST, needs)
-        return done.hold(Phase.EVALUATE, Place.HOST, HEAP, needs * heap_share(largest.blocks))
+        left = Range(LEFT.low * needs.low, LEFT.expected * needs.expected, LEFT.high * needs.high)
+        return done.hold(Phase.EVALUATE, Place.HOST, HEAP, left * heap_share(largest.blocks))
 
 
 class TypedBuiltIn(BuiltIn):

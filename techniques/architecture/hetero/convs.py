@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.nn import HeteroConv, HGTConv, RGCNConv, SAGEConv
 from torch_geometric.utils import softmax
 
@@ -21,7 +21,7 @@ from techniques.representation.block import Block, neighbor_mean
 Key = tuple[str, str, str]
 
 
-class _ByType(nn.Module):
+class _ByType:
     """The walk over types that all layers share."""
 
     def _prepare(self, relations: Sequence[Relation], use: LayerUse) -> None:
@@ -87,7 +87,7 @@ class HeteroSAGE(HeteroConv, _ByType):  # type: ignore[misc]
     def dense_products(self, layer: HeteroLayer) -> int:
         """Multiply-adds of the forward pass."""
         weight = next(iter(self.convs.values())).lin_l.weight.numel()
-        return weight * product_rows(self.use, layer)
+        return int(weight) * product_rows(self.use, layer)
 
 
 class RGCN(RGCNConv, _ByType):  # type: ignore[misc]
@@ -115,7 +115,8 @@ class RGCN(RGCNConv, _ByType):  # type: ignore[misc]
         if self.num_bases is None:
             weight: Tensor = self.weight[place]
             return weight
-        return (self.comp[place] @ self.weight.flatten(1)).view(self.weight.shape[1:])
+        mixed: Tensor = (self.comp[place] @ self.weight.flatten(1)).view(self.weight.shape[1:])
+        return mixed
 
     def dense_products(self, layer: HeteroLayer) -> int:
         """Multiply-adds of the forward pass."""
@@ -181,12 +182,14 @@ class HGT(HGTConv, _ByType):  # type: ignore[misc]
     def _scores(self, query: Tensor, key: Tensor, block: Block, place: int) -> Tensor:
         source, target = _ends(block)
         score = (query.index_select(0, target) * key.index_select(0, source)).sum(-1)
-        return score * (self.p_rel["__".join(self._keys[place])] / math.sqrt(query.size(-1)))
+        weighed: Tensor = score * (self.p_rel["__".join(self._keys[place])] / math.sqrt(query.size(-1)))
+        return weighed
 
     def _added(self, out: Tensor, value: Tensor, share: Tensor, block: Block) -> Tensor:
         source, target = _ends(block)
         messages = (value.index_select(0, source) * share.unsqueeze(-1)).flatten(1)
-        return out.scatter_add_(0, target.unsqueeze(1).expand(-1, messages.size(1)), messages)
+        added: Tensor = out.scatter_add_(0, target.unsqueeze(1).expand(-1, messages.size(1)), messages)
+        return added
 
     def _heads(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         key, query, value = rows.tensor_split(3, dim=1)
@@ -195,7 +198,8 @@ class HGT(HGTConv, _ByType):  # type: ignore[misc]
 
     def _weight(self, weights: Tensor, place: int) -> Tensor:
         """One relation's weights [H, D, D]: PyG numbers them head by head."""
-        return weights.view(self.heads, len(self._keys), *weights.shape[1:])[:, place]
+        mine: Tensor = weights.view(self.heads, len(self._keys), *weights.shape[1:])[:, place]
+        return mine
 
     def dense_products(self, layer: HeteroLayer) -> int:
         """Multiply-adds of the forward pass."""
@@ -203,7 +207,7 @@ class HGT(HGTConv, _ByType):  # type: ignore[misc]
         read = sum(layer.num_sources[kind] for kind in self.use.inputs)
         related = sum(layer.num_sources[self.relations[place].source] for place in self.use.relations)
         written = sum(layer.num_targets[kind] for kind in self.use.outputs)
-        return 3 * read * width * width + 2 * related * width * head + written * width * width
+        return int(3 * read * width * width + 2 * related * width * head + written * width * width)
 
 
 def _ends(block: Block) -> Tensor:

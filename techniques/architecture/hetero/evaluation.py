@@ -56,27 +56,20 @@ class EvaluateTypes:
         cost = self.architecture.layer_cost(size)
         if size.use is None:
             return cost.inference + (0.0 if size.inputs is not None else size.targets * size.columns_in)
-        held = sum(size.read[kind] for kind in size.use.inputs) * size.columns_in
-        largest = 0.0
+        embedded = self.plan.encoded if size.use is self.plan.uses[0] else {}
+        # The first layer reads embeddings where they are.
+        held = sum(size.read[kind] for kind in size.use.inputs if not (kind in embedded and embedded[kind].embedded))
+        live, peak = held * size.columns_in, 0.0
         edge_floats = 1.0 if so_far.fused else 2.0 * INDEX_BYTES / FLOAT_BYTES
         limit = FUSED_CHUNK_EDGES if so_far.fused else CHUNK_BYTES / (FLOAT_BYTES * size.columns_in)
         for target in size.use.outputs:
-            places = size.use.into(size.relations, target)
-            edges = sum(size.by_relation[place] for place in places)
+            edges = sum(size.by_relation[place] for place in size.use.into(size.relations, target))
             share = min(1.0, limit / max(edges, 1.0))
-            counts = tuple(share * count if place in places else 0.0 for place, count in enumerate(size.by_relation))
-            written = tuple(share * count if kind == target else 0.0 for kind, count in enumerate(size.written))
-            chunk = replace(
-                size,
-                by_relation=counts,
-                written=written,
-                use=replace(size.use, relations=places, outputs=(target,)),
-                dropout=False,
-            )
-            made = self.architecture.inference_floats(chunk) + edge_floats * share * edges
-            largest = max(largest, made + (size.written[target] * size.columns_out if share < 1.0 else 0.0))
-            held += size.written[target] * size.columns_out
-        return held - min(size.written[kind] for kind in size.use.outputs) * size.columns_out + largest
+            out = size.written[target] * size.columns_out
+            made = self.architecture.inference_floats(_chunk(size, target, share)) + edge_floats * share * edges
+            peak = max(peak, live + made + (out if share < 1.0 else 0.0))
+            live += out
+        return peak
 
     def _resident(self, so_far: Forecast, live: float, blocks: list[float]) -> Range:
         """The heap that training has left is used again."""
@@ -95,3 +88,13 @@ class EvaluateTypes:
             return every if nodes is None else every[nodes.to(device)]
 
         return replace(job, predict=predict)
+
+
+def _chunk(size: TypedSize, target: int, share: float) -> TypedSize:
+    """A share of one type's targets, with their in-edges."""
+    assert size.use is not None
+    places = size.use.into(size.relations, target)
+    edges = tuple(share * count if place in places else 0.0 for place, count in enumerate(size.by_relation))
+    written = tuple(share * count if kind == target else 0.0 for kind, count in enumerate(size.written))
+    use = replace(size.use, relations=places, outputs=(target,))
+    return replace(size, by_relation=edges, written=written, use=use, dropout=False)

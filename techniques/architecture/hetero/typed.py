@@ -36,6 +36,8 @@ class Relation:
     mirror: int | None
     degrees: DegreeFacts
     """In-degrees of the target type's nodes."""
+    out_degrees: DegreeFacts
+    """Out-degrees of the source type's nodes."""
 
     def key(self, graph: GraphFacts) -> tuple[str, str, str]:
         """PyG's edge type."""
@@ -52,11 +54,11 @@ def relations(graph: GraphFacts, reverse_edges: bool) -> tuple[Relation, ...]:
     for index, one in enumerate(stored):
         mirror = turned_at.get(index, one.reverse)
         ends = place[one.source], one.relation, place[one.target]
-        found.append(Relation(*ends, index, False, one.num_edges, mirror, one.degrees))
+        found.append(Relation(*ends, index, False, one.num_edges, mirror, one.degrees, one.out_degrees))
     for index in alone:
         one = stored[index]
         ends = place[one.target], REVERSE + one.relation, place[one.source]
-        found.append(Relation(*ends, index, True, one.num_edges, index, one.out_degrees))
+        found.append(Relation(*ends, index, True, one.num_edges, index, one.out_degrees, one.degrees))
     return tuple(found)
 
 
