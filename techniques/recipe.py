@@ -13,7 +13,6 @@ from techniques.architecture.edge_inputs import read_columns, reads_weights
 from techniques.architecture.hetero.typed import is_typed
 from techniques.base import Slot
 from techniques.facts import Facts, Task
-from techniques.hetero_recipe import typed_fragments, typed_loader
 from techniques.job import JobSpec
 from techniques.sampling.seeds import draws_balanced
 
@@ -162,6 +161,8 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
         OptionError: an option or setting of the spec that does not exist.
     """
     if is_typed(spec):
+        from techniques.hetero_recipe import typed_fragments, typed_loader
+
         fragments = [*typed_fragments(spec, facts), _optimizer(spec), typed_loader(spec)]
         fragments.append(_epoch(spec).replace("data.val_mask", "data[target].val_mask"))
         return _script(fragments)

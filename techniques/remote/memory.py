@@ -11,7 +11,6 @@ from techniques.facts import FLOAT_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
 from techniques.recipe import LOAD, edge_input
-from techniques.remote.hetero_parts import ReadTargets, SortByType
 
 LABEL_BYTES_PER_NODE = 8 + 3
 """int64 class ids and three boolean masks."""
@@ -129,6 +128,8 @@ class StructureInMemory:
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         if is_typed(spec):
+            from techniques.remote.hetero_parts import ReadTargets, SortByType
+
             return (ReadTargets(), SortByType(relations_of(facts.graph, spec)))
         adds_loops = spec.options[Slot.ARCHITECTURE] in ("gcn", "gat")
         weights, columns = reads_weights(facts, spec), read_columns(facts, spec)

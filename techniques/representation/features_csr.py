@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from techniques.architecture.hetero.inputs import type_inputs
 from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
-from techniques.remote.hetero_parts import FillTypes
 
 MAX_DENSITY = 0.1
 """Above one non-zero in ten the sparse product is slower than the dense one (measured on coauthor_cs, 0.9 %: 6 times faster)."""
@@ -61,6 +59,9 @@ class FeaturesCsr:
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         if is_typed(spec):
+            from techniques.architecture.hetero.inputs import type_inputs
+            from techniques.remote.hetero_parts import FillTypes
+
             return (FillTypes(type_inputs(facts.graph, spec)),)
         return (FillSparse(),)
 

@@ -11,7 +11,6 @@ from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepS
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import inputs, masked_loss
 from techniques.sampling.batches import needs_node_labels, reaches_context
-from techniques.sampling.hetero_batches import whole_graph_parts
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,8 @@ class FullBatch:
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         if is_typed(spec):
+            from techniques.sampling.hetero_batches import whole_graph_parts
+
             return whole_graph_parts(facts, spec)
         return (WholeGraph(setting_int(spec.settings, "layers")),)
 

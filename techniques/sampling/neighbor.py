@@ -20,7 +20,6 @@ from techniques.sampling.batches import (
     reaches_context,
     whole_epochs,
 )
-from techniques.sampling.hetero_batches import neighbor_parts
 from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob
 from techniques.sampling.shapes import HopSizes, hop_sizes, step_shape
 
@@ -93,6 +92,8 @@ class Neighbor:
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         if is_typed(spec):
+            from techniques.sampling.hetero_batches import neighbor_parts
+
             return neighbor_parts(facts, spec)
         batches = NeighborBatches(
             layers=setting_int(spec.settings, "layers"),
