@@ -12,7 +12,7 @@ from techniques.job import JobSpec, setting_int, setting_ints
 from techniques.sampling.seeds import draws_balanced
 
 if TYPE_CHECKING:
-    from techniques.architecture.hetero.built_in import TypedPlan
+    from techniques.architecture.hetero.plan import TypedPlan
 
 LOAD = 'data = torch.load("graph.pt", weights_only=False)  # runs code in the file: load your own only'
 ENCODE = '''\

@@ -49,12 +49,6 @@ class NodeTypes:
             return np.arange(self.counts[number])
         return np.flatnonzero(np.asarray(self.kind) == number)
 
-    def is_run(self, number: int) -> int | None:
-        """First node of a type whose nodes stand side by side in the flat graph, else ``None``."""
-        nodes = self.members(number)
-        together = nodes.size == 0 or int(nodes[-1] - nodes[0]) + 1 == nodes.size
-        return int(nodes[0]) if together and nodes.size else (0 if not nodes.size else None)
-
 
 @dataclass(frozen=True)
 class EdgeType:

@@ -103,16 +103,13 @@ def _forward(size: TypedSize, groups: list[_Into], read: float) -> tuple[float, 
 def _backward(size: TypedSize, groups: list[_Into], read: float, saved: float) -> float:
     """From the last type back: gradients of messages, of gathered rows, of sources, and at last of projections."""
     width, heads = size.columns_out, size.heads
-    gradients = sum(one.targets for one in groups) * width
-    live = peak = saved + gradients
-    to_projected = 0.0
+    live = peak = saved + sum(one.targets for one in groups) * width
     for one in reversed(groups):
-        # Shares and values of every relation; then queries and keys.
         values = one.related * width
-        moment = one.targets * width + values + 2 * one.largest * width + 3 * one.edges * heads
-        later = values + one.related * width + 2 * one.largest * width + one.targets * width + one.edges * heads
-        peak = max(peak, live + moment + one.largest * width, live - one.edges * width + later)
-        live += to_projected * 0 - _kept(one, width, heads) - one.targets * width
-        to_projected = 3 * read * width
-        live = max(live, saved * 0 + 3 * read * width) if one is groups[0] else live
-    return max(peak, 2 * 3 * read * width + read * width)
+        # Gradients of shares and values, relation by relation; then of queries and keys.
+        shares = one.targets * width + values + 3 * one.largest * width + 3 * one.edges * heads
+        ends = 2 * values + 2 * one.largest * width + one.targets * width + one.edges * heads
+        peak = max(peak, live + shares, live - one.edges * width + ends)
+        live -= _kept(one, width, heads) + one.targets * width
+    # Gradients of projections beside the projections, and those of the rows that they were made of.
+    return max(peak, 7 * read * width)

@@ -109,7 +109,7 @@ def head_cost(size: TypedSize) -> LayerCost:
     )
 
 
-def relational_cost(size: TypedSize, parameters: int, root: bool = True) -> LayerCost:
+def relational_cost(size: TypedSize, parameters: int) -> LayerCost:
     """Mean over the neighbours of every relation, times a weight of its own, added to the root's product."""
     assert size.use is not None
     forward, saved, output = _relational_forward(size)

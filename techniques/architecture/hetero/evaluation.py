@@ -18,8 +18,9 @@ from techniques.job import Job
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from techniques.architecture.hetero.built_in import TypedBuiltIn, TypedPlan
+    from techniques.architecture.hetero.built_in import TypedBuiltIn
     from techniques.architecture.hetero.costs import TypedSize
+    from techniques.architecture.hetero.plan import TypedPlan
 
 
 @dataclass(frozen=True)

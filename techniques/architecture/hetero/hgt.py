@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from techniques.architecture.costs import LayerCost
 from techniques.architecture.hetero.attention_cost import attention_cost, attention_inference
-from techniques.architecture.hetero.built_in import TypedBuiltIn, TypedPlan
+from techniques.architecture.hetero.built_in import TypedBuiltIn
 from techniques.architecture.hetero.costs import TypedSize
+from techniques.architecture.hetero.plan import TypedPlan
 from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec

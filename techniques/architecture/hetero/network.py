@@ -183,7 +183,6 @@ def infer_layer(conv: HeteroConv, x: Rows, structure: HeteroStructure, device: t
     for target in conv.use.outputs:
         places = conv.use.into(structure.relations, target)
         said = conv.sources(projected, target)
-        parts: list[Tensor] = []
         out: Tensor | None = None
         for start, stop, blocks in target_chunks(structure, places, target, x[target].size(1), device):
             part = slice(start, stop)
@@ -194,7 +193,6 @@ def infer_layer(conv: HeteroConv, x: Rows, structure: HeteroStructure, device: t
             if out is None:
                 out = rows.new_empty(structure.num_nodes[target], rows.size(1))
             out[part] = rows
-        del parts
         assert out is not None, "a type that is written has nodes"
         found[target] = out
     return found

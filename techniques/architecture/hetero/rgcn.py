@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from techniques.architecture.costs import LayerCost
-from techniques.architecture.hetero.built_in import TypedBuiltIn, TypedPlan
+from techniques.architecture.hetero.built_in import TypedBuiltIn
 from techniques.architecture.hetero.costs import TypedSize, relational_cost
+from techniques.architecture.hetero.plan import TypedPlan
 
 if TYPE_CHECKING:
     from torch import nn
