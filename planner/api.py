@@ -23,6 +23,7 @@ from planner.quantities import format_seconds
 from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict
 from planner.rules import apply_rules, judgements
+from planner.typed import type_warnings
 from techniques.base import SettingValue, Slot
 from techniques.errors import OptionError
 from techniques.facts import Facts, Goal, GraphFacts, HardwareFacts, ModelFacts, Task
@@ -142,7 +143,7 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
 
 
 def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pinned: bool = False) -> Candidate:
-    warned = check(facts, costed.spec).warnings + _task_warnings(facts)
+    warned = check(facts, costed.spec).warnings + type_warnings(facts, costed.spec)
     deadline, seconds = facts.goal.deadline_seconds, costed.figures.seconds_to_converge
     if deadline is not None and seconds > deadline:
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
@@ -158,13 +159,6 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pin
     )
     made = candidate(facts, costed, one_per_fact(why))
     return made.model_copy(update={"warnings": warned})
-
-
-def _task_warnings(facts: Facts) -> tuple[str, ...]:
-    graph, found = facts.graph, []
-    if graph.heterogeneous:
-        found.append("node and edge types are trained as one type in this version")
-    return tuple(found)
 
 
 def _baseline(facts: Facts, draw: Draw | None) -> Candidate:

@@ -108,7 +108,8 @@ def add_facts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="gcn, sage, gat, gatv2, gin, appnp, sgc, sign, or module:factory for your own (default: compare all)",
+        help="gcn, sage, gat, gatv2, gin, appnp, sgc, sign, for several types hetero_sage, rgcn, hgt, "
+        "or module:factory for your own (default: compare all)",
     )
     parser.add_argument(
         "--task", choices=["node", "link", "graph"], help="what is predicted (default: what the labels say)"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from planner.graph_sets import has_uneven_graphs, set_reasons
 from planner.proposal import SAFE
+from planner.typed import trains_types
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, GraphFacts, Origin, SizeClass, Task
 from techniques.job import JobSpec
@@ -39,6 +41,8 @@ def wants_ego_graphs(facts: Facts) -> bool:
 def preference(facts: Facts, spec: JobSpec) -> int:
     """Rules that a spec goes against: its sampler's, and no dense matrix for a graph that grows; fewer is better."""
     sampling = spec.options[Slot.SAMPLING]
+    if trains_types(facts):
+        return int(not is_typed(spec)) + int(is_imbalanced(facts.graph) and not draws_balanced(spec))
     against = int(sampling != "shadow_k_hop") if wants_ego_graphs(facts) else int(sampling not in SAFE)
     against += int(spec.options[Slot.REPRESENTATION] == "dense" and facts.goal.grow > 1)
     if facts.task is Task.GRAPH:

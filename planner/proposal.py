@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from planner.typed import TYPED_BASELINE_SETTINGS, baseline_options, trains_types
 from techniques import option, options
+from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Knob, SettingValue, Slot, Verdict
 from techniques.coarsening.sizes import trained_facts
 from techniques.errors import OptionError
@@ -192,6 +194,9 @@ def baseline_spec(facts: Facts) -> JobSpec:
         return make_spec(facts, Pins(), {**chosen, Slot.SAMPLING: "link_neighbor"}, LINK_BASELINE_SETTINGS)
     if facts.task is Task.GRAPH:
         return make_spec(facts, Pins(), {**chosen, **GRAPH_BASELINE_OPTIONS}, GRAPH_BASELINE_SETTINGS)
+    if trains_types(facts):
+        typed = {**chosen, **baseline_options(), Slot.HARDWARE: "cpu"}
+        return make_spec(facts, Pins(), typed, TYPED_BASELINE_SETTINGS)
     return make_spec(facts, Pins(), chosen, BASELINE_SETTINGS)
 
 
@@ -320,4 +325,5 @@ def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:
         return (facts.model.architecture,)
     if Slot.ARCHITECTURE in pins.options:
         return _choices(Slot.ARCHITECTURE, pins)
-    return tuple(name for name in _choices(Slot.ARCHITECTURE, pins) if name not in BY_NAME)
+    unasked = BY_NAME if trains_types(facts) else (*BY_NAME, *TYPED)
+    return tuple(name for name in _choices(Slot.ARCHITECTURE, pins) if name not in unasked)

@@ -6,6 +6,8 @@ from planner.costing import Costed
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
 from planner.rules import break_even, outgrows_dense
+from planner.typed import ONE_TYPE_HANDICAP, trains_types, type_reasons
+from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Reason, Slot
 from techniques.facts import FLOAT_BYTES, Facts, Objective, Task
 from techniques.representation.dense import matrix_bytes
@@ -20,6 +22,9 @@ ACCURACY_PRIOR = {
     "appnp": 1.15,
     "sgc": 1.4,
     "sign": 1.2,
+    "hetero_sage": 1.05,
+    "rgcn": 1.05,
+    "hgt": 1.0,
 }
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to
 a few points behind, GIN unstable with hubs (Bajaj et al., VLDB 2025, section 5); GATv2 is close to GAT on node benchmarks
@@ -70,6 +75,8 @@ def _handicap(facts: Facts, one: Costed) -> float:
         handicap *= HETEROPHILY_HANDICAP
     if architecture in PROPAGATES_WHOLE and facts.goal.grow > 1:
         handicap *= GROWTH_HANDICAP
+    if trains_types(facts) and architecture not in TYPED:
+        handicap *= ONE_TYPE_HANDICAP
     if samples_for_nothing(one):
         handicap *= POINTLESS_SAMPLING_HANDICAP
     if _memory_share(facts, one) > TIGHT_SHARE:
@@ -140,7 +147,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
         rule = "expected quality of layer and sampler, one-batch sampling, tight memory"
         text = "ranked as if it took so many times as long; tune measures it"
         found.append(_reason("handicap", f"{handicap:.2f}x", rule, "Bajaj et al., VLDB 2025, section 5", text))
-    found += sampler_reasons(facts, one.spec) + _choice_reasons(facts, options)
+    found += type_reasons(facts, one.spec) + sampler_reasons(facts, one.spec) + _choice_reasons(facts, options)
     return tuple(found)
 
 

@@ -8,6 +8,9 @@ from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
+from techniques.architecture.hetero.hetero_sage import HETERO_SAGE
+from techniques.architecture.hetero.hgt import HGT
+from techniques.architecture.hetero.rgcn import RGCN
 from techniques.architecture.sage import SAGE
 from techniques.architecture.sgc import SGC
 from techniques.architecture.sign import SIGN
@@ -75,6 +78,9 @@ OPTIONS: tuple[Option, ...] = (
     APPNP,
     SIGN,
     SGC,
+    HETERO_SAGE,
+    RGCN,
+    HGT,
     CUSTOM,
     CPU,
     CUDA,

@@ -121,6 +121,44 @@ class GraphSetFacts(Record):
     assumed: bool = False
 
 
+class NodeTypeFacts(Record):
+    """One node type of a heterogeneous graph: its nodes and what they bring."""
+
+    name: str
+    num_nodes: int
+    columns: int = 0
+    """Feature columns; 0 where the type has no features."""
+    nonzeros: int = 0
+    """Feature values that are stored: all of a dense matrix."""
+    feature_bytes: int = 0
+    """Of dense float32 rows."""
+
+    @property
+    def density(self) -> float:
+        """Share of non-zero features, 0 to 1; 0 without features."""
+        return self.nonzeros / max(self.num_nodes * self.columns, 1)
+
+
+class EdgeTypeFacts(Record):
+    """One edge type (source type, relation, target type) of a heterogeneous graph.
+
+    ``degrees`` counts entries per target node, ``out_degrees`` per source node. ``reverse`` is the place, among the
+    graph's edge types, of the one that holds the same edges the other way round.
+    """
+
+    source: str
+    relation: str
+    target: str
+    num_edges: int
+    degrees: DegreeFacts
+    out_degrees: DegreeFacts
+    reverse: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}|{self.relation}|{self.target}"
+
+
 class LabelFacts(Record):
     """Labels and splits; counts are in nodes, in graphs for graph-level tasks, in edges for link tasks."""
 
@@ -156,6 +194,11 @@ class GraphFacts(Record):
     undirected: bool
     nodes_by_type: dict[str, int]
     edges_by_type: dict[str, int]
+    node_types: tuple[NodeTypeFacts, ...] = ()
+    """Of a heterogeneous graph that was read; empty for one of one type, and for counts alone."""
+    edge_types: tuple[EdgeTypeFacts, ...] = ()
+    target_type: str | None = None
+    """The node type that has labels."""
     density: float
     isolated: int | None = None
     self_loops: int | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import SettingValue, Slot
 from techniques.coarsening.sizes import trained_facts
 from techniques.facts import Facts, Task
@@ -173,6 +174,12 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
+    if is_typed(spec):
+        from techniques.hetero_recipe import typed_fragments, typed_loader
+
+        fragments = [*typed_fragments(spec, facts), _optimizer(spec), typed_loader(spec)]
+        fragments.append(_epoch(spec).replace("data.val_mask", "data[target].val_mask"))
+        return _script(fragments)
     fine, whole = _told(spec, facts), facts
     facts = trained_facts(facts, spec)
     spec = _told(spec, facts, **_coarsening_facts(whole, spec))
@@ -186,6 +193,11 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
         *_recipes(spec, (Slot.SAMPLING,)),
         _epoch(spec),
     ]
+    return _script(fragments)
+
+
+def _script(fragments: list[str]) -> str:
+    """Imports first and once, then the rest in order."""
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
     return "\n".join(_merged(imports)) + "\n\n" + _joined([body for _, body in parts if body])
@@ -448,6 +460,6 @@ def _joined(bodies: list[str]) -> str:
     """Two empty lines around functions, one elsewhere."""
     script = bodies[0]
     for before, body in pairwise(bodies):
-        wide = "\ndef " in "\n" + before or body.startswith("def ")
+        wide = any(f"\n{word} " in "\n" + before or body.startswith(f"{word} ") for word in ("def", "class"))
         script += ("\n\n\n" if wide else "\n\n") + body
     return script + "\n"

@@ -234,6 +234,50 @@ def tiny_set() -> Callable[..., Any]:
 
 
 @pytest.fixture
+def films() -> Callable[..., Any]:
+    """``films(scale=1, sparse=False, labels="classes", masks=False)``: a ``HeteroData`` with every oddity.
+
+    Movies have 24 feature columns and the labels, people 5 columns, tags none; "knows" holds both directions of its
+    edges, "likes" is no reverse of "by"; the last movie, person and tag have no edges.
+    """
+    import numpy as np
+    import torch
+    from torch_geometric.data import HeteroData
+
+    def build(scale: int = 1, sparse: bool = False, labels: str = "classes", masks: bool = False, seed: int = 0) -> Any:
+        rng = np.random.default_rng(seed)
+        sizes = {"movie": 40 * scale, "person": 30 * scale, "tag": 12 * scale}
+        data = HeteroData()
+        x = rng.normal(size=(sizes["movie"], 24)) * (rng.random((sizes["movie"], 24)) < (0.06 if sparse else 1.0))
+        data["movie"].x = torch.from_numpy(x.astype(np.float32))
+        data["person"].x = torch.from_numpy(rng.normal(size=(sizes["person"], 5)).astype(np.float32))
+        if sparse:
+            data["person"].x[:, 1:] = 0.0
+            data["person"].x[5:] = 0.0
+        data["tag"].num_nodes = sizes["tag"]
+        if labels != "none":
+            several = torch.from_numpy((rng.random((sizes["movie"], 4)) < 0.4).astype(np.uint8))
+            classes = torch.from_numpy(rng.permutation(np.arange(sizes["movie"]) % 3))
+            data["movie"].y = several if labels == "multi" else classes
+        if masks:
+            for index, name in enumerate(("train_mask", "val_mask", "test_mask")):
+                data["movie"][name] = torch.arange(sizes["movie"]) % 3 == index
+        for source, relation, target, count in (
+            ("movie", "by", "person", 90),
+            ("movie", "has", "tag", 70),
+            ("person", "likes", "movie", 60),
+            ("person", "knows", "person", 40),
+        ):
+            ends = [rng.integers(0, sizes[kind] - 1, count * scale) for kind in (source, target)]
+            edges = np.stack(ends)
+            edges = np.concatenate([edges, edges[::-1]], axis=1) if relation == "knows" else edges
+            data[source, relation, target].edge_index = torch.from_numpy(edges)
+        return data
+
+    return build
+
+
+@pytest.fixture
 def profiled(make_facts: Any) -> Callable[..., Facts]:
     """``profiled(stored, **goal)``: facts of a stored graph that has passed the checks."""
 

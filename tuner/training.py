@@ -14,11 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from techniques.forecast import Phase
-from techniques.job import setting_int
 from tuner.accumulation import Steps
 from tuner.judge import judge
 from tuner.metric_names import NAMES
-from tuner.metrics import EpochShapes, flops, thop_macs
+from tuner.metrics import EpochShapes, epoch_shapes, flops, thop_macs
 from tuner.records import Evaluation, Measurement, PhaseMeasurement, TrialState, WorkRequest
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ class _Loop:
     def _epoch(self) -> None:
         self.reporter.enter(Phase.TRAIN)
         start = time.perf_counter()
-        shapes = EpochShapes(setting_int(self.job.spec.settings, "layers"))
+        shapes = epoch_shapes(self.job)
         self.loss, finished = train_epoch(self.job, self.session_started + self.request.limits.seconds, shapes)
         if torch.cuda.is_available() and self.job.need("device").type == "cuda":
             torch.cuda.synchronize()

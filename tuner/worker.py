@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.facts import DegreeFacts, Facts, Task
 from techniques.forecast import Phase
 from techniques.job import Job, build
@@ -75,6 +76,11 @@ def _warm_up(request: WorkRequest) -> None:
     from techniques.remote.source.arrays import ArrayGraph
     from tuner.training import train_epoch
 
+    if is_typed(request.spec):
+        from tuner.hetero_warm_up import warm_up_types
+
+        warm_up_types(request)
+        return
     rng = np.random.default_rng(0)
     width = min(request.facts.graph.features.width, 64)
     arrays = {

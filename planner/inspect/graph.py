@@ -16,6 +16,7 @@ from planner.inspect.mixing import with_mixing
 from planner.inspect.sizes import size_class
 from planner.inspect.structure import Structure, scan
 from planner.inspect.train_nodes import train_nodes
+from planner.inspect.types import of_target, type_facts
 from techniques.errors import OptionError
 from techniques.facts import EDGE, NODE, GraphFacts, Task
 
@@ -54,6 +55,8 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     )
     edge_features = _columns(stored, "edge_attr")
     train = train_nodes(stored, num_nodes)[0] if chosen is Task.NODE else None
+    types, type_notes = type_facts(stored)
+    labels = of_target(labels, types)
     return GraphFacts(
         name=stored.name,
         source=stored.path if source is None else source,
@@ -63,6 +66,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         undirected=structure.undirected,
         nodes_by_type=_by_type(stored, "node_type", "type_names", NODE, num_nodes),
         edges_by_type=_by_type(stored, "edge_type", "rel_names", EDGE, num_edges),
+        **types,
         density=sizes.density(num_nodes, num_edges - structure.self_loops),
         isolated=structure.isolated,
         self_loops=structure.self_loops,
@@ -80,7 +84,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         **weight_facts(stored, edge_index, num_nodes, structure.undirected),
         size_class=size_class(num_nodes, _edges_counted_once(num_edges, structure)),
         fingerprint=fingerprint(stored, edge_index, num_nodes),
-        notes=(*task_notes, *feature_notes, *label_notes),
+        notes=(*task_notes, *feature_notes, *label_notes, *type_notes),
     )
 
 

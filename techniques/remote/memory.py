@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
+from techniques.architecture.hetero.typed import is_typed, relations_of
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.facts import FLOAT_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
@@ -138,6 +139,10 @@ class StructureInMemory:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            from techniques.remote.hetero_parts import ReadTargets, SortByType
+
+            return (ReadTargets(), SortByType(relations_of(facts.graph, spec)))
         adds_loops = spec.options[Slot.ARCHITECTURE] in ADDS_LOOPS
         weights, columns = reads_weights(facts, spec), read_columns(facts, spec)
         return (ReadGraph(), SortEdges(drop_self_loops=adds_loops, weights=weights, edge_columns=columns))

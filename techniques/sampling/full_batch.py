@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts, Task
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
@@ -83,6 +84,10 @@ class FullBatch:
         return (node_order_knob(facts),)
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            from techniques.sampling.hetero_batches import whole_graph_parts
+
+            return whole_graph_parts(facts, spec)
         layers = setting_int(spec.settings, "layers")
         if facts.task is Task.GRAPH:
             count = facts.graph.num_train

@@ -17,19 +17,22 @@ from hypothesis import Phase as Phases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.inspect.degrees import estimated_degrees
 from planner.inspect.estimate import for_links, from_counts
 from planner.inspect.opened import drawer
 from planner.proposal import Pins, check, make_spec
 from techniques import OPTIONS, option, options
+from techniques.architecture.hetero.typed import TYPED, is_typed
 from techniques.base import Option, Slot, Technique, Verdict
 from techniques.errors import OptionError
-from techniques.facts import Facts, HardwareFacts, Task
+from techniques.facts import EdgeTypeFacts, Facts, GraphFacts, HardwareFacts, NodeTypeFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import MOST_HEAP_BYTES
 from techniques.job import JobSpec, compose, forecast
 from tests.covering import covering
 
 HIDDEN = 8
+SAMPLING = Slot.SAMPLING
 
 
 def identity(one: Option) -> str:
@@ -150,7 +153,37 @@ def test_no_two_rooms_share_a_knob(make_facts: Any) -> None:
 
 # Verdicts
 
+
+def several_types(scale: int = 1) -> GraphFacts:
+    """Counts of a heterogeneous graph: what only a graph that was read has."""
+    movies, people = 600 * scale, 400 * scale
+    graph = from_counts(movies + people, 5000 * scale, 32, 3, directed=True)
+    into, out = estimated_degrees(people, 5000 * scale), estimated_degrees(movies, 5000 * scale)
+    return graph.model_copy(
+        update={
+            "node_types": (
+                NodeTypeFacts(name="movie", num_nodes=movies, columns=32, nonzeros=movies, feature_bytes=128 * movies),
+                NodeTypeFacts(name="person", num_nodes=people),
+            ),
+            "edge_types": (
+                EdgeTypeFacts(
+                    source="movie",
+                    relation="by",
+                    target="person",
+                    num_edges=5000 * scale,
+                    degrees=into,
+                    out_degrees=out,
+                ),
+            ),
+            "target_type": "movie",
+            "nodes_by_type": {"movie": movies, "person": people},
+        }
+    )
+
+
 GRAPHS = {
+    "types": several_types(),
+    "large types": several_types(10_000),
     "small": from_counts(1000, 5000, 32, 3, directed=False),
     "large": from_counts(3_000_000, 60_000_000, 100, 47, directed=True),
     "featureless": from_counts(1000, 5000, 0, 3, directed=False),
@@ -193,7 +226,7 @@ def test_is_usable_somewhere(one: Option, make_facts: Any, own_model: Any) -> No
         check(facts, make_spec(facts, Pins(chosen), {})).usable
         for facts in (
             make_facts(one, device=2**34, model=model)
-            for one in (sparse, GRAPHS["links"], GRAPHS["featureless"], GRAPHS["set"])
+            for one in (sparse, GRAPHS["links"], GRAPHS["featureless"], GRAPHS["set"], GRAPHS["types"])
         )
         for chosen in COMBINATIONS
         if chosen[one.slot] == one.name
@@ -284,7 +317,8 @@ def test_every_figure_is_an_ordered_range(graph: str, device: int, make_facts: A
 @pytest.mark.parametrize("device", [0, 2**34])
 def test_a_forecast_is_complete(device: int, make_facts: Any, specs_of: Any) -> None:
     facts = make_facts(GRAPHS["small"], device=device)
-    for spec in specs_of("small", device):
+    for spec in specs_of("small", device) + specs_of("types", device):
+        facts = make_facts(GRAPHS["types"] if is_typed(spec) else GRAPHS["small"], device=device)
         found = forecast(spec, facts)
         assert found.shape is not None and len(found.shape.layers) == spec.settings["layers"]
         assert found.flops_per_epoch.expected > 0 and found.epoch_seconds.expected > 0
@@ -399,7 +433,7 @@ def has_gpu() -> bool:
 
 
 @pytest.mark.parametrize("kind", [*TRAINABLE, *TRAINABLE_SETS])
-@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE)])
+@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED])
 def test_every_usable_combination_trains_and_predicts(
     kind: str, architecture: str, tiny: Any, tiny_set: Any, profiled: Any, make_job: Any, own_model: Any
 ) -> None:
@@ -470,6 +504,64 @@ def test_every_named_choice_of_a_knob_is_forecast_and_trains(
                 assert 0 <= figure.low <= figure.expected <= figure.high < float("inf"), (name, value)
             loss, finished = train_epoch(make_job(facts, stored, spec))
             assert math.isfinite(loss) and finished, (knob.name, value)
+
+
+@pytest.mark.parametrize("kind", ["classes", "sparse", "multi", "masks"])
+@pytest.mark.parametrize("architecture", TYPED)
+def test_every_usable_typed_combination_trains_and_predicts(
+    kind: str, architecture: str, films: Any, profiled: Any, make_job: Any
+) -> None:
+    import math
+
+    import torch
+
+    from techniques.remote.source import from_object
+    from tuner.training import train_epoch
+
+    labels = "multi" if kind == "multi" else "classes"
+    stored = from_object(films(sparse=kind == "sparse", labels=labels, masks=kind == "masks"), "films")
+    facts = profiled(stored, device=2**34)
+    ran = 0
+    small: dict[str, Any] = {"hidden": HIDDEN, "batch_size": 16, "threads": 1}
+    here = [one for one in COMBINATIONS if one[Slot.ARCHITECTURE] == architecture]
+    for more in ({}, {"featureless": "degree", "trim": False, "prefetch": 0}):
+        for spec in usable(facts, here, **small, **more):
+            job = make_job(facts, stored, spec)
+            loss, finished = train_epoch(job)
+            assert math.isfinite(loss) and finished, spec.options
+            logits = job.need("predict")()
+            assert logits.shape == (40, facts.graph.labels.num_classes) and torch.isfinite(logits).all()
+            parameters = sum(parameter.numel() for parameter in job.model.parameters())
+            assert parameters == forecast(spec, facts).parameters
+            assert len(list(job.moved_batches())) == forecast(spec, facts).steps_per_epoch
+            ran += 1
+    assert ran >= 4
+
+
+@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED])
+def test_every_other_architecture_takes_all_types_as_one(
+    architecture: str, films: Any, profiled: Any, make_job: Any, own_model: Any
+) -> None:
+    import math
+
+    from techniques.remote.source import from_object
+    from tuner.training import train_epoch
+
+    stored = from_object(films(), "films")
+    facts = profiled(stored)
+    if architecture == "custom":
+        facts = facts.model_copy(update={"model": own_model(facts)})
+    here = [one for one in COMBINATIONS if one[Slot.ARCHITECTURE] == architecture and one[Slot.HARDWARE] == "cpu"]
+    ran = set()
+    for spec in covering(
+        usable(facts, here, hidden=HIDDEN, batch_size=8, threads=1), lambda one: one.options[SAMPLING]
+    ):
+        job = make_job(facts, stored, spec)
+        loss, finished = train_epoch(job)
+        assert math.isfinite(loss) and finished, spec.options
+        assert job.need("predict")().shape == (82, 3)
+        ran.add(spec.options[SAMPLING])
+    assert {"full_batch"} < ran
 
 
 def test_cuda_without_a_gpu_says_so(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> None:

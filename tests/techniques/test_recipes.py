@@ -17,6 +17,7 @@ from torch_geometric.data import Data
 from planner.inspect.estimate import from_counts
 from planner.proposal import Pins, check, make_spec
 from techniques import options
+from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Slot
 from techniques.facts import Task
 from techniques.recipe import ROW_SAMPLERS, recipe
@@ -24,7 +25,7 @@ from tests.covering import covering
 
 LAST_LINE = "print(epoch())\n"
 SAMPLERS = [one.name for one in options(Slot.SAMPLING)]
-ARCHITECTURES = [one.name for one in options(Slot.ARCHITECTURE)]
+ARCHITECTURES = [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED]
 REPRESENTATIONS = [one.name for one in options(Slot.REPRESENTATION)]
 INDUCED = ("full_batch", "cluster", "graph_saint", "random_node")
 GRAPH_SAMPLERS = ("graph_batch", "dynamic_batch")
