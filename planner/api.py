@@ -23,7 +23,9 @@ from planner.quantities import format_seconds
 from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict
 from planner.rules import apply_rules, judgements
+from planner.typed import type_warnings
 from techniques.base import SettingValue, Slot
+from techniques.errors import OptionError
 from techniques.facts import Facts, Goal, GraphFacts, HardwareFacts, ModelFacts, Task
 from techniques.forecast import Draw
 
@@ -141,12 +143,14 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
 
 
 def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pinned: bool = False) -> Candidate:
-    warned = check(facts, costed.spec).warnings + _task_warnings(facts)
+    warned = check(facts, costed.spec).warnings + type_warnings(facts, costed.spec)
     deadline, seconds = facts.goal.deadline_seconds, costed.figures.seconds_to_converge
     if deadline is not None and seconds > deadline:
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
     if samples_for_nothing(costed):
-        warned += ("one batch holds all training nodes: sampling drops neighbours without saving a step",)
+        whole = "graphs: full_batch does the same"
+        held = whole if facts.task is Task.GRAPH else "nodes: sampling drops neighbours without saving a step"
+        warned += (f"one batch holds all training {held}",)
     why = (
         coarsening_reasons(facts, costed, coarsening_pinned)
         + reasons(facts, costed)
@@ -155,17 +159,6 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pin
     )
     made = candidate(facts, costed, one_per_fact(why))
     return made.model_copy(update={"warnings": warned})
-
-
-def _task_warnings(facts: Facts) -> tuple[str, ...]:
-    graph, found = facts.graph, []
-    if facts.task is Task.GRAPH:
-        found.append(
-            "graph-level training comes in a later version: the figures are for message passing over all nodes"
-        )
-    if graph.heterogeneous:
-        found.append("node and edge types are trained as one type in this version")
-    return tuple(found)
 
 
 def _baseline(facts: Facts, draw: Draw | None) -> Candidate:
@@ -191,6 +184,8 @@ def _graph_facts(graph: GraphLike, task: Task | None, check_values: bool) -> tup
     if isinstance(graph, GraphFacts):
         from planner.inspect.estimate import for_links
 
+        if task is Task.GRAPH and graph.task is not Task.GRAPH:
+            raise OptionError("task graph needs a number of graphs, got counts of one graph", "Add --graphs COUNT")
         return for_links(graph) if task is Task.LINK else graph, None
     from planner.inspect.opened import open_and_profile
 
@@ -219,8 +214,6 @@ def pins_of(fix: Mapping[str, str] | None, set: Mapping[str, SettingValue] | Non
 
 
 def _slot(name: str) -> Slot:
-    from techniques.errors import OptionError
-
     try:
         return Slot(name)
     except ValueError:

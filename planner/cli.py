@@ -19,7 +19,7 @@ MAX_HOPS = 100
 
 Command = Callable[[argparse.Namespace], int]
 EXIT_NOTHING_FITS = 3
-ABOUT_COUNTS = ("directed", "dataset_bytes", "edge_features", "edge_weights")
+ABOUT_COUNTS = ("directed", "dataset_bytes", "edge_features", "edge_weights", "graphs", "targets")
 """Flags that say more about counts; a GRAPH says these itself."""
 
 
@@ -66,6 +66,8 @@ def add_plan(commands: Any) -> None:
     parser.add_argument("--edges", metavar="COUNT", help="undirected pairs, or directed edges with --directed")
     parser.add_argument("--features", metavar="COUNT", help="node feature columns")
     parser.add_argument("--classes", metavar="COUNT", help="number of classes (default 2)")
+    parser.add_argument("--graphs", metavar="COUNT", help="a set of so many graphs, nodes and edges counted together")
+    parser.add_argument("--targets", metavar="COUNT", help="columns to predict per graph: a regression")
     parser.add_argument("--directed", action="store_true", help="--edges counts directed edges")
     parser.add_argument("--edge-features", metavar="COUNT", help="columns of edge features")
     parser.add_argument("--edge-weights", action="store_true", help="every edge has a weight")
@@ -106,7 +108,8 @@ def add_facts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="gcn, sage, gat, gatv2, gin, appnp, sgc, sign, or module:factory for your own (default: compare all)",
+        help="gcn, sage, gat, gatv2, gin, appnp, sgc, sign, for several types hetero_sage, rgcn, hgt, "
+        "or module:factory for your own (default: compare all)",
     )
     parser.add_argument(
         "--task", choices=["node", "link", "graph"], help="what is predicted (default: what the labels say)"
@@ -210,7 +213,17 @@ def _graph_or_counts(arguments: argparse.Namespace) -> Any:
         dataset_bytes=_optional(parse_bytes, arguments.dataset_bytes, "--dataset-bytes"),
         edge_features=_optional(parse_count, arguments.edge_features, "--edge-features") or 0,
         edge_weighted=arguments.edge_weights,
+        num_graphs=_optional(parse_count, arguments.graphs, "--graphs"),
+        num_targets=_targets(arguments),
     )
+
+
+def _targets(arguments: argparse.Namespace) -> int:
+    if arguments.targets is None:
+        return 0
+    if arguments.graphs is None or arguments.classes is not None:
+        raise OptionError("--targets is for a set of graphs without classes", "Give --graphs, and leave --classes out")
+    return parse_count(arguments.targets, "--targets")
 
 
 def goal_from(arguments: argparse.Namespace) -> Any:

@@ -134,6 +134,11 @@ def _smaller_batches(facts: Facts, spec: JobSpec, pins: Pins) -> Iterator[dict[s
         for size in BATCH_FALLBACKS:
             if size < batch:
                 yield {"batch_size": size}
+    cost = spec.settings.get("batch_cost")
+    if isinstance(cost, int) and "batch_cost" not in pins.settings:
+        for fewer in PART_FALLBACKS:
+            if cost >= 2 * fewer:
+                yield {"batch_cost": cost // fewer}
     if isinstance(parts, int) and "num_parts" not in pins.settings:
         for more in PART_FALLBACKS:
             if parts * more <= facts.graph.num_nodes:

@@ -99,7 +99,12 @@ def nearest(facts: Facts, refused: list[Costed], pins: Pins, draw: Draw | None) 
 
 def _smaller_model(facts: Facts, costed: Costed, pins: Pins, draw: Draw | None) -> str | None:
     """One knob turned down, whether pinned or not: the user may unpin it."""
-    for name, values in (("batch_size", (256, 64, 16)), ("hidden", (64, 32, 16)), ("layers", (2, 1))):
+    for name, values in (
+        ("batch_size", (256, 64, 16)),
+        ("batch_cost", (4096, 1024, 256)),
+        ("hidden", (64, 32, 16)),
+        ("layers", (2, 1)),
+    ):
         before = costed.spec.settings.get(name)
         for value in values:
             if not isinstance(before, int) or value >= before:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from planner.graph_sets import has_uneven_graphs, set_reasons
 from planner.proposal import SAFE
+from planner.typed import trains_types
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import Reason, Slot
 from techniques.facts import Facts, GraphFacts, Origin, SizeClass, Task
 from techniques.job import JobSpec
@@ -38,8 +41,12 @@ def wants_ego_graphs(facts: Facts) -> bool:
 def preference(facts: Facts, spec: JobSpec) -> int:
     """Rules that a spec goes against: its sampler's, and no dense matrix for a graph that grows; fewer is better."""
     sampling = spec.options[Slot.SAMPLING]
+    if trains_types(facts):
+        return int(not is_typed(spec)) + int(is_imbalanced(facts.graph) and not draws_balanced(spec))
     against = int(sampling != "shadow_k_hop") if wants_ego_graphs(facts) else int(sampling not in SAFE)
     against += int(spec.options[Slot.REPRESENTATION] == "dense" and facts.goal.grow > 1)
+    if facts.task is Task.GRAPH:
+        against += int(sampling == ("graph_batch" if has_uneven_graphs(facts) else "dynamic_batch"))
     if is_imbalanced(facts.graph) and facts.task is Task.NODE:
         against += int(not draws_balanced(spec))
     if facts.goal.hierarchy is not None:
@@ -50,6 +57,8 @@ def preference(facts: Facts, spec: JobSpec) -> int:
 def sampler_reasons(facts: Facts, spec: JobSpec) -> list[Reason]:
     """Why this sampler, fact by fact."""
     graph, sampling, found = facts.graph, spec.options[Slot.SAMPLING], []
+    if facts.task is Task.GRAPH:
+        found += set_reasons(facts, spec)
     if sampling == "link_neighbor":
         found.append(_reason("task", "link", "link-level tasks use LinkNeighborLoader", "edges are the seeds"))
     if sampling == "shadow_k_hop" and wants_wide_context(facts):

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from planner.typed import TYPED_BASELINE_SETTINGS, baseline_options, trains_types
 from techniques import option, options
+from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Knob, SettingValue, Slot, Verdict
 from techniques.coarsening.sizes import trained_facts
 from techniques.errors import OptionError
@@ -41,7 +43,21 @@ neg_sampling_ratio=2.0, batch_size=128."""
 BY_NAME = (*PRECOMPUTED, "custom")
 """Architectures that are planned for those who name them. SGC and SIGN train no layer between hops: always faster, and behind
 where features need one (Wu et al., ICML 2019, section 6), so their speed is no reason to choose them unasked."""
-SAFE = ("full_batch", "neighbor", "link_neighbor", "rows")
+GRAPH_BASELINE_OPTIONS = {**BASELINE_OPTIONS, Slot.SAMPLING: "graph_batch", Slot.ARCHITECTURE: "gin"}
+GRAPH_BASELINE_SETTINGS: dict[str, SettingValue] = {
+    "layers": 5,
+    "hidden": 32,
+    "batch_size": 128,
+    "pool": "sum",
+    "norm": "batch_norm",
+    "prefetch": 0,
+}
+"""PyG's examples/mutag_gin.py: GIN, 5 x 32, global_add_pool, batch_size=128, lr=0.01."""
+GRAPH_TRAINING = Training(weight_decay=0.0, dropout=0.0)
+"""Small graphs with normalised layers are rather under- than overfitted (Xu et al., ICLR 2019, section 7); tune varies it."""
+
+GRAPH_SAMPLERS = ("full_batch", "graph_batch", "dynamic_batch")
+SAFE = ("full_batch", "neighbor", "link_neighbor", "rows", "graph_batch", "dynamic_batch")
 """What published comparisons call safe: exact, or never far behind (Bajaj et al., VLDB 2025, section 5). The others win on
 some graphs and lose on others, so they stand behind as alternatives to measure."""
 EGO_LAYERS = 3
@@ -136,7 +152,12 @@ def make_spec(
     if "depth" in settings and "layers" not in pins.settings and "layers" not in (base or {}):
         # An ego graph's reach is apart from the number of layers: context needs no deep network.
         settings["layers"] = facts.model.layers or EGO_LAYERS
-    return JobSpec(options=filled, settings=settings, training=pins.training(Training()))
+    return JobSpec(options=filled, settings=settings, training=pins.training(base_training(facts)))
+
+
+def base_training(facts: Facts) -> Training:
+    """How models are fitted where nothing else is asked for."""
+    return GRAPH_TRAINING if facts.task is Task.GRAPH else Training()
 
 
 def _match_fanouts(settings: dict[str, SettingValue], pins: Pins, explicit: bool) -> None:
@@ -171,6 +192,11 @@ def baseline_spec(facts: Facts) -> JobSpec:
     chosen = {**BASELINE_OPTIONS, Slot.HARDWARE: hardware, Slot.REPRESENTATION_FEATURES: "dense"}
     if facts.task is Task.LINK:
         return make_spec(facts, Pins(), {**chosen, Slot.SAMPLING: "link_neighbor"}, LINK_BASELINE_SETTINGS)
+    if facts.task is Task.GRAPH:
+        return make_spec(facts, Pins(), {**chosen, **GRAPH_BASELINE_OPTIONS}, GRAPH_BASELINE_SETTINGS)
+    if trains_types(facts):
+        typed = {**chosen, **baseline_options(), Slot.HARDWARE: "cpu"}
+        return make_spec(facts, Pins(), typed, TYPED_BASELINE_SETTINGS)
     return make_spec(facts, Pins(), chosen, BASELINE_SETTINGS)
 
 
@@ -281,6 +307,9 @@ def _samplers(facts: Facts, pins: Pins) -> tuple[str, ...]:
     names = _choices(Slot.SAMPLING, pins)
     if Slot.SAMPLING in pins.options:
         return names
+    if facts.task is Task.GRAPH:
+        return tuple(name for name in names if name in GRAPH_SAMPLERS)
+    names = tuple(name for name in names if name not in GRAPH_SAMPLERS[1:])
     return tuple(name for name in names if (name == "link_neighbor") == (facts.task is Task.LINK))
 
 
@@ -296,4 +325,5 @@ def _architectures(facts: Facts, pins: Pins) -> tuple[str, ...]:
         return (facts.model.architecture,)
     if Slot.ARCHITECTURE in pins.options:
         return _choices(Slot.ARCHITECTURE, pins)
-    return tuple(name for name in _choices(Slot.ARCHITECTURE, pins) if name not in BY_NAME)
+    unasked = BY_NAME if trains_types(facts) else (*BY_NAME, *TYPED)
+    return tuple(name for name in _choices(Slot.ARCHITECTURE, pins) if name not in unasked)

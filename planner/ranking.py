@@ -6,8 +6,10 @@ from planner.costing import Costed
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
 from planner.rules import break_even, outgrows_dense
+from planner.typed import ONE_TYPE_HANDICAP, trains_types, type_reasons
+from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Reason, Slot
-from techniques.facts import FLOAT_BYTES, Facts, Objective
+from techniques.facts import FLOAT_BYTES, Facts, Objective, Task
 from techniques.representation.dense import matrix_bytes
 from techniques.representation.features_csr import csr_bytes
 
@@ -20,12 +22,17 @@ ACCURACY_PRIOR = {
     "appnp": 1.15,
     "sgc": 1.4,
     "sign": 1.2,
+    "hetero_sage": 1.05,
+    "rgcn": 1.05,
+    "hgt": 1.0,
 }
 """Time handicap of an architecture for lower expected quality: separately tuned GraphSAGE and GAT are close, GCN up to
 a few points behind, GIN unstable with hubs (Bajaj et al., VLDB 2025, section 5); GATv2 is close to GAT on node benchmarks
 (Brody et al., ICLR 2022); APPNP leads GCN by a point or two, but on citation graphs only (Gasteiger et al., ICLR 2019); SGC
 is on a par with GCN there and behind where features need a perceptron (Wu et al., ICML 2019); SIGN is close to sampled
 GraphSAGE (Frasca et al., 2020). A prior to order candidates, replaced by measuring."""
+GRAPH_PRIOR = {"gin": 1.0, "sage": 1.5, "gcn": 1.5, "gat": 1.5, "gatv2": 1.5}
+"""The same for sets of graphs: sums tell graphs apart that means do not (Xu et al., ICLR 2019, table 1)."""
 AVERAGES = ("gcn", "appnp", "sgc")
 """Architectures that average a node with its neighbours: they need homophily."""
 PROPAGATES_WHOLE = ("appnp", "sgc", "sign")
@@ -61,12 +68,15 @@ def _score(facts: Facts, one: Costed) -> tuple[float, ...]:
 
 def _handicap(facts: Facts, one: Costed) -> float:
     architecture = one.spec.options[Slot.ARCHITECTURE]
-    handicap = ACCURACY_PRIOR.get(architecture, 1.2) * SAMPLER_PRIOR.get(one.spec.options[Slot.SAMPLING], 1.0)
+    prior = GRAPH_PRIOR if facts.task is Task.GRAPH else ACCURACY_PRIOR
+    handicap = prior.get(architecture, 1.2) * SAMPLER_PRIOR.get(one.spec.options[Slot.SAMPLING], 1.0)
     homophily = facts.graph.labels.homophily
     if architecture in AVERAGES and homophily is not None and homophily < 0.5:
         handicap *= HETEROPHILY_HANDICAP
     if architecture in PROPAGATES_WHOLE and facts.goal.grow > 1:
         handicap *= GROWTH_HANDICAP
+    if trains_types(facts) and architecture not in TYPED:
+        handicap *= ONE_TYPE_HANDICAP
     if samples_for_nothing(one):
         handicap *= POINTLESS_SAMPLING_HANDICAP
     if _memory_share(facts, one) > TIGHT_SHARE:
@@ -137,7 +147,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
         rule = "expected quality of layer and sampler, one-batch sampling, tight memory"
         text = "ranked as if it took so many times as long; tune measures it"
         found.append(_reason("handicap", f"{handicap:.2f}x", rule, "Bajaj et al., VLDB 2025, section 5", text))
-    found += sampler_reasons(facts, one.spec) + _choice_reasons(facts, options)
+    found += type_reasons(facts, one.spec) + sampler_reasons(facts, one.spec) + _choice_reasons(facts, options)
     return tuple(found)
 
 

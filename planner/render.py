@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, Plan, Rejected, Verdict, range_bytes, range_seconds
+from planner.typed import type_lines
 from techniques.facts import GraphFacts, HardwareFacts
 
 SHOWN_ALTERNATIVES = 2
@@ -38,6 +39,7 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
         lines += refused_lines(plan.rejected)
     lines += ["", "Rules"]
     lines += [f"  {rule.name}: {rule.verdict} ({rule.value})" for rule in plan.rules]
+    lines += ["", *type_lines(plan.facts.graph)] if plan.facts.graph.edge_types else []
     if plan.facts.graph.notes:
         lines += ["", "Notes on the graph", *(f"  {note}" for note in plan.facts.graph.notes)]
     return "\n".join(wrapped for line in lines for wrapped in wrap(line, width))
@@ -135,10 +137,12 @@ def graph_line(graph: GraphFacts) -> str:
     elif graph.source is not None and not graph.features.values_checked:
         features += " (values unchecked)"
     parts = [
-        f"{graph.name}: {graph.num_nodes:,} nodes, {kind}",
+        f"{graph.name}: {f'{graph.num_graphs:,} graphs, ' if graph.num_graphs > 1 else ''}{graph.num_nodes:,} nodes, {kind}",
         f"mean degree {graph.mean_degree:.1f}",
         features,
-        f"{graph.labels.num_classes} classes",
+        f"{graph.labels.num_classes} classes"
+        if not graph.labels.num_targets
+        else f"{graph.labels.num_targets} targets",
         f"data {format_bytes(graph.dataset_bytes)}",
         graph.origin.value,
     ]

@@ -8,6 +8,9 @@ from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
+from techniques.architecture.hetero.hetero_sage import HETERO_SAGE
+from techniques.architecture.hetero.hgt import HGT
+from techniques.architecture.hetero.rgcn import RGCN
 from techniques.architecture.sage import SAGE
 from techniques.architecture.sgc import SGC
 from techniques.architecture.sign import SIGN
@@ -31,7 +34,9 @@ from techniques.representation.features_dense import FEATURES_DENSE
 from techniques.representation.features_embedding import FEATURES_EMBEDDING
 from techniques.representation.features_half import FEATURES_HALF
 from techniques.sampling.cluster import CLUSTER
+from techniques.sampling.dynamic_batch import DYNAMIC_BATCH
 from techniques.sampling.full_batch import FULL_BATCH
+from techniques.sampling.graph_batch import GRAPH_BATCH
 from techniques.sampling.graph_saint import GRAPH_SAINT
 from techniques.sampling.link_neighbor import LINK_NEIGHBOR
 from techniques.sampling.neighbor import NEIGHBOR
@@ -56,6 +61,8 @@ OPTIONS: tuple[Option, ...] = (
     GRAPH_SAINT,
     RANDOM_NODE,
     ROWS,
+    GRAPH_BATCH,
+    DYNAMIC_BATCH,
     CSR,
     COO,
     DENSE,
@@ -71,6 +78,9 @@ OPTIONS: tuple[Option, ...] = (
     APPNP,
     SIGN,
     SGC,
+    HETERO_SAGE,
+    RGCN,
+    HGT,
     CUSTOM,
     CPU,
     CUDA,

@@ -98,11 +98,74 @@ class FeatureFacts(Record):
         return self.nonzeros / max(num_nodes * self.width, 1)
 
 
+class GraphSetFacts(Record):
+    """Sizes of the graphs of a set: what their batches cost.
+
+    ``node_counts[i]`` graphs have a number of nodes in ``[node_lows[i], node_lows[i + 1])``, ``edge_counts[i]`` a number
+    of stored edges in ``[edge_lows[i], edge_lows[i + 1])``. Deviations are over graphs. ``assumed`` says that spreads are
+    typical ones: counts alone do not tell.
+    """
+
+    nodes_mean: float
+    nodes_deviation: float
+    nodes_max: int
+    node_lows: tuple[int, ...]
+    node_counts: tuple[int, ...]
+    edges_mean: float
+    edges_deviation: float
+    edges_max: int
+    edge_lows: tuple[int, ...]
+    edge_counts: tuple[int, ...]
+    correlation: float = 1.0
+    """Of a graph's nodes and edges."""
+    assumed: bool = False
+
+
+class NodeTypeFacts(Record):
+    """One node type of a heterogeneous graph: its nodes and what they bring."""
+
+    name: str
+    num_nodes: int
+    columns: int = 0
+    """Feature columns; 0 where the type has no features."""
+    nonzeros: int = 0
+    """Feature values that are stored: all of a dense matrix."""
+    feature_bytes: int = 0
+    """Of dense float32 rows."""
+
+    @property
+    def density(self) -> float:
+        """Share of non-zero features, 0 to 1; 0 without features."""
+        return self.nonzeros / max(self.num_nodes * self.columns, 1)
+
+
+class EdgeTypeFacts(Record):
+    """One edge type (source type, relation, target type) of a heterogeneous graph.
+
+    ``degrees`` counts entries per target node, ``out_degrees`` per source node. ``reverse`` is the place, among the
+    graph's edge types, of the one that holds the same edges the other way round.
+    """
+
+    source: str
+    relation: str
+    target: str
+    num_edges: int
+    degrees: DegreeFacts
+    out_degrees: DegreeFacts
+    reverse: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}|{self.relation}|{self.target}"
+
+
 class LabelFacts(Record):
     """Labels and splits; counts are in nodes, in graphs for graph-level tasks, in edges for link tasks."""
 
     num_classes: int
     multi_label: bool = False
+    num_targets: int = 0
+    """Columns of a regression's targets; 0 where ``y`` holds classes."""
     labelled: int | None = None
     imbalance: float | None = None
     """Largest class over smallest class."""
@@ -131,6 +194,11 @@ class GraphFacts(Record):
     undirected: bool
     nodes_by_type: dict[str, int]
     edges_by_type: dict[str, int]
+    node_types: tuple[NodeTypeFacts, ...] = ()
+    """Of a heterogeneous graph that was read; empty for one of one type, and for counts alone."""
+    edge_types: tuple[EdgeTypeFacts, ...] = ()
+    target_type: str | None = None
+    """The node type that has labels."""
     density: float
     isolated: int | None = None
     self_loops: int | None = None
@@ -138,6 +206,8 @@ class GraphFacts(Record):
     features: FeatureFacts
     labels: LabelFacts
     num_graphs: int = 1
+    graph_set: GraphSetFacts | None = None
+    """Sizes of the graphs, where there are several."""
     structure_stored_bytes: int
     dataset_bytes: int
     """Structure and features in memory: int64 ``edge_index`` and float32 features, or what the user stated."""
@@ -183,9 +253,11 @@ class GraphFacts(Record):
 
     @property
     def num_train(self) -> int:
-        """Training nodes, or edges for a link task; 60 % of all nodes where the split is not known."""
+        """Training nodes, or edges for a link task, or graphs; 60 % of all nodes, 80 % of all graphs where not known."""
         if self.labels.train is not None:
             return self.labels.train
+        if self.task is Task.GRAPH:
+            return max(1, int(0.8 * self.num_graphs))
         return max(1, int(0.6 * self.num_nodes))
 
 

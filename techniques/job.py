@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from techniques.architecture.network import Batch, Network
+    from techniques.remote.graphs import TargetScale
     from techniques.remote.links import LinkSplit
     from techniques.remote.rows import RowStore
     from techniques.remote.source.stored import StoredGraph
@@ -85,6 +86,12 @@ class Job:
     """``predict(nodes=None)``: logits of these nodes (all by default), [B, C], without gradients; embeddings for links."""
     ego_batches: Callable[[torch.Tensor], Iterable[Batch]] | None = None
     """Batches of these nodes' ego graphs, in their order and without labels (ShaDow)."""
+    graph_ptr: NDArray[np.int64] | None = None
+    """Where the nodes of each graph of a set begin, [G + 1]; ``labels`` and ``masks`` are then [G]."""
+    graph_batches: Callable[[torch.Tensor], Iterable[Batch]] | None = None
+    """Batches of these graphs, in their order, bounded by their nodes."""
+    targets: TargetScale | None = None
+    """How a regression's targets were standardised."""
     links: LinkSplit | None = None
     """Splits of the edges, for link prediction; ``labels`` and ``masks`` are then unused."""
     wait_seconds: Callable[[], float] = lambda: 0.0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import SettingValue, Slot
 from techniques.coarsening.sizes import trained_facts
 from techniques.facts import Facts, Task
@@ -173,6 +174,12 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     Raises:
         OptionError: an option or setting of the spec that does not exist.
     """
+    if is_typed(spec):
+        from techniques.hetero_recipe import typed_fragments, typed_loader
+
+        fragments = [*typed_fragments(spec, facts), _optimizer(spec), typed_loader(spec)]
+        fragments.append(_epoch(spec).replace("data.val_mask", "data[target].val_mask"))
+        return _script(fragments)
     fine, whole = _told(spec, facts), facts
     facts = trained_facts(facts, spec)
     spec = _told(spec, facts, **_coarsening_facts(whole, spec))
@@ -186,6 +193,11 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
         *_recipes(spec, (Slot.SAMPLING,)),
         _epoch(spec),
     ]
+    return _script(fragments)
+
+
+def _script(fragments: list[str]) -> str:
+    """Imports first and once, then the rest in order."""
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
     return "\n".join(_merged(imports)) + "\n\n" + _joined([body for _, body in parts if body])
@@ -220,11 +232,12 @@ def _reading(facts: Facts) -> str:
     if Path(source).expanduser().exists():
         source = str(Path(source).expanduser().resolve())  # the script may run elsewhere
     more = f', task="link", undirected={facts.graph.undirected}' if facts.task is Task.LINK else ""
+    more = ', task="graph"' if facts.task is Task.GRAPH else more
     return f"from techniques.remote.read_data import read_data\ndata = read_data({source!r}{more})  # or your own Data"
 
 
-def inputs(spec: JobSpec) -> str:
-    """What the model is called with for one ``batch``."""
+def inputs(spec: JobSpec, more: str = "") -> str:
+    """What the model is called with for one ``batch``; ``more`` stands behind the edges."""
     # A memory map keeps the type of its file.
     half = spec.options[Slot.REPRESENTATION_FEATURES] == "half"
     x = "batch.x.float()" if half or spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
@@ -243,8 +256,10 @@ def inputs(spec: JobSpec) -> str:
     if spec.options[Slot.REPRESENTATION] == "dense":
         return f"{x}, adjacency(batch)" + (".to_dense()" if weighs_edges(spec) else "")
     sparse = weighs_edges(spec) or spec.options[Slot.REPRESENTATION] == "csr"
-    given = f", {name}=batch.{name}" if name else ""
-    return f"{x}, adjacency(batch)" if sparse else f"{x}, batch.edge_index{given}"
+    given = f", {more}" if more else ""
+    sparse_given = given
+    given += f", {name}=batch.{name}" if name else ""
+    return f"{x}, adjacency(batch){sparse_given}" if sparse else f"{x}, batch.edge_index{given}"
 
 
 def _own_inputs(spec: JobSpec, x: str) -> str:
@@ -277,6 +292,20 @@ def masked_loss(arguments: str) -> str:
         "def loss_of(batch):\n"
         f"    out = model({arguments})[batch.train_mask]\n"
         "    return criterion(out, batch.y[batch.train_mask]), len(out)"
+    )
+
+
+def pools_graphs(spec: JobSpec) -> bool:
+    """Whether labels are per graph."""
+    return bool(spec.settings.get("pool"))
+
+
+def graph_loss(spec: JobSpec) -> str:
+    """``loss_of`` for batches of whole graphs."""
+    return (
+        "def loss_of(batch):\n"
+        f"    out = model({inputs(spec, 'batch.batch, batch.num_graphs')})\n"
+        "    return criterion(out, batch.y), len(out)"
     )
 
 
@@ -341,10 +370,27 @@ def _about(facts: Facts) -> list[str]:
     labels = facts.graph.labels
     if facts.task is Task.LINK:
         return [*fragments, "criterion = F.binary_cross_entropy_with_logits"]
+    if facts.task is Task.GRAPH:
+        return [*fragments, _outputs(facts)]
     lines = [f"num_classes = {max(labels.num_classes, 2)}", "criterion = F.cross_entropy"]
     if labels.multi_label:
         lines[1:] = ["data.y = data.y.float()", "criterion = F.binary_cross_entropy_with_logits"]
     return [*fragments, "\n".join(lines)]
+
+
+def _outputs(facts: Facts) -> str:
+    """What the network says of a graph, and its loss."""
+    labels = facts.graph.labels
+    if labels.num_targets:
+        return (
+            "known = data.y[data.train_mask]  # standardised: mean 0, deviation 1 over the training graphs\n"
+            "data.y = (data.y - known.mean(0)) / known.std(0, unbiased=False)\n"
+            f"num_outputs = {labels.num_targets}\ncriterion = F.mse_loss"
+        )
+    if labels.multi_label:
+        rows = "data.y = data.y.float()\ncriterion = F.binary_cross_entropy_with_logits"
+        return f"num_outputs = {labels.num_classes}\n{rows}"
+    return f"num_outputs = {max(labels.num_classes, 2)}\ncriterion = F.cross_entropy"
 
 
 def _optimizer(spec: JobSpec) -> str:
@@ -414,6 +460,6 @@ def _joined(bodies: list[str]) -> str:
     """Two empty lines around functions, one elsewhere."""
     script = bodies[0]
     for before, body in pairwise(bodies):
-        wide = "\ndef " in "\n" + before or body.startswith("def ")
+        wide = any(f"\n{word} " in "\n" + before or body.startswith(f"{word} ") for word in ("def", "class"))
         script += ("\n\n\n" if wide else "\n\n") + body
     return script + "\n"

@@ -53,8 +53,9 @@ class Bench:
     def search_on(self, part: FolderGraph) -> None:
         """Search on a part of the graph from now on; verification stays on the whole."""
         facts = profiled(part, self.facts.graph.task, str(part.path), check_values=True)
-        classes = self.facts.graph.labels.num_classes
-        facts = facts.model_copy(update={"labels": facts.labels.model_copy(update={"num_classes": classes})})
+        labels = self.facts.graph.labels
+        same = {"num_classes": labels.num_classes, "num_targets": labels.num_targets}
+        facts = facts.model_copy(update={"labels": facts.labels.model_copy(update=same)})
         self.trial_graph, self.trial_facts = part, self.facts.model_copy(update={"graph": facts})
 
     @property

@@ -27,11 +27,14 @@ def metric_of(facts: Facts) -> str:
     """The metric that training is judged by.
 
     AUROC for links (Hamilton et al.; PyG's link examples) and for two classes of which one dominates (Platonov et al.,
-    ICLR 2023); macro-F1 where one of several classes dominates; micro-F1 for several labels a node; else accuracy.
+    ICLR 2023); R2 for targets: larger is better as for all others, it ranks models as RMSE does, and differences of it
+    mean the same whatever the targets' unit; macro-F1 where one of several classes dominates; micro-F1 for several labels a node; else accuracy.
     """
     labels = facts.graph.labels
     if facts.task is Task.LINK:
         return "auroc"
+    if labels.num_targets:
+        return "r2"
     if labels.multi_label:
         return "micro_f1"
     if labels.majority_share is not None and labels.majority_share >= DOMINATED:
@@ -58,11 +61,15 @@ class Judge(Protocol):
 
 def judge(job: Job) -> Judge:
     """The judge of a job's task."""
+    if job.targets is not None:
+        from tuner.regression import RegressionJudge
+
+        return RegressionJudge(job)
     return LinkJudge(job) if job.links is not None else NodeJudge(job)
 
 
 class NodeJudge:
-    """Looks at the logits of the split's nodes.
+    """Looks at the logits of the split's nodes, or graphs.
 
     Where two classes are judged by their ranking, nothing says at which margin the one ends and the other begins: the
     best margin of the validation nodes is kept for predictions.

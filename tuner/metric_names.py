@@ -9,4 +9,7 @@ NAMES = {
     "auroc": "AUROC",
     "average_precision": "AP",
     "mrr": "MRR",
+    "r2": "R2",
+    "mae": "MAE",
+    "rmse": "RMSE",
 }

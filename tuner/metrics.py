@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import Slot
+from techniques.job import setting_int
 
 if TYPE_CHECKING:
     from techniques.architecture.network import Batch
@@ -42,8 +44,19 @@ class EpochShapes:
             total[2] += block.num_entries
 
 
+def epoch_shapes(job: Job) -> EpochShapes:
+    """Counts the batches of one epoch, by type where the network keeps types apart."""
+    if is_typed(job.spec):
+        from tuner.hetero_metrics import TypedShapes
+
+        return TypedShapes(job)  # type: ignore[return-value]
+    return EpochShapes(setting_int(job.spec.settings, "layers"))
+
+
 def flops(job: Job, shapes: EpochShapes) -> Flops:
     """FLOPs of one epoch of these shapes."""
+    if is_typed(job.spec):
+        return Flops(shapes.gemm, shapes.aggregation)  # type: ignore[attr-defined]
     from techniques import option
     from techniques.architecture.built_in import BuiltIn
     from techniques.architecture.costs import shape_sizes, step_cost
@@ -118,8 +131,9 @@ def _custom_ops() -> dict[type, Any]:
     from techniques.architecture.convs import GAT, GCN, GIN, SAGE
     from techniques.architecture.convs_gatv2 import GATv2
     from techniques.architecture.propagation import Dense
+    from tuner.hetero_metrics import typed_ops
 
-    return dict.fromkeys((GCN, SAGE, GIN, GAT, GATv2, Dense), _count_dense)
+    return {**dict.fromkeys((GCN, SAGE, GIN, GAT, GATv2, Dense), _count_dense), **typed_ops()}
 
 
 def _count_dense(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -72,10 +72,9 @@ def _for_this_graph(
 
 def refuse_untrainable(task: Task, num_classes: int, source: str) -> None:
     """Refuse tasks that this version plans for but cannot train."""
-    if task is Task.GRAPH or (task is Task.NODE and num_classes < 1):
+    if task is Task.NODE and num_classes < 1:
         raise UnsupportedTaskError(
-            f"only node classification and link prediction can be trained in this version, {source} is a {task.value}-level task",
-            "Use gnnfit plan for its forecast",
+            f"a {task.value}-level task needs labelled nodes, {source} has none", "Use gnnfit plan for its forecast"
         )
 
 

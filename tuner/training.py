@@ -14,11 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from techniques.forecast import Phase
-from techniques.job import setting_int
 from tuner.accumulation import Steps
 from tuner.judge import judge
 from tuner.metric_names import NAMES
-from tuner.metrics import EpochShapes, flops, thop_macs
+from tuner.metrics import EpochShapes, epoch_shapes, flops, thop_macs
 from tuner.records import Evaluation, Measurement, PhaseMeasurement, TrialState, WorkRequest
 
 if TYPE_CHECKING:
@@ -69,6 +68,7 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
     steps = Steps(model, job.need("optimizer"), job.spec.training.accumulate_batches)
     model.train()
     total, count, late, finished = 0.0, 0, False, True
+    squared = job.targets is not None
     for batch in job.moved_batches():
         if late:
             finished = False
@@ -77,7 +77,10 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
             continue  # a subgraph without training nodes teaches nothing
         if shapes is not None:
             shapes.add(batch)
-        loss = (soft_loss if job.soft_labels else loss_of)(model.logits(batch), batch.y, batch.loss_weight)
+        if job.soft_labels:
+            loss = soft_loss(model.logits(batch), batch.y, batch.loss_weight)
+        else:
+            loss = loss_of(model.logits(batch), batch.y, batch.loss_weight, squared=squared)
         steps.add(loss, batch.y.size(0))
         total, count = total + float(loss.detach()) * batch.y.size(0), count + batch.y.size(0)
         late = time.perf_counter() > deadline
@@ -85,13 +88,15 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
     return total / max(count, 1), finished
 
 
-def loss_of(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
+def loss_of(logits: Tensor, y: Tensor, weight: Tensor | None = None, *, squared: bool = False) -> Tensor:
     """Mean loss of rows that count ``weight`` [B] times.
 
-    Cross entropy for class ids [B]; binary cross entropy for multi-label rows [B, C] and for links, [B] floats.
+    Squared error for targets [B, T] where ``squared``; else cross entropy for class ids [B], binary cross entropy for multi-label rows [B, C] and for links, [B] floats.
     """
     reduction = "mean" if weight is None else "none"
-    if y.is_floating_point():
+    if squared:
+        loss = F.mse_loss(logits, y, reduction=reduction)
+    elif y.is_floating_point():
         loss = F.binary_cross_entropy_with_logits(logits, y, reduction=reduction)
     else:
         loss = F.cross_entropy(logits, y, reduction=reduction)
@@ -139,7 +144,7 @@ class _Loop:
     def _epoch(self) -> None:
         self.reporter.enter(Phase.TRAIN)
         start = time.perf_counter()
-        shapes = EpochShapes(setting_int(self.job.spec.settings, "layers"))
+        shapes = epoch_shapes(self.job)
         self.loss, finished = train_epoch(self.job, self.session_started + self.request.limits.seconds, shapes)
         if torch.cuda.is_available() and self.job.need("device").type == "cuda":
             torch.cuda.synchronize()

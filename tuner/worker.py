@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from techniques.facts import DegreeFacts, Facts
+from techniques.architecture.hetero.typed import is_typed
+from techniques.facts import DegreeFacts, Facts, Task
 from techniques.forecast import Phase
 from techniques.job import Job, build
 from tuner.failure import state_of
@@ -16,6 +17,7 @@ from tuner.reporter import Reporter
 
 STAGE_PHASES = (Phase.LOAD, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE)
 WARM_UP_NODES = 200
+WARM_UP_GRAPHS = 20
 LIMIT_HEADROOM = 1.5
 """The kernel's limit on private memory is a backstop behind the watchdog: it also counts pages never touched."""
 
@@ -74,6 +76,11 @@ def _warm_up(request: WorkRequest) -> None:
     from techniques.remote.source.arrays import ArrayGraph
     from tuner.training import train_epoch
 
+    if is_typed(request.spec):
+        from tuner.hetero_warm_up import warm_up_types
+
+        warm_up_types(request)
+        return
     rng = np.random.default_rng(0)
     width = min(request.facts.graph.features.width, 64)
     arrays = {
@@ -84,6 +91,8 @@ def _warm_up(request: WorkRequest) -> None:
     }
     if request.facts.graph.labels.multi_label:
         arrays["y"] = rng.integers(0, 2, (WARM_UP_NODES, request.facts.graph.labels.num_classes)).astype(np.uint8)
+    if request.facts.task is Task.GRAPH:
+        arrays |= _warm_up_set(request.facts, rng)
     entries, graph = arrays["edge_index"].shape[1], request.facts.graph
     if graph.position_columns:
         arrays["pos"] = rng.random((WARM_UP_NODES, graph.position_columns))
@@ -104,6 +113,24 @@ def _warm_up(request: WorkRequest) -> None:
     torch.manual_seed(request.spec.training.seed)
 
 
+def _warm_up_set(facts: Facts, rng: Any) -> dict[str, Any]:
+    """The same nodes as twenty graphs of ten nodes each."""
+    import numpy as np
+
+    size, count, labels = WARM_UP_NODES // WARM_UP_GRAPHS, WARM_UP_GRAPHS, facts.graph.labels
+    first = size * np.repeat(np.arange(count), 5 * size)
+    found: dict[str, Any] = {
+        "edge_index": (rng.integers(0, size, (2, first.size)) + first).astype(np.int32),
+        "graph_ptr": np.arange(0, WARM_UP_NODES + 1, size),
+        "y": np.arange(count) % max(labels.num_classes, 2),
+    }
+    if labels.num_targets:
+        found["y"] = rng.normal(size=(count, labels.num_targets))
+    elif labels.multi_label:
+        found["y"] = rng.integers(0, 2, (count, labels.num_classes)).astype(np.uint8)
+    return found
+
+
 def small_facts(facts: Facts, width: int) -> Facts:
     """The same facts about a graph of the warm-up's size."""
     degrees = DegreeFacts(mean=5.0, max=20, lows=(5,), histogram=(WARM_UP_NODES,), totals=(5 * WARM_UP_NODES,))
@@ -118,5 +145,12 @@ def small_facts(facts: Facts, width: int) -> Facts:
             ),
         }
     )
+    if facts.task is Task.GRAPH:
+        size = WARM_UP_NODES // WARM_UP_GRAPHS
+        sizes = {"nodes_mean": size, "nodes_deviation": 0.0, "edges_mean": 5 * size, "edges_deviation": 0.0}
+        assert graph.graph_set is not None
+        split = graph.labels.model_copy(update={"train": 16, "val": 2, "test": 2})
+        update = {"num_graphs": WARM_UP_GRAPHS, "graph_set": graph.graph_set.model_copy(update=sizes), "labels": split}
+        graph = graph.model_copy(update=update)
     goal = facts.goal.model_copy(update={"hierarchy": None})
     return facts.model_copy(update={"graph": graph, "goal": goal})

@@ -9,6 +9,7 @@ from planner.catalog.datasets import DatasetEntry
 from planner.inspect import sizes
 from planner.inspect.degrees import TYPICAL_SIGMA, estimated_degrees
 from planner.inspect.features import generated_features
+from planner.inspect.graph_sets import ASSUMED_VARIATION, GRAPH_SHARES, assumed_set, refuse_graph_counts
 from planner.inspect.labels import SEEDED_SHARES, seeded_counts
 from techniques.errors import OptionError
 from techniques.facts import (
@@ -40,6 +41,8 @@ def from_counts(
     edge_features: int = 0,
     edge_weighted: bool = False,
     train_share: float | None = None,
+    num_graphs: int | None = None,
+    num_targets: int = 0,
 ) -> GraphFacts:
     """Facts from counts that the user typed.
 
@@ -50,11 +53,16 @@ def from_counts(
         edge_weighted: every edge has a weight, alike in both directions of an undirected edge.
         dataset_bytes: size of structure and features in memory, where the user knows better than the formula.
         train_share: share of nodes to train on, above 0 to 1; 60 % by default.
+        num_graphs: how many graphs all these nodes and edges belong to, for a graph-level task.
+        num_targets: columns of a regression's targets, in place of classes.
 
     Raises:
         OptionError: ``train_share`` is not a share.
     """
+    if num_graphs is not None:
+        refuse_graph_counts(num_graphs, nodes)
     entries = edges if directed else 2 * edges
+    shares = SEEDED_SHARES if num_graphs is None else GRAPH_SHARES
     entry = DatasetEntry(
         name=name,
         title=name,
@@ -64,13 +72,18 @@ def from_counts(
         undirected=not directed,
         features=features,
         classes=classes,
-        split=SEEDED_SHARES if train_share is None else _split(train_share),
+        split=shares if train_share is None else _split(train_share),
+        num_graphs=num_graphs or 1,
+        task=Task.GRAPH if num_graphs else Task.NODE,
         split_is_known=train_share is not None,
         degree_sigma=TYPICAL_SIGMA,
         edge_features=edge_features,
         notes=_typed_notes(nodes, edges, entries, dataset_bytes),
     )
     facts = _facts(entry, Origin.TYPED)
+    if num_targets:
+        labels = facts.labels.model_copy(update={"num_classes": 0, "num_targets": num_targets})
+        facts = facts.model_copy(update={"labels": labels})
     if edge_weighted:
         facts = facts.model_copy(update={"edge_weighted": True, "edge_weight_symmetric": not directed})
     return facts if dataset_bytes is None else facts.model_copy(update={"dataset_bytes": dataset_bytes})
@@ -110,11 +123,12 @@ def _split(train_share: float) -> tuple[float, float, float]:
 def _facts(entry: DatasetEntry, origin: Origin) -> GraphFacts:
     nodes, entries = entry.num_nodes, entry.num_edges
     features, feature_notes = _features(entry)
+    task = Task(entry.task)
     labels, label_notes = _labels(entry)
     return GraphFacts(
         name=entry.name,
         origin=origin,
-        task=Task(entry.task),
+        task=task,
         num_nodes=nodes,
         num_edges=entries,
         undirected=entry.undirected,
@@ -125,6 +139,7 @@ def _facts(entry: DatasetEntry, origin: Origin) -> GraphFacts:
         features=features,
         labels=labels,
         num_graphs=entry.num_graphs,
+        graph_set=assumed_set(entry.num_graphs, nodes, entries) if entry.num_graphs > 1 or task is Task.GRAPH else None,
         structure_stored_bytes=2 * INDEX_BYTES * entries,
         dataset_bytes=sizes.dataset_bytes(nodes, entries, features.width, entry.edge_features),
         edge_features=entry.edge_features,
@@ -164,7 +179,9 @@ def _labels(entry: DatasetEntry) -> tuple[LabelFacts, list[str]]:
     )
     notes = [] if entry.classes else [f"number of classes not known: {ASSUMED_CLASSES} assumed"]
     if not entry.split_is_known:
-        notes.append("split not known: 60/20/20 assumed")
+        notes.append(f"split not known: {'80/10/10' if entry.task == Task.GRAPH else '60/20/20'} assumed")
+    if entry.task == Task.GRAPH:
+        notes.append(f"sizes of graphs not known: deviation of {ASSUMED_VARIATION:.0%} of the mean assumed")
     return facts, notes
 
 

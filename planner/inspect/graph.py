@@ -10,11 +10,13 @@ from planner.inspect.edge_data import weight_facts
 from planner.inspect.estimate import from_counts, from_dataset
 from planner.inspect.features import read_features
 from planner.inspect.fingerprint import fingerprint
+from planner.inspect.graph_sets import graph_labels, measured_set
 from planner.inspect.labels import read_labels
 from planner.inspect.mixing import with_mixing
 from planner.inspect.sizes import size_class
 from planner.inspect.structure import Structure, scan
 from planner.inspect.train_nodes import train_nodes
+from planner.inspect.types import of_target, type_facts
 from techniques.errors import OptionError
 from techniques.facts import EDGE, NODE, GraphFacts, Task
 
@@ -48,9 +50,13 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     structure = scan(edge_index, num_nodes)
     chosen, task_notes = _task(stored, task, num_nodes)
     features, feature_notes = read_features(stored, num_nodes)
-    labels, label_notes = read_labels(stored, edge_index, num_nodes, chosen)
+    labels, label_notes = (
+        graph_labels(stored) if chosen is Task.GRAPH else read_labels(stored, edge_index, num_nodes, chosen)
+    )
     edge_features = _columns(stored, "edge_attr")
     train = train_nodes(stored, num_nodes)[0] if chosen is Task.NODE else None
+    types, type_notes = type_facts(stored)
+    labels = of_target(labels, types)
     return GraphFacts(
         name=stored.name,
         source=stored.path if source is None else source,
@@ -60,6 +66,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         undirected=structure.undirected,
         nodes_by_type=_by_type(stored, "node_type", "type_names", NODE, num_nodes),
         edges_by_type=_by_type(stored, "edge_type", "rel_names", EDGE, num_edges),
+        **types,
         density=sizes.density(num_nodes, num_edges - structure.self_loops),
         isolated=structure.isolated,
         self_loops=structure.self_loops,
@@ -69,6 +76,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         features=features,
         labels=labels,
         num_graphs=_num_graphs(stored),
+        graph_set=measured_set(stored, edge_index),
         structure_stored_bytes=_structure_bytes(stored),
         dataset_bytes=sizes.dataset_bytes(num_nodes, num_edges, features.width, edge_features),
         edge_features=edge_features,
@@ -76,7 +84,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         **weight_facts(stored, edge_index, num_nodes, structure.undirected),
         size_class=size_class(num_nodes, _edges_counted_once(num_edges, structure)),
         fingerprint=fingerprint(stored, edge_index, num_nodes),
-        notes=(*task_notes, *feature_notes, *label_notes),
+        notes=(*task_notes, *feature_notes, *label_notes, *type_notes),
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from techniques.architecture.hetero.typed import TYPED
 from techniques.errors import OptionError
 from techniques.facts import ModelFacts
 
-ARCHITECTURES = ("gcn", "sage", "gat", "gatv2", "gin", "appnp", "sgc", "sign")
+ARCHITECTURES = ("gcn", "sage", "gat", "gatv2", "gin", "appnp", "sgc", "sign", *TYPED)
 ALIASES = {"graphsage": "sage"}
 
 

@@ -132,6 +132,7 @@ def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
     import numpy as np
 
     from planner.inspect.train_nodes import train_nodes
+    from planner.inspect.types import typed_drawer
     from techniques.sampling.drawn import DrawnGraph
     from techniques.sampling.kernels import build_csc
 
@@ -145,4 +146,4 @@ def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
     if facts.labels.split_is_seeded and facts.task is Task.NODE:
         kept = np.sort(np.random.default_rng(0).permutation(train.size)[: facts.num_train])
         train, classes = train[kept], None if classes is None else classes[kept]
-    return DrawnGraph(colptr, row, train, classes)
+    return DrawnGraph(colptr, row, train, classes, typed_drawer(stored, facts, train, classes))

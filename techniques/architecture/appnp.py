@@ -21,6 +21,7 @@ from techniques.errors import OptionError
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_float, setting_int, setting_ints
 from techniques.recipe import weighs_edges
+from techniques.sampling.batches import needs_one_graph
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,6 +47,9 @@ class Appnp(BuiltIn):
         return Appnp(steps, alpha)
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        text = "a readout of graphs follows convolutions, APPNP's last word is its propagation"
+        if refused := needs_one_graph(facts, "architecture", self.name, text):
+            return refused
         steps, sampling = setting_int(spec.settings, "propagation_steps"), spec.options[Slot.SAMPLING]
         if sampling == "shadow_k_hop":
             text = "a readout of ego graphs follows convolutions, APPNP's last word is its propagation"

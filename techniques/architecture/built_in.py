@@ -20,11 +20,19 @@ from techniques.architecture.costs import (
 )
 from techniques.architecture.edge_inputs import edge_verdict, read_columns, reads_weights
 from techniques.architecture.evaluate_chunks import EvaluateInChunks
+from techniques.architecture.graph_level import (
+    EvaluateGraphs,
+    graph_knobs,
+    graph_recipe,
+    normalises,
+    pool_of,
+    with_norm,
+)
 from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import conversion_slack, heap_left, heap_slack, resident
+from techniques.hardware.allocator import conversion_slack, heap_left, heap_slack, resident, set_slack
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS, weighs_edges
@@ -39,6 +47,8 @@ FUSED_CHUNK_EDGES = 4_000_000
 HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
+GRAPH_LAYERS, GRAPH_HIDDEN = 4, 64
+"""For sets of graphs: Xu et al. (ICLR 2019, section 7) take five layers, the input's among them, of 16 to 64 columns."""
 VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
 """Samplers whose batches differ in size from step to step; of induced subgraphs only the messages of COO do."""
 BF16_BYTES = 2
@@ -87,8 +97,9 @@ class BuiltIn(ABC):
         return verdict.model_copy(update={"warnings": verdict.warnings + precision_warnings(facts, spec)})
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
-        layers = facts.model.layers or max(2, min(facts.goal.context_hops or 2, 6))
-        hidden = facts.model.hidden or self.default_hidden
+        graphs = facts.task is Task.GRAPH
+        layers = facts.model.layers or max(GRAPH_LAYERS if graphs else 2, min(facts.goal.context_hops or 2, 6))
+        hidden = facts.model.hidden or (GRAPH_HIDDEN if graphs else self.default_hidden)
         return (
             Knob(name="layers", text="convolutions", default=layers, low=1, high=16, tuned=False),
             Knob(
@@ -98,6 +109,7 @@ class BuiltIn(ABC):
                 choices=(32, 64, 128, 256),
                 tuned=facts.model.hidden is None,
             ),
+            *graph_knobs(facts),
         )
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
@@ -110,6 +122,9 @@ class BuiltIn(ABC):
         exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
         if ego:
             return TrainStep(this, plan, speed, varies), EvaluateEgoGraphs(speed)
+        if plan.readout is Readout.GRAPHS:
+            varies = sampling != "full_batch"
+            return TrainStep(this, plan, speed, varies), EvaluateGraphs(this, exact, speed)
         small_steps = sampling != "full_batch" or spec.options[Slot.COARSENING] != "none"
         evaluate = EvaluateInChunks if small_steps else EvaluateAllNodes
         return TrainStep(this, plan, speed, varies), evaluate(this, exact, speed)
@@ -124,7 +139,7 @@ class BuiltIn(ABC):
         if hidden % heads:
             raise OptionError(f"hidden must be a multiple of heads, got {hidden} and {heads}", "Write --set heads=4")
         graph, readout = facts.graph, _readout(facts, spec)
-        classes = max(graph.labels.num_classes, 2)
+        classes = graph.labels.num_targets or max(graph.labels.num_classes, 2)
         out = classes if readout is Readout.NODES else hidden
         learned = spec.options[Slot.REPRESENTATION_FEATURES] == "embedding"
         width = setting_int(spec.settings, "embedding_width") if learned else graph.features.width
@@ -148,31 +163,50 @@ class BuiltIn(ABC):
             edge_columns=read_columns(facts, spec),
             bf16=spec.training.precision == "bf16",
             checkpoint_layers=spec.training.checkpoint_layers,
+            norm=normalises(spec),
+            pool=pool_of(spec),
         )
 
     def build_network(self, plan: NetworkPlan) -> nn.Module:
         """The live network."""
         from torch import nn
+        from torch_geometric.nn import BatchNorm
 
+        from techniques.architecture.graph_readout import GraphReadout
         from techniques.architecture.network import Network
 
         last = len(plan.widths) - 2
-        ego = plan.readout is Readout.EGO
+        follows = plan.readout.follows
         convs = [
             self.conv(
                 plan.widths[index],
                 plan.widths[index + 1],
-                last=index == last and not ego,
+                last=index == last and not follows,
                 transform_first=plan.transform_first and index == 0,
                 heads=plan.heads,
             )
             for index in range(last + 1)
         ]
-        readout = nn.Linear(2 * plan.widths[-1], plan.num_classes) if ego else None
+        readout: nn.Module | None = None
+        if plan.readout is Readout.EGO:
+            readout = nn.Linear(2 * plan.widths[-1], plan.num_classes)
+        if plan.readout is Readout.GRAPHS:
+            readout = GraphReadout(plan.widths[-1], plan.num_classes, plan.pool)
+        norms = [BatchNorm(width, allow_single_element=True) for width in plan.widths[1:]] if plan.norm else None
         table = nn.Embedding(plan.embedded_nodes, plan.widths[0]) if plan.embedded_nodes else None
-        return Network(convs, plan.dropout, readout, table, bf16=plan.bf16, checkpoint_layers=plan.checkpoint_layers)
+        return Network(
+            convs,
+            plan.dropout,
+            readout,
+            table,
+            bf16=plan.bf16,
+            checkpoint_layers=plan.checkpoint_layers,
+            norms=norms,
+        )
 
     def recipe(self, spec: JobSpec) -> str:
+        if pool_of(spec):
+            return graph_recipe(self, spec)
         settings, name = spec.settings, self.pyg_layers()
         ego, links = (spec.options[Slot.SAMPLING] == sampling for sampling in ("shadow_k_hop", "link_neighbor"))
         out = "" if ego or links else ", num_classes"
@@ -222,6 +256,10 @@ class NetworkPlan:
     """Rows of a learned table that the first layer reads; 0 where it reads features."""
     half_input: bool = False
     """Features are float16 at rest."""
+    norm: bool = False
+    """Whether batch normalisation stands between every convolution and its ReLU."""
+    pool: str = ""
+    """How the nodes of a graph become one row, where the readout is one of graphs."""
 
     @property
     def table_size(self) -> int:
@@ -250,9 +288,16 @@ class NetworkPlan:
         return [replace(size, edges=size.sources * size.targets) for size in sizes] if so_far.dense else sizes
 
 
+def _batch_bytes(so_far: Forecast) -> float:
+    """What is held of batches on the host."""
+    return sum(amount.expected for (_, label), amount in so_far.held.items() if label in ("batches", "sampling"))
+
+
 def _readout(facts: Facts, spec: JobSpec) -> Readout:
     if facts.task is Task.LINK:
         return Readout.PAIRS
+    if facts.task is Task.GRAPH:
+        return Readout.GRAPHS
     return Readout.EGO if spec.options[Slot.SAMPLING] == "shadow_k_hop" else Readout.NODES
 
 
@@ -275,13 +320,16 @@ class TrainStep:
         parameters = Range.within(per_parameter * mean.parameters + table_bytes, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
-        activations = resident(live, largest.blocks, place, self.shapes_vary)
-        converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST else ZERO
-        so_far = so_far.spike(Phase.TRAIN, place, activations + converted)
+        of_graphs = self.plan.readout is Readout.GRAPHS and self.shapes_vary and place is Place.HOST
+        activations = resident(live, largest.blocks, place, self.shapes_vary and not of_graphs)
+        slack = set_slack(live + _batch_bytes(so_far), largest.blocks) if of_graphs else ZERO
+        converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST and not of_graphs else ZERO
+        so_far = so_far.spike(Phase.TRAIN, place, activations + slack + converted)
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
             heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
-            so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap + converted)
+            heap = slack if of_graphs else heap + converted
+            so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
         products = mean.gemm_flops + mean.recomputed_flops + mean.summing_flops
         # Adam reads and writes weights, gradients and both moments of the whole table in every step.
         moved = mean.moved_bytes + 2 * table_bytes
@@ -296,7 +344,7 @@ class TrainStep:
 
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
         sizes = self.plan.sizes(so_far, shape)
-        layers = [(size, self.architecture.layer_cost(size)) for size in sizes]
+        layers = [(size, with_norm(self.plan, size, self.architecture.layer_cost(size))) for size in sizes]
         return step_cost(
             layers,
             shape.seeds,

@@ -7,7 +7,7 @@ The peak is the largest sum of what is kept and what the layer at hand needs for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from techniques.forecast import StepShape
@@ -37,6 +37,25 @@ class Readout(StrEnum):
     """The dot product of two rows is the logit of a link."""
     EGO = "ego"
     """The root's row beside the mean of its ego graph's rows goes through a linear layer (ShaDow)."""
+    GRAPHS = "graphs"
+    """The rows of a graph are pooled to one, which goes through two linear layers."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether the last convolution's output is a hidden one, on which a layer of its own follows."""
+        return self in (Readout.EGO, Readout.GRAPHS)
+
+    def products(self, hidden: int, outputs: int) -> int:
+        """Multiply-adds that a seed's row takes beyond the convolutions."""
+        if self is Readout.EGO:
+            return 2 * hidden * outputs
+        return hidden * (hidden + outputs) if self is Readout.GRAPHS else 0
+
+    def parameters(self, hidden: int, outputs: int) -> int:
+        """Weights and biases beyond the convolutions."""
+        if self is Readout.EGO:
+            return (2 * hidden + 1) * outputs
+        return (hidden + 1) * (hidden + outputs) if self is Readout.GRAPHS else 0
 
 
 @dataclass(frozen=True)
@@ -121,6 +140,8 @@ class LayerCost:
     """Columns of the rows that the neighbours' sum reads."""
     recomputed: float
     """Largest sum, incoming gradients included, until a checkpointed layer has again what its backward pass needs."""
+    kept: float = 0.0
+    """Part of ``saved`` that a checkpointed layer keeps, too: the rows before their normalisation."""
     recomputed_late: float = 0.0
     """Part of ``backward`` that a checkpointed layer has again only when its largest sum is over."""
     keeps_input: bool = True
@@ -131,6 +152,21 @@ def dropped_out(size: LayerSize) -> float:
     """Floats alive while dropout draws its noise beside the output."""
     wide = size.targets * size.columns_out * size.narrow
     return 2 * wide if size.dropout and not size.last else wide
+
+
+def normalised(size: LayerSize, cost: LayerCost) -> LayerCost:
+    """The same layer with batch normalisation before its ReLU, in float32: its input is kept for the backward pass."""
+    wide = size.targets * size.columns_out
+    forward = max(cost.forward, cost.saved + wide + max(dropped_out(size), size.widened(1.5 * wide)))
+    return replace(
+        cost,
+        saved=cost.saved + wide,
+        forward=forward,
+        inference=max(cost.inference, 2 * wide),
+        moved=cost.moved + 4 * wide,
+        parameters=cost.parameters + 2 * size.columns_out,
+        kept=cost.kept + wide,
+    )
 
 
 def activations_moved(size: LayerSize) -> float:
@@ -179,16 +215,20 @@ def step_cost(
     walked = walk(layers, seeds, readout)
     looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
     live = max(walked - table_size, 2 * looked_up, ADAM_SCRATCH * table_size)
-    pooled = 2 * layers[-1][0].columns_out if readout is Readout.EGO else 0
+    hidden = layers[-1][0].columns_out
     return StepCost(
         activation_bytes=4 * live,
         workspace_bytes=4 * (walk(layers, seeds, readout, SORT_FLOATS) - walked),
         blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
-        gemm_flops=2 * (sum(2 * cost.gemm + cost.input_gemm for _, cost in layers) + 3 * seeds * pooled * num_classes),
+        gemm_flops=2
+        * (
+            sum(2 * cost.gemm + cost.input_gemm for _, cost in layers)
+            + 3 * seeds * readout.products(hidden, num_classes)
+        ),
         aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
         summing_flops=2 * sum(cost.aggregated * products_per_sum(size, cost.gathered) for size, cost in layers),
         moved_bytes=4 * sum((4 if checkpoint_layers else 3) * cost.moved for _, cost in layers),
-        parameters=sum(cost.parameters for _, cost in layers) + (pooled + 1) * num_classes * (pooled > 0),
+        parameters=sum(cost.parameters for _, cost in layers) + readout.parameters(hidden, num_classes),
         recomputed_flops=2 * sum(cost.gemm for _, cost in layers) if checkpoint_layers else 0.0,
         sparse_blocks=tuple(block for size, _ in layers for block in _transposing(size)),
     )
@@ -244,10 +284,11 @@ def _largest_live(
     live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
     peak = max(peak, at_loss)
     for index, (_, cost) in reversed(list(enumerate(layers))):
-        if index < len(layers) - 1 or readout is Readout.EGO:
+        if index < len(layers) - 1 or readout.follows:
             peak = max(peak, live + 2 * cost.output)
             live -= cost.output
-        peak = max(peak, live - cost.saved + cost.backward)
+        # Gradients of normalised rows and of the rows before, which are still there.
+        peak = max(peak, live + 2 * cost.kept, live - cost.saved + cost.backward)
         live -= cost.saved
     return peak
 
@@ -259,14 +300,16 @@ def _largest_live_checkpointed(
     live = peak = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
     for size, cost in layers:
         sorting = 0.0 if size.fused else sort_floats * size.edges
-        peak = max(peak, live + max(cost.inference, dropped_out(size)) + sorting)
-        live += cost.output
+        peak = max(peak, live + cost.kept + max(cost.inference, dropped_out(size)) + sorting)
+        live += cost.output + cost.kept
     live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
     peak = max(peak, at_loss)
     for index, (size, cost) in reversed(list(enumerate(layers))):
-        if index < len(layers) - 1 or readout is Readout.EGO:
+        if index < len(layers) - 1 or readout.follows:
             peak = max(peak, live + 2 * cost.output)
             live -= cost.output
+        peak = max(peak, live + 2 * cost.kept)
+        live -= cost.kept
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.recomputed + sorting, live + cost.backward - cost.recomputed_late)
     return peak
@@ -275,6 +318,9 @@ def _largest_live_checkpointed(
 def _loss_live(live: float, last: LayerSize, cost: LayerCost, seeds: float, readout: Readout) -> tuple[float, float]:
     """Floats alive while the last layer is walked back, and the most around the loss."""
     chosen = seeds * last.columns_out
+    if readout is Readout.GRAPHS:
+        # A pooled row, two hidden ones and their gradients for every graph; then the gradient of every node's row.
+        return live, live + 4 * chosen + 2 * max(cost.output, last.widened(last.targets * last.columns_out))
     if readout is Readout.EGO:
         # Roots and means side by side; then the output's gradient from either, added in place.
         return live, live + 4 * chosen + 2 * max(cost.output, last.widened(last.targets * last.columns_out))
@@ -337,7 +383,7 @@ def shape_sizes(
     learned_input: bool = False,
 ) -> list[LayerSize]:
     """Sizes of every layer; ``widths`` are F_in, hidden, ..., classes; only the first layer may transform first."""
-    last = len(shape.layers) if readout is Readout.EGO else len(shape.layers) - 1
+    last = len(shape.layers) - (0 if readout.follows else 1)
     return [
         LayerSize(
             sources=layer.num_sources,

@@ -15,6 +15,7 @@ from techniques.hardware.allocator import heap_left, resident
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import FACTORY
+from techniques.sampling.batches import needs_one_graph
 from techniques.sampling.shapes import hop_sizes
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Custom:
     text = "a module of your own: --model module:factory"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        text = "your forward(x, edge_index) says nothing of graphs: how to pool its nodes is not known"
+        if refused := needs_one_graph(facts, "architecture", self.name, text):
+            return refused
         own = facts.model.custom
         if own is None:
             text = "nothing is known of it: write --model module:factory"

@@ -13,6 +13,7 @@ from techniques.architecture.costs import (
     sparse_backward,
     sparse_forward,
 )
+from techniques.architecture.graph_level import pool_of
 from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_int
@@ -116,6 +117,8 @@ class Gat(BuiltIn):
 
     def recipe(self, spec: JobSpec) -> str:
         lines = [super().recipe(spec)]
+        if pool_of(spec):
+            return lines[0]
         if spec.options[Slot.SAMPLING] != "shadow_k_hop":
             width = spec.settings["hidden"] if setting_int(spec.settings, "layers") > 1 else "data.num_features"
             out = spec.settings["hidden"] if spec.options[Slot.SAMPLING] == "link_neighbor" else "num_classes"

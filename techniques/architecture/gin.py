@@ -14,6 +14,7 @@ from techniques.architecture.costs import (
     sparse_backward,
     sparse_forward,
 )
+from techniques.architecture.graph_level import pool_of
 from techniques.base import Slot
 from techniques.job import JobSpec, setting_int
 
@@ -100,7 +101,9 @@ class Gin(BuiltIn):
 
     def recipe(self, spec: JobSpec) -> str:
         text, sampling, hidden = super().recipe(spec), spec.options[Slot.SAMPLING], setting_int(spec.settings, "hidden")
-        if sampling == "shadow_k_hop":  # a readout follows the last layer, which is as wide as the others
+        if (
+            pool_of(spec) or sampling == "shadow_k_hop"
+        ):  # a readout follows the last layer, which is as wide as the others
             return text
         links, single = sampling == "link_neighbor", setting_int(spec.settings, "layers") == 1
         out = str(hidden) if links else "num_classes"

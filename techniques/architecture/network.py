@@ -34,7 +34,7 @@ class Batch:
     [B, C] float for multi-label, or [B] float for links; the loss is taken on rows ``loss_rows`` [B] of the output
     (all rows if ``None``), each counted ``loss_weight`` [B] times where that is given.
     ``ego`` [T] is the ego graph that each row of the output belongs to (ShaDow); ``pairs`` [2, B] are the rows of the
-    output whose link is predicted.
+    output whose link is predicted. ``graph_ptr`` [B + 1] says where the rows of each graph begin (sets of graphs).
     """
 
     x: Tensor
@@ -44,6 +44,7 @@ class Batch:
     loss_weight: Tensor | None = None
     ego: Tensor | None = None
     pairs: Tensor | None = None
+    graph_ptr: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device; itself if it is there already."""
@@ -52,7 +53,7 @@ class Batch:
         moved: dict[int, Block] = {}  # layers may share one block: move it once
         for block in self.blocks:
             moved.setdefault(id(block), on_device(block, device))
-        others = {name: getattr(self, name) for name in ("loss_rows", "loss_weight", "ego", "pairs")}
+        others = {name: getattr(self, name) for name in ("loss_rows", "loss_weight", "ego", "pairs", "graph_ptr")}
         return Batch(
             x=self.x.to(device, non_blocking=True),
             blocks=tuple(moved[id(block)] for block in self.blocks),
@@ -113,7 +114,9 @@ class Network(nn.Module):
         convs: at least one convolution; the last one's width is the number of classes, of the embedding where links are
             predicted, or ``hidden`` where ``readout`` follows.
         dropout: probability of dropping a hidden value, at least 0 and below 1.
-        readout: maps [B, 2 hidden] to [B, C]: the root of an ego graph beside the mean of its nodes (ShaDow).
+        readout: maps [B, 2 hidden] to [B, C]: the root of an ego graph beside the mean of its nodes (ShaDow); or a
+            ``GraphReadout``.
+        norms: one for every convolution, between it and its ReLU; ``None`` for none.
         bf16: in training, dense products and what is between layers are bfloat16 (``torch.autocast``).
         checkpoint_layers: in training, what a convolution keeps for its backward pass is computed again there.
         embedding: a row per node of the graph, [N, F], where inputs are ids [S] instead of features [S, F].
@@ -128,10 +131,12 @@ class Network(nn.Module):
         *,
         bf16: bool = False,
         checkpoint_layers: bool = False,
+        norms: Sequence[nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.convs = nn.ModuleList(convs)
         self.dropout = dropout
+        self.norms = None if norms is None else nn.ModuleList(norms)
         self.readout = readout
         self.embedding = embedding
         self.bf16, self.checkpoint_layers = bf16, checkpoint_layers
@@ -145,6 +150,7 @@ class Network(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             for index, (conv, block) in enumerate(zip(self.convs, blocks, strict=True)):
                 x = self._convolved(conv, x, block)
+                x = x if self.norms is None else self.norms[index](x.float())
                 if index < last:
                     x = x.bfloat16() if half else x
                     x = relu_dropout(x, self.dropout) if self.training else x.relu_()
@@ -161,6 +167,9 @@ class Network(nn.Module):
         out: Tensor = self(batch.x, batch.blocks)
         if batch.pairs is not None:
             return (out[batch.pairs[0]] * out[batch.pairs[1]]).sum(1)
+        if batch.graph_ptr is not None:
+            assert self.readout is not None, "graphs need a readout"
+            return self.readout(out, batch.graph_ptr)  # type: ignore[no-any-return]
         if self.readout is not None:
             assert batch.ego is not None and batch.loss_rows is not None, "a readout needs ego graphs"
             roots = batch.loss_rows

@@ -21,6 +21,7 @@ from techniques.hardware.allocator import resident
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import ROW_SAMPLERS
+from techniques.sampling.batches import needs_one_graph
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,6 +53,9 @@ class Precomputed(BuiltIn):
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         options, source = spec.options, self.paper()
+        text = "rows propagated before training are pooled by no graph: gin, sage and gcn have a readout"
+        if refused := needs_one_graph(facts, "architecture", self.name, text):
+            return refused
         if options[Slot.SAMPLING] not in ROW_SAMPLERS:
             text = "its features are propagated before training: use full_batch or rows"
             return refuse("sampling", options[Slot.SAMPLING], "a step needs rows, no neighbours", source, text)

@@ -50,6 +50,11 @@ class Coarsening(ABC):
         return refused or USABLE
 
     def _refused_task(self, facts: Facts) -> Verdict | None:
+        graph = facts.graph
+        if graph.heterogeneous:
+            counts = f"{max(len(graph.nodes_by_type), 1)} of nodes, {max(len(graph.edges_by_type), 1)} of edges"
+            text = "one cluster would hold nodes of several types, whose features and labels mean different things"
+            return refuse("types", counts, "super-nodes join nodes of one type", SOURCE, text)
         if facts.task is Task.NODE:
             return None
         text = "super-nodes have labels of their members, not links or graphs of their own"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
+from techniques.architecture.hetero.typed import is_typed, relations_of
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.facts import FLOAT_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
@@ -45,9 +46,11 @@ class ReadGraph:
         graph = so_far.facts.graph
         if so_far.facts.task is Task.LINK:
             return self._links(so_far)
-        label_bytes = LABEL_BYTES_PER_NODE * graph.num_nodes
+        graphs = so_far.facts.task is Task.GRAPH
+        items = graph.num_graphs if graphs else graph.num_nodes
+        label_bytes = LABEL_BYTES_PER_NODE * items + (POINTER_BYTES * (items + 1) if graphs else 0)
         if graph.labels.multi_label:
-            label_bytes += 4 * graph.num_nodes * graph.labels.num_classes
+            label_bytes += 4 * items * graph.labels.num_classes
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "labels", Range.within(label_bytes, 0.05))
         so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within(16 * graph.num_nodes, 0.5))
         seconds = (graph.structure_stored_bytes + graph.features.stored_bytes) / DISK_BYTES_PER_SECOND
@@ -70,6 +73,14 @@ class ReadGraph:
             from techniques.remote.links import read_links
 
             return replace(job, links=read_links(job.stored, job.facts.graph.undirected))
+        if job.facts.task is Task.GRAPH:
+            import numpy as np
+
+            from techniques.remote.graphs import read_graphs
+
+            labels, masks, targets = read_graphs(job.stored)
+            pointer = np.array(job.stored.read("graph_ptr"), dtype=np.int64)
+            return replace(job, labels=labels, masks=masks, targets=targets, graph_ptr=pointer)
         from techniques.remote.labels import read_labels, read_splits
 
         labels = read_labels(job.stored)
@@ -128,6 +139,10 @@ class StructureInMemory:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            from techniques.remote.hetero_parts import ReadTargets, SortByType
+
+            return (ReadTargets(), SortByType(relations_of(facts.graph, spec)))
         adds_loops = spec.options[Slot.ARCHITECTURE] in ADDS_LOOPS
         weights, columns = reads_weights(facts, spec), read_columns(facts, spec)
         return (ReadGraph(), SortEdges(drop_self_loops=adds_loops, weights=weights, edge_columns=columns))

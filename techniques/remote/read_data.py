@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
+from techniques.remote.graphs import read_graphs
 from techniques.remote.labels import read_labels, read_splits
 from techniques.remote.links import read_links
 from techniques.remote.rows import dense_rows, sparse_rows
@@ -21,7 +22,7 @@ def read_data(graph: str, *, task: str = "node", undirected: bool = False) -> Da
         graph: an ``.npz`` file, a folder of ``.npy`` files, a ``.pt`` file, ``edges.csv``, ``pyg:NAME`` or
             ``module:factory``.
         task: ``node`` gives ``y`` and masks; ``link`` gives ``train_edge_index`` [2, M] and leaves in ``edge_index`` what
-            messages may use.
+            messages may use; ``graph`` gives ``ptr`` [G + 1], and ``y`` and masks per graph.
         undirected: both directions of every edge are stored; for links they are hidden together.
 
     Returns:
@@ -44,6 +45,12 @@ def read_data(graph: str, *, task: str = "node", undirected: bool = False) -> Da
         links = read_links(stored, undirected)
         edges, kept = links.message_edges, links.message_mask
         data.train_edge_index = torch.from_numpy(links.train.astype(np.int64))
+    elif task == "graph":
+        data.y, masks, scale = read_graphs(stored)
+        data.y = data.y if scale is None else scale.restored(data.y)
+        data.ptr = torch.from_numpy(np.array(stored.read("graph_ptr"), dtype=np.int64))
+        for split, mask in masks.items():
+            data[f"{split}_mask"] = mask
     else:
         data.y = read_labels(stored)
         for split, mask in read_splits(stored, data.y).items():

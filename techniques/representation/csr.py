@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from techniques.architecture.edge_inputs import reads_weights, shares_values
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
-from techniques.facts import Facts
+from techniques.facts import Facts, Task
 from techniques.job import JobSpec
 from techniques.recipe import EDGE_WEIGHTED, precomputes, trims, weighs_edges
 from techniques.representation.coo import UseBlocks
@@ -57,7 +57,7 @@ class CsrAdjacency:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
-        own_sources = 0 if spec.options[Slot.SAMPLING] == "full_batch" else 1
+        own_sources = 0 if spec.options[Slot.SAMPLING] == "full_batch" and facts.task is not Task.GRAPH else 1
         copies = own_sources + (0 if shares_transpose(facts, spec) else 1)
         rows = 1 if shares_transpose(facts, spec) else 2
         edge_bytes = VALUE_BYTES + INDEX_BYTES * copies
@@ -82,7 +82,8 @@ class CsrAdjacency:
 def shares_transpose(facts: Facts, spec: JobSpec) -> bool:
     """A whole undirected graph is its own transpose and uses the structure's sources; sampled neighbourhoods never do, and
     induced subgraphs have sources of their own (``techniques/sampling/batches.py``)."""
-    return shares_values(facts, spec) and spec.options[Slot.SAMPLING] == "full_batch"
+    whole = spec.options[Slot.SAMPLING] == "full_batch" and facts.task is not Task.GRAPH
+    return whole and shares_values(facts, spec)
 
 
 CSR = CsrAdjacency()

@@ -12,6 +12,7 @@ from techniques.forecast import Forecast, Place
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec
 from techniques.recipe import weighs_edges
+from techniques.sampling.batches import needs_one_graph
 
 SOURCE = "source, technique 2"
 INDUCED = ("full_batch", "cluster", "graph_saint", "random_node")
@@ -65,6 +66,9 @@ class DenseAdjacency:
     text: str = "matrix over all pairs: fastest where many pairs are linked, grows with the square of nodes"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        text = "nodes of different graphs are never linked: a sparse adjacency of a batch has no zeros for them"
+        if refused := needs_one_graph(facts, "representation", self.name, text):
+            return refused
         architecture, sampling = spec.options[Slot.ARCHITECTURE], spec.options[Slot.SAMPLING]
         if architecture in ("gat", "gatv2"):
             rule = "a dense product has one weight per pair, attention computes one per head"

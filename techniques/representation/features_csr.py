@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Forecast, Phase, Place, Range
@@ -62,6 +63,11 @@ class FeaturesCsr:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            from techniques.architecture.hetero.inputs import type_inputs
+            from techniques.remote.hetero_parts import FillTypes
+
+            return (FillTypes(type_inputs(facts.graph, spec)),)
         return (FillSparse(),)
 
     def recipe(self, spec: JobSpec) -> str:

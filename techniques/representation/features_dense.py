@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
@@ -52,6 +53,11 @@ class FeaturesDense:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            from techniques.architecture.hetero.inputs import type_inputs
+            from techniques.remote.hetero_parts import FillTypes
+
+            return (FillTypes(type_inputs(facts.graph, spec)),)
         return (FillDense(),) if spec.options[Slot.REMOTE_FEATURES] == "memory" else ()
 
     def recipe(self, spec: JobSpec) -> str:

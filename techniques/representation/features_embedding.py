@@ -8,6 +8,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import INDEX_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.sampling.batches import needs_one_graph
 
 SOURCE = "Hamilton et al., NeurIPS 2017, section 3.1"
 DEFAULT_WIDTH = 64
@@ -38,6 +39,9 @@ class FeaturesEmbedding:
     text: str = "a learned row per node, for graphs without features; unseen nodes have none"
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
+        text = "nodes of held-out graphs are in no training batch: their rows would stay as they were drawn"
+        if refused := needs_one_graph(facts, "features", self.name, text):
+            return refused
         if not facts.graph.features.generated:
             rule = "embeddings stand in for features that are absent"
             return refuse("features", f"{facts.graph.features.width} columns", rule, SOURCE, "the graph has features")

@@ -118,6 +118,7 @@ class SampledBatches(ABC):
         if self.sparse_features:
             per_node = math.ceil(8 * graph.features.nonzeros / graph.num_nodes) + 4
         labels = FLOAT_BYTES * graph.labels.num_classes if graph.labels.multi_label else INDEX_BYTES
+        labels += FLOAT_BYTES * graph.labels.num_targets
         return shape.input_nodes * per_node + self._label_bytes(shape, labels) + self._block_bytes(so_far, shape)
 
     def _label_bytes(self, shape: StepShape, label: float) -> float:
@@ -228,8 +229,18 @@ def reaches_context(facts: Facts, layers: int) -> Verdict | None:
     return refuse("context", wanted, "hops that reach a prediction = layers", "source, technique 4", text)
 
 
+def needs_one_graph(facts: Facts, fact: str, value: str, text: str) -> Verdict | None:
+    """The refusal, with its reason ``text``, of what knows the nodes of one graph only, where every graph has a label."""
+    if facts.task is not Task.GRAPH:
+        return None
+    return refuse(fact, value, "one graph, not a set of graphs", "gnnfit", text)
+
+
 def needs_node_labels(facts: Facts) -> Verdict | None:
     """The refusal of samplers whose loss is one of nodes, where links are predicted."""
+    if facts.task is Task.GRAPH:
+        text = "its batches would tear graphs apart; graph_batch and dynamic_batch keep them whole"
+        return refuse("task", "graph", "graph-level tasks batch whole graphs", "source, technique 4", text)
     if facts.task is not Task.LINK:
         return None
     text = "its batches carry node labels; link_neighbor draws edges and non-edges"

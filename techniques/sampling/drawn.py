@@ -11,8 +11,12 @@ import numpy as np
 from techniques.sampling.kernels import NeighborKernel, ShadowKernel, SubgraphKernel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
+    from techniques.architecture.hetero.typed import Relation
+    from techniques.sampling.hetero_drawn import DrawnTypedGraph
     from techniques.sampling.kernels.machine_code import IntArray
 
 DRAW_SEED = 12345
@@ -30,6 +34,8 @@ class DrawnGraph:
     row: IntArray
     train: NDArray[np.int64]
     train_classes: NDArray[np.int64] | None = None
+    by_type: Callable[[tuple[Relation, ...]], DrawnTypedGraph] | None = None
+    """The same graph with its node and edge types kept apart; ``None`` where it has one of each."""
 
     @property
     def num_nodes(self) -> int:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
-from techniques.facts import Facts
+from techniques.facts import Facts, Task
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import inputs, masked_loss, precomputes
-from techniques.sampling.batches import needs_node_labels, reaches_context
+from techniques.recipe import graph_loss, inputs, masked_loss, pools_graphs, precomputes
+from techniques.sampling.batches import has_sparse_features, needs_node_labels, reaches_context
+from techniques.sampling.graph_batches import WholeSet
 from techniques.sampling.node_order import node_order_knob, order_parts, order_recipe, order_verdict
 from techniques.sampling.rows import AllRows
+
+WHOLE_SET = """\
+from techniques.sampling.loader import GraphLoader
+loader = GraphLoader(data, data.train_mask, batch_size=int(data.train_mask.sum()))
+
+
+"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class FullBatch:
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         reached = reaches_context(facts, setting_int(spec.settings, "layers"))
+        if facts.task is Task.GRAPH:
+            return reached or order_verdict(facts, spec) or USABLE
         if refused := needs_node_labels(facts) or reached:
             return refused
         if facts.goal.grow > 1 and facts.graph.num_nodes * facts.goal.grow > 1e7:
@@ -73,11 +84,21 @@ class FullBatch:
         return (node_order_knob(facts),)
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            from techniques.sampling.hetero_batches import whole_graph_parts
+
+            return whole_graph_parts(facts, spec)
+        layers = setting_int(spec.settings, "layers")
+        if facts.task is Task.GRAPH:
+            count = facts.graph.num_train
+            return (WholeSet(layers, prefetch=0, sparse_features=has_sparse_features(spec), batch_size=count),)
         if precomputes(spec):
-            return (AllRows(setting_int(spec.settings, "layers")),)
-        return (*order_parts(facts, spec), WholeGraph(setting_int(spec.settings, "layers")))
+            return (AllRows(layers),)
+        return (*order_parts(facts, spec), WholeGraph(layers))
 
     def recipe(self, spec: JobSpec) -> str:
+        if pools_graphs(spec):
+            return WHOLE_SET + graph_loss(spec)
         if precomputes(spec):
             return f"loader = [data.to(device)]\n\n\n{masked_loss('batch.x')}"
         order = order_recipe(spec)

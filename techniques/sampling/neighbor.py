@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, StepShape
@@ -90,6 +91,10 @@ class Neighbor:
         return (batch_size_knob(), *hop_knobs(facts), seed_order_knob(facts), prefetch_knob())
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
+        if is_typed(spec):
+            from techniques.sampling.hetero_batches import neighbor_parts
+
+            return neighbor_parts(facts, spec)
         batches = NeighborBatches(
             layers=setting_int(spec.settings, "layers"),
             prefetch=setting_int(spec.settings, "prefetch"),

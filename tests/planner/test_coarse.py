@@ -174,9 +174,9 @@ def test_settings_without_coarsening_are_an_error() -> None:
         plan(ROADS, on="laptop-16gb", set={"coarsen_ratio": 0.3})
 
 
-@pytest.mark.parametrize("ratio", [0.0, -0.5, 1.5])
-def test_ratios_that_make_no_sense_are_an_error(ratio: float) -> None:
-    with pytest.raises(OptionError, match=r"at most 1|from 0 to"):
+@pytest.mark.parametrize(("ratio", "words"), [(0.0, "at most 1"), (-0.5, "from 0 to"), (1.5, "at most 1")])
+def test_ratios_that_make_no_sense_are_an_error(ratio: float, words: str) -> None:
+    with pytest.raises(OptionError, match=words):
         plan(ROADS, on="laptop-16gb", fix={"coarsening": "heavy_edge"}, set={"coarsen_ratio": ratio})
     with pytest.raises(OptionError, match="must be a number"):
         plan(ROADS, on="laptop-16gb", fix={"coarsening": "heavy_edge"}, set={"coarsen_ratio": "half"})

@@ -41,10 +41,11 @@ def applied(found: Plan, pins: Pins) -> Plan:
     return make_plan(facts, Pins(pins.options, settings))
 
 
+UNCOARSENED = {Slot.SAMPLING: "full_batch", Slot.COARSENING: "none"}
 SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
     "small machine": (LARGE, {"host": 12 * 10**8}, Pins()),
     "tiny machine": (LARGE, {"host": 5 * 10**8}, Pins()),
-    "pinned full batch": (LARGE, {"host": 12 * 10**9}, Pins({Slot.SAMPLING: "full_batch", Slot.COARSENING: "none"})),
+    "pinned full batch": (LARGE, {"host": 12 * 10**9}, Pins(UNCOARSENED)),
     "pinned batch": (
         (300_000, 30_000_000, 400, 10),
         {"host": 15 * 10**8},
@@ -53,14 +54,15 @@ SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
     "pinned deep and wide": (
         (100_000, 3_000_000, 100, 10),
         {"host": 7 * 10**8},
-        Pins(
-            {Slot.SAMPLING: "full_batch", Slot.ARCHITECTURE: "sage", Slot.COARSENING: "none"},
-            {"layers": 4, "hidden": 256},
-        ),
+        Pins({**UNCOARSENED, Slot.ARCHITECTURE: "sage"}, {"layers": 4, "hidden": 256}),
     ),
     "small device": (LARGE, {"device": 5 * 10**8}, Pins({Slot.HARDWARE: "cuda"})),
     "stated limit": (LARGE, {"host": 10**12, "host_memory_bytes": 10**9}, Pins()),
-    "stated device limit": (LARGE, {"device": 10**11, "device_memory_bytes": 6 * 10**8}, Pins({Slot.HARDWARE: "cuda"})),
+    "stated device limit": (
+        LARGE,
+        {"host": 10**12, "device": 10**11, "device_memory_bytes": 6 * 10**8},
+        Pins({Slot.HARDWARE: "cuda"}),
+    ),
 }
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import FrozenInstanceError
+from functools import cache, partial
+from itertools import combinations as combinations_of
 from itertools import product
 from typing import Any
 
@@ -14,18 +17,22 @@ from hypothesis import Phase as Phases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.inspect.degrees import estimated_degrees
 from planner.inspect.estimate import for_links, from_counts
 from planner.inspect.opened import drawer
 from planner.proposal import Pins, check, make_spec
 from techniques import OPTIONS, option, options
+from techniques.architecture.hetero.typed import TYPED, is_typed
 from techniques.base import Option, Slot, Technique, Verdict
 from techniques.errors import OptionError
-from techniques.facts import Facts, HardwareFacts, Task
+from techniques.facts import EdgeTypeFacts, Facts, GraphFacts, HardwareFacts, NodeTypeFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import MOST_HEAP_BYTES
 from techniques.job import JobSpec, compose, forecast
+from tests.covering import covering
 
 HIDDEN = 8
+SAMPLING = Slot.SAMPLING
 
 
 def identity(one: Option) -> str:
@@ -44,10 +51,14 @@ def combinations() -> list[dict[Slot, str]]:
 COMBINATIONS = combinations()
 
 
-def is_repetition(chosen: dict[Slot, str]) -> bool:
-    """Ways to coarsen differ in the clusters only: one of them goes with everything, the others with full batches."""
-    coarsening = chosen[Slot.COARSENING]
-    return coarsening not in ("none", "heavy_edge") and chosen[Slot.SAMPLING] != "full_batch"
+def together(*slots: Slot) -> Callable[[dict[Slot, str]], tuple[str, ...]]:
+    return lambda chosen: tuple(chosen[slot] for slot in slots)
+
+
+MEETINGS = [together(*pair) for pair in combinations_of(Slot, 2)]
+MEETINGS.append(together(Slot.SAMPLING, Slot.REPRESENTATION, Slot.ARCHITECTURE))
+"""Any two options read each other's settings; batches, their form and the layers over them share one path."""
+PAIRS = covering(COMBINATIONS, *MEETINGS)
 
 
 def name_of(chosen: dict[Slot, str]) -> str:
@@ -67,6 +78,8 @@ def with_option(facts: Facts, one: Option, **settings: Any) -> JobSpec:
         helpful |= {Slot.REPRESENTATION: "coo", Slot.REPRESENTATION_FEATURES: "dense"}
     if facts.task is Task.LINK:
         helpful[Slot.SAMPLING] = "link_neighbor"
+    if facts.task is Task.GRAPH:
+        helpful[Slot.SAMPLING] = "graph_batch"
     return make_spec(facts, Pins({**helpful, one.slot: one.name}, settings), {})
 
 
@@ -140,12 +153,44 @@ def test_no_two_rooms_share_a_knob(make_facts: Any) -> None:
 
 # Verdicts
 
+
+def several_types(scale: int = 1) -> GraphFacts:
+    """Counts of a heterogeneous graph: what only a graph that was read has."""
+    movies, people = 600 * scale, 400 * scale
+    graph = from_counts(movies + people, 5000 * scale, 32, 3, directed=True)
+    into, out = estimated_degrees(people, 5000 * scale), estimated_degrees(movies, 5000 * scale)
+    return graph.model_copy(
+        update={
+            "node_types": (
+                NodeTypeFacts(name="movie", num_nodes=movies, columns=32, nonzeros=movies, feature_bytes=128 * movies),
+                NodeTypeFacts(name="person", num_nodes=people),
+            ),
+            "edge_types": (
+                EdgeTypeFacts(
+                    source="movie",
+                    relation="by",
+                    target="person",
+                    num_edges=5000 * scale,
+                    degrees=into,
+                    out_degrees=out,
+                ),
+            ),
+            "target_type": "movie",
+            "nodes_by_type": {"movie": movies, "person": people},
+        }
+    )
+
+
 GRAPHS = {
+    "types": several_types(),
+    "large types": several_types(10_000),
     "small": from_counts(1000, 5000, 32, 3, directed=False),
     "large": from_counts(3_000_000, 60_000_000, 100, 47, directed=True),
     "featureless": from_counts(1000, 5000, 0, 3, directed=False),
     "links": for_links(from_counts(1000, 5000, 32, directed=False)),
     "weighted": from_counts(1000, 5000, 32, 3, directed=False, edge_weighted=True, edge_features=8),
+    "set": from_counts(5000, 20_000, 32, 3, directed=False, num_graphs=200),
+    "regression": from_counts(5000, 20_000, 32, directed=False, num_graphs=200, num_targets=2),
 }
 
 
@@ -155,7 +200,7 @@ GRAPHS = {
 def test_check_answers_with_a_reason(one: Option, graph: str, device: int, make_facts: Any) -> None:
     for grow, hops in ((1.0, None), (100.0, 5)):
         facts = make_facts(GRAPHS[graph], device=device, grow=grow, context_hops=hops)
-        for chosen in COMBINATIONS:
+        for chosen in PAIRS:
             if chosen[one.slot] != one.name:
                 continue
             verdict = one.check(facts, make_spec(facts, Pins(chosen), {}))
@@ -180,7 +225,8 @@ def test_is_usable_somewhere(one: Option, make_facts: Any, own_model: Any) -> No
     assert any(
         check(facts, make_spec(facts, Pins(chosen), {})).usable
         for facts in (
-            make_facts(one, device=2**34, model=model) for one in (sparse, GRAPHS["links"], GRAPHS["featureless"])
+            make_facts(one, device=2**34, model=model)
+            for one in (sparse, GRAPHS["links"], GRAPHS["featureless"], GRAPHS["set"], GRAPHS["types"])
         )
         for chosen in COMBINATIONS
         if chosen[one.slot] == one.name
@@ -220,9 +266,29 @@ print(json.dumps([done, heavy]))
     assert heavy == []
 
 
-def usable(facts: Facts) -> list[JobSpec]:
-    specs = [make_spec(facts, Pins(chosen), {}) for chosen in COMBINATIONS if not is_repetition(chosen)]
-    return [spec for spec in specs if check(facts, spec).usable]
+def usable(facts: Facts, among: Iterable[dict[Slot, str]] = COMBINATIONS, **settings: Any) -> Iterator[JobSpec]:
+    specs = (make_spec(facts, Pins(chosen, settings), {}) for chosen in among)
+    return (spec for spec in specs if check(facts, spec).usable)
+
+
+def meeting(specs: Iterable[JobSpec]) -> list[JobSpec]:
+    """Of these, enough for all options to meet that can."""
+    return covering(specs, *[partial(_of_options, aspect) for aspect in MEETINGS])
+
+
+def _of_options(aspect: Callable[[dict[Slot, str]], tuple[str, ...]], spec: JobSpec) -> tuple[str, ...]:
+    return aspect(dict(spec.options))
+
+
+@pytest.fixture(scope="module")
+def specs_of(make_facts: Any) -> Callable[[str, int], list[JobSpec]]:
+    """``specs_of(graph, device)``: specs of a graph in which all options meet that can."""
+
+    @cache
+    def specs(graph: str, device: int) -> list[JobSpec]:
+        return meeting(usable(make_facts(GRAPHS[graph], device=device)))
+
+    return specs
 
 
 def ranges(found: Forecast) -> dict[str, Range]:
@@ -241,17 +307,18 @@ def ranges(found: Forecast) -> dict[str, Range]:
 
 @pytest.mark.parametrize("device", [0, 2**34])
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_every_figure_is_an_ordered_range(graph: str, device: int, make_facts: Any) -> None:
+def test_every_figure_is_an_ordered_range(graph: str, device: int, make_facts: Any, specs_of: Any) -> None:
     facts = make_facts(GRAPHS[graph], device=device)
-    for spec in usable(facts):
+    for spec in specs_of(graph, device):
         for name, figure in ranges(forecast(spec, facts)).items():
             assert 0 <= figure.low <= figure.expected <= figure.high < float("inf"), (name, spec.options)
 
 
 @pytest.mark.parametrize("device", [0, 2**34])
-def test_a_forecast_is_complete(device: int, make_facts: Any) -> None:
+def test_a_forecast_is_complete(device: int, make_facts: Any, specs_of: Any) -> None:
     facts = make_facts(GRAPHS["small"], device=device)
-    for spec in usable(facts):
+    for spec in specs_of("small", device) + specs_of("types", device):
+        facts = make_facts(GRAPHS["types"] if is_typed(spec) else GRAPHS["small"], device=device)
         found = forecast(spec, facts)
         assert found.shape is not None and len(found.shape.layers) == spec.settings["layers"]
         assert found.flops_per_epoch.expected > 0 and found.epoch_seconds.expected > 0
@@ -262,9 +329,9 @@ def test_a_forecast_is_complete(device: int, make_facts: Any) -> None:
             assert found.phases[phase].host_peak_bytes.expected > 0, phase
 
 
-def test_parts_come_in_order_of_execution(make_facts: Any) -> None:
+def test_parts_come_in_order_of_execution(make_facts: Any, specs_of: Any) -> None:
     facts = make_facts(GRAPHS["small"])
-    for spec in usable(facts):
+    for spec in specs_of("small", 0):
         stages = [part.stage for part in compose(spec, facts)]
         assert stages == sorted(stages)
         assert compose(spec, facts) == compose(spec, facts), "a spec always gives the same parts"
@@ -291,12 +358,12 @@ sizes = st.tuples(
 @settings(max_examples=25, deadline=None, derandomize=True, phases=(Phases.explicit, Phases.generate))
 @given(size=sizes, factor=st.floats(1.1, 4), which=st.integers(0, 10**6))
 def test_more_never_needs_less_memory(
-    larger: str, size: tuple[int, int, int, int], factor: float, which: int, make_facts: Any
+    larger: str, size: tuple[int, int, int, int], factor: float, which: int, make_facts: Any, specs_of: Any
 ) -> None:
     nodes, degree, width, classes = size
     before = make_facts((nodes, nodes * degree, width, classes), device=2**34)
     after = before
-    specs = usable(before)
+    specs = list(usable(before, [dict(one.options) for one in specs_of("small", 2**34)]))
     if larger == "nodes and edges":
         # Of more nodes with the same degree, as many that are drawn have fewer edges between them.
         specs = [one for one in specs if one.options[Slot.SAMPLING] not in ("shadow_k_hop", "graph_saint")]
@@ -323,7 +390,7 @@ def test_more_never_needs_less_memory(
 # Recipes
 
 
-@pytest.mark.parametrize("chosen", COMBINATIONS, ids=name_of)
+@pytest.mark.parametrize("chosen", PAIRS, ids=name_of)
 def test_recipes_are_python(chosen: dict[Slot, str], make_facts: Any) -> None:
     facts = make_facts(device=2**34)
     spec = make_spec(facts, Pins(chosen), {})
@@ -349,6 +416,14 @@ TRAINABLE = {
     "positions": {"positions": True},
     "weighted-links": {"labels": "none", "weights": "symmetric", "edge_columns": 2},
 }
+TRAINABLE_SETS: dict[str, dict[str, Any]] = {
+    "set": {},
+    "set-multi-label": {"labels": "multi"},
+    "set-regression": {"labels": "target"},
+    "set-regression-directed": {"labels": "targets", "undirected": False, "features": "float16"},
+    "set-weighted": {"weights": True, "edge_columns": 3},
+    "set-no-features": {"features": "none"},
+}
 
 
 def has_gpu() -> bool:
@@ -357,10 +432,10 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-@pytest.mark.parametrize("kind", TRAINABLE)
-@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE)])
+@pytest.mark.parametrize("kind", [*TRAINABLE, *TRAINABLE_SETS])
+@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED])
 def test_every_usable_combination_trains_and_predicts(
-    kind: str, architecture: str, tiny: Any, profiled: Any, make_job: Any, own_model: Any
+    kind: str, architecture: str, tiny: Any, tiny_set: Any, profiled: Any, make_job: Any, own_model: Any
 ) -> None:
     import math
 
@@ -368,35 +443,40 @@ def test_every_usable_combination_trains_and_predicts(
 
     from tuner.training import train_epoch
 
-    stored = tiny(**TRAINABLE[kind])
+    stored = tiny(**TRAINABLE[kind]) if kind in TRAINABLE else tiny_set(**TRAINABLE_SETS[kind])
     facts = profiled(stored, device=2**34)
     ran = 0
     if architecture == "custom":
         facts = facts.model_copy(update={"model": own_model(facts)})
-    small = {"hidden": HIDDEN, "batch_size": 16, "threads": 1}
+    small = {"hidden": HIDDEN, "batch_size": 16, "threads": 1, "batch_cost": 50}
     if architecture == "appnp":  # propagation within sampled hops
         small |= {"propagation_steps": 2, "trim": False}
-    for chosen in COMBINATIONS:
-        spec = make_spec(facts, Pins(chosen, small), {})
-        if spec.options[Slot.ARCHITECTURE] != architecture or not check(facts, spec).usable or is_repetition(chosen):
-            continue
-        if spec.options[Slot.HARDWARE] == "cuda" and not has_gpu():
-            continue
+    here = [
+        one
+        for one in COMBINATIONS
+        if one[Slot.ARCHITECTURE] == architecture and (one[Slot.HARDWARE] == "cpu" or has_gpu())
+    ]
+    for spec in meeting(usable(facts, here, **small)):
         job = make_job(facts, stored, spec)
         loss, finished = train_epoch(job)
         assert math.isfinite(loss) and finished, spec.options
         logits = job.need("predict")()
-        columns = HIDDEN if facts.task is Task.LINK else facts.graph.labels.num_classes
-        assert logits.shape == (facts.graph.num_nodes, columns)
+        labels = facts.graph.labels
+        columns = HIDDEN if facts.task is Task.LINK else labels.num_targets or labels.num_classes
+        rows = facts.graph.num_graphs if facts.task is Task.GRAPH else facts.graph.num_nodes
+        assert logits.shape == (rows, columns)
         assert torch.isfinite(logits).all()
         parameters = sum(parameter.numel() for parameter in job.model.parameters())
         assert parameters == forecast(spec, facts).parameters, "the forecast counts the parameters of the live model"
         # Only who coarsens the graph knows how many super-nodes have a training member.
-        draw = None if chosen[Slot.COARSENING] == "none" else drawer(stored, facts.graph)
+        draw = None if spec.options[Slot.COARSENING] == "none" else drawer(stored, facts.graph)
         assert len(list(job.moved_batches())) == forecast(spec, facts, draw).steps_per_epoch
         ran += 1
     if facts.task is Task.LINK and architecture in ("sgc", "sign"):
         assert ran == 0, "rows carry node labels"
+        return
+    if facts.task is Task.GRAPH and architecture in ("appnp", "sgc", "sign", "custom"):
+        assert ran == 0, "they have no readout of graphs"
         return
     assert ran >= 2
 
@@ -424,6 +504,64 @@ def test_every_named_choice_of_a_knob_is_forecast_and_trains(
                 assert 0 <= figure.low <= figure.expected <= figure.high < float("inf"), (name, value)
             loss, finished = train_epoch(make_job(facts, stored, spec))
             assert math.isfinite(loss) and finished, (knob.name, value)
+
+
+@pytest.mark.parametrize("kind", ["classes", "sparse", "multi", "masks"])
+@pytest.mark.parametrize("architecture", TYPED)
+def test_every_usable_typed_combination_trains_and_predicts(
+    kind: str, architecture: str, films: Any, profiled: Any, make_job: Any
+) -> None:
+    import math
+
+    import torch
+
+    from techniques.remote.source import from_object
+    from tuner.training import train_epoch
+
+    labels = "multi" if kind == "multi" else "classes"
+    stored = from_object(films(sparse=kind == "sparse", labels=labels, masks=kind == "masks"), "films")
+    facts = profiled(stored, device=2**34)
+    ran = 0
+    small: dict[str, Any] = {"hidden": HIDDEN, "batch_size": 16, "threads": 1}
+    here = [one for one in COMBINATIONS if one[Slot.ARCHITECTURE] == architecture]
+    for more in ({}, {"featureless": "degree", "trim": False, "prefetch": 0}):
+        for spec in usable(facts, here, **small, **more):
+            job = make_job(facts, stored, spec)
+            loss, finished = train_epoch(job)
+            assert math.isfinite(loss) and finished, spec.options
+            logits = job.need("predict")()
+            assert logits.shape == (40, facts.graph.labels.num_classes) and torch.isfinite(logits).all()
+            parameters = sum(parameter.numel() for parameter in job.model.parameters())
+            assert parameters == forecast(spec, facts).parameters
+            assert len(list(job.moved_batches())) == forecast(spec, facts).steps_per_epoch
+            ran += 1
+    assert ran >= 4
+
+
+@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED])
+def test_every_other_architecture_takes_all_types_as_one(
+    architecture: str, films: Any, profiled: Any, make_job: Any, own_model: Any
+) -> None:
+    import math
+
+    from techniques.remote.source import from_object
+    from tuner.training import train_epoch
+
+    stored = from_object(films(), "films")
+    facts = profiled(stored)
+    if architecture == "custom":
+        facts = facts.model_copy(update={"model": own_model(facts)})
+    here = [one for one in COMBINATIONS if one[Slot.ARCHITECTURE] == architecture and one[Slot.HARDWARE] == "cpu"]
+    ran = set()
+    for spec in covering(
+        usable(facts, here, hidden=HIDDEN, batch_size=8, threads=1), lambda one: one.options[SAMPLING]
+    ):
+        job = make_job(facts, stored, spec)
+        loss, finished = train_epoch(job)
+        assert math.isfinite(loss) and finished, spec.options
+        assert job.need("predict")().shape == (82, 3)
+        ran.add(spec.options[SAMPLING])
+    assert {"full_batch"} < ran
 
 
 def test_cuda_without_a_gpu_says_so(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> None:

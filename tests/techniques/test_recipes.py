@@ -14,18 +14,23 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
+from planner.inspect.estimate import from_counts
 from planner.proposal import Pins, check, make_spec
 from techniques import options
+from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Slot
 from techniques.facts import Task
 from techniques.recipe import ROW_SAMPLERS, recipe
+from tests.covering import covering
 
 LAST_LINE = "print(epoch())\n"
 SAMPLERS = [one.name for one in options(Slot.SAMPLING)]
-ARCHITECTURES = [one.name for one in options(Slot.ARCHITECTURE)]
+ARCHITECTURES = [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED]
 REPRESENTATIONS = [one.name for one in options(Slot.REPRESENTATION)]
 INDUCED = ("full_batch", "cluster", "graph_saint", "random_node")
+GRAPH_SAMPLERS = ("graph_batch", "dynamic_batch")
 PRECOMPUTED = ("sgc", "sign")
+NO_READOUT = ("appnp", *PRECOMPUTED, "custom")
 NEVER = (
     [(one, name) for one in ("gat", "gatv2") for name in ("csr", "dense")]
     + [(one, name) for one in PRECOMPUTED for name in ("coo", "dense")]
@@ -33,7 +38,8 @@ NEVER = (
     + [("custom", one) for one in REPRESENTATIONS],  # test_custom.py pastes its script
     [("shadow_k_hop", "appnp")]
     + [(one, name) for one in SAMPLERS for name in PRECOMPUTED if one not in ("full_batch", "rows")]
-    + [("rows", name) for name in ARCHITECTURES if name not in PRECOMPUTED],
+    + [("rows", name) for name in ARCHITECTURES if name not in PRECOMPUTED]
+    + [(one, name) for one in GRAPH_SAMPLERS for name in NO_READOUT],
 )
 """Architectures and adjacencies, samplers and architectures, that never go together."""
 COMBINATIONS = [
@@ -52,6 +58,8 @@ EXACT: dict[str, dict[str, Any]] = {
     "graph_saint": {"layers": 2, "batch_size": 20, "sample_coverage": 20},
     "random_node": {"layers": 2, "num_parts": 1},
     "rows": {"batch_size": 1000},
+    "graph_batch": {"layers": 2, "batch_size": 1000},
+    "dynamic_batch": {"layers": 2, "batch_cost": 100_000},
 }
 """Settings under which nothing is left to chance; GraphSAINT's draws and the negatives are fixed besides."""
 GRAPHS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -64,6 +72,13 @@ GRAPHS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "weighted directed": ({"weights": "random", "undirected": False}, {"trim": False}),
     "edge attributes": ({"edge_columns": 1, "undirected": False}, {"trim": False}),
 }
+ON_GRAPHS = covering(
+    product(GRAPHS, COMBINATIONS),
+    lambda case: case[1],
+    lambda case: (case[0], case[1][0]),
+    lambda case: (case[0], case[1][1:]),
+)
+"""Every combination on the first graph; on the others every sampler, and every layer over every adjacency."""
 
 
 @pytest.fixture
@@ -87,6 +102,10 @@ def write_graph(tmp_path: Path, monkeypatch: Any) -> Callable[..., None]:
         if job.links is None:
             data.y = job.labels if job.labels.dim() == 1 else job.labels.to(torch.uint8)
             data.train_mask = job.masks["train"]
+            if job.graph_ptr is not None:
+                data.ptr = torch.from_numpy(job.graph_ptr)
+                data.y = job.labels if job.targets is None else job.targets.restored(job.labels)
+                data.y = data.y.to(torch.uint8) if job.facts.graph.labels.multi_label else data.y
         else:
             data.edge_index = torch.from_numpy(job.links.message_edges).long()
             data.train_edge_index = torch.from_numpy(job.links.train).long()
@@ -114,6 +133,25 @@ def fixed_draws(monkeypatch: Any) -> None:
         monkeypatch.setattr(loader, name, lambda *given: next(theirs) if given[-1] else np.arange(3))
     negatives = link_sampler._negatives
     monkeypatch.setattr(link_sampler, "_negatives", lambda *given: negatives(*given[:-1], 0))
+
+
+@pytest.fixture
+def tiny(tiny: Any, tiny_set: Any, request: Any) -> Callable[..., Any]:
+    """Sets of graphs for the samplers that need them."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    chosen = parameters.get("sampling") or parameters.get("chosen", ("",))[0]
+
+    def build(**arrays: Any) -> Any:
+        if chosen not in GRAPH_SAMPLERS:
+            return tiny(**arrays)
+        labels = "multi" if arrays.get("labels") == "multi" else "classes"
+        features = arrays.get("features", "dense")
+        weights = arrays.get("weights", "none") != "none"
+        columns = arrays.get("edge_columns", 0)
+        undirected = arrays.get("undirected", True)
+        return tiny_set(labels=labels, features=features, weights=weights, edge_columns=columns, undirected=undirected)
+
+    return build
 
 
 def facts_for(sampling: str, stored: Any, profiled: Any, **others: Any) -> Any:
@@ -160,11 +198,17 @@ def assert_same_losses(job: Any, spec: Any, epochs: int = 3) -> None:
         assert pasted.epoch() == pytest.approx(expected, rel=1e-5), f"epoch {number + 1}"
 
 
+LEARNED = covering(
+    [one for one in COMBINATIONS if one[1] not in PRECOMPUTED and one[0] not in GRAPH_SAMPLERS],
+    lambda case: case[0],
+    lambda case: case[1:],
+)
+
+
 # The same losses
 
 
-@every_combination
-@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize(("graph", "chosen"), ON_GRAPHS, ids=str)
 def test_the_losses_are_those_of_our_job(
     graph: str,
     chosen: tuple[str, str, str],
@@ -283,7 +327,7 @@ def test_mapped_features(
     assert_same_losses(job, spec)
 
 
-@pytest.mark.parametrize("chosen", [one for one in COMBINATIONS if one[1] not in PRECOMPUTED], ids="-".join)
+@pytest.mark.parametrize("chosen", LEARNED, ids="-".join)
 def test_learned_rows(
     chosen: tuple[str, str, str], tiny: Any, profiled: Any, make_job: Any, write_graph: Any, fixed_draws: None
 ) -> None:
@@ -310,12 +354,39 @@ def test_features_as_float16(
     assert_same_losses(job, spec)
 
 
+GRAPH_LEVEL = {
+    "classes": ({}, {"pool": "max"}),
+    "no norm": ({"features": "none"}, {"pool": "mean", "norm": "none"}),
+    "regression": ({"labels": "targets"}, {}),
+    "one target": ({"labels": "target", "undirected": False}, {"norm": "none"}),
+    "multi-label": ({"labels": "multi"}, {}),
+    "max of neighbours": ({}, {"aggregator": "max"}),
+}
+
+
+@pytest.mark.parametrize("sampler", ["full_batch", *GRAPH_SAMPLERS])
+@pytest.mark.parametrize("architecture", [one for one in ARCHITECTURES if one not in NO_READOUT])
+@pytest.mark.parametrize("kind", GRAPH_LEVEL)
+def test_sets_of_graphs(
+    kind: str, architecture: str, sampler: str, tiny_set: Any, profiled: Any, make_job: Any, write_graph: Any
+) -> None:
+    arrays, settings = GRAPH_LEVEL[kind]
+    stored = tiny_set(**arrays)
+    facts = profiled(stored)
+    settings = {**EXACT[sampler], "dropout": 0.0, **settings}
+    spec = spec_of(facts, (sampler, architecture, "coo"), settings)
+    job = make_job(facts, stored, spec)
+    write_graph(stored, job)
+    assert_same_losses(job, spec)
+
+
 # As pasted
 
 SMALL: dict[str, Any] = {
     "fanouts": (3, 2),
     "batch_size": 16,
     "num_neighbors": 2,
+    "batch_cost": 60,
     "num_parts": 5,
     "parts_per_batch": 2,
     "seed_order": "imbalanced",
@@ -343,6 +414,7 @@ def test_a_script_runs_as_pasted(
     )
     steps = sum(1 for _ in names["loader"])
     assert (steps == 1) == (chosen[0] == "full_batch")
+    assert steps == len(list(names["loader"]))
 
 
 def test_drawing_rare_classes_more_often_is_kept(tiny: Any, profiled: Any, make_job: Any, write_graph: Any) -> None:
@@ -373,7 +445,8 @@ def test_training_settings_are_kept(tiny: Any, profiled: Any, make_job: Any, wri
 @pytest.mark.parametrize("hardware", ["cpu", "cuda"])
 def test_a_script_reads_well(chosen: tuple[str, str, str], hardware: str, make_facts: Any) -> None:
     """Imports come first and once, lines are short, and a GPU is used where it was chosen."""
-    facts = make_facts(device=2**34, task=Task.LINK if chosen[0] == "link_neighbor" else None)
+    graph = from_counts(10_000, 50_000, 64, 5, directed=False, num_graphs=500 if chosen[0] in GRAPH_SAMPLERS else None)
+    facts = make_facts(graph, device=2**34, task=Task.LINK if chosen[0] == "link_neighbor" else None)
     spec = spec_of(facts, chosen, {}, hardware=hardware)
     script = recipe(spec, facts)
     compile(script, "recipe", "exec")
@@ -393,14 +466,22 @@ BF16_TOLERANCE = 0.03
 """Relative, over three epochs: bfloat16 keeps eight bits, and two orders of one sum may round apart."""
 
 
-@pytest.mark.parametrize("chosen", COMBINATIONS, ids="-".join)
-@pytest.mark.parametrize(
-    "values",
-    [{"checkpoint_layers": True}, {"precision": "bf16"}, {"precision": "bf16", "checkpoint_layers": True}],
-    ids=["checkpointed", "bf16", "both"],
+SAVINGS: dict[str, dict[str, Any]] = {
+    "checkpointed": {"checkpoint_layers": True},
+    "bf16": {"precision": "bf16"},
+    "both": {"precision": "bf16", "checkpoint_layers": True},
+}
+SAVED = covering(
+    [(name, one) for name, one in product(SAVINGS, COMBINATIONS) if one[2] != "dense" or name == "checkpointed"],
+    lambda case: (case[0], case[1][0]),
+    lambda case: (case[0], case[1][1:]),
 )
+"""Every saving with every sampler and with every layer over every adjacency; dense matrices refuse bf16 with a reason."""
+
+
+@pytest.mark.parametrize(("name", "chosen"), SAVED, ids=str)
 def test_savings_are_kept(
-    values: dict[str, Any],
+    name: str,
     chosen: tuple[str, str, str],
     tiny: Any,
     profiled: Any,
@@ -408,13 +489,11 @@ def test_savings_are_kept(
     write_graph: Any,
     fixed_draws: None,
 ) -> None:
-    if chosen[2] == "dense" and "precision" in values:
-        pytest.skip("dense matrices are multiplied in float32: refused with a reason")
     from tuner.training import train_epoch
 
     stored = tiny()
     facts = facts_for(chosen[0], stored, profiled)
-    spec = spec_of(facts, chosen, {**EXACT[chosen[0]], "dropout": 0.0, **values})
+    spec = spec_of(facts, chosen, {**EXACT[chosen[0]], "dropout": 0.0, **SAVINGS[name]})
     job = make_job(facts, stored, spec)
     write_graph(stored, job)
     pasted = loaded(recipe(spec, facts))
@@ -500,7 +579,7 @@ def test_every_pooling_and_label(
     assert_same_losses(job, spec)
 
 
-@pytest.mark.parametrize("sampling", [name for name in SAMPLERS if name not in ("link_neighbor", "rows")])
+@pytest.mark.parametrize("sampling", [one for one in SAMPLERS if one not in ("link_neighbor", "rows", *GRAPH_SAMPLERS)])
 def test_every_sampler_draws_from_the_coarse_graph(
     sampling: str, tiny: Any, profiled: Any, make_job: Any, write_positions: Any, capsys: Any
 ) -> None:

@@ -118,6 +118,9 @@ def _check_label_header(headers: dict[str, ArrayHeader], nodes: int, graphs: int
     y = headers.get("y")
     if y is None:
         return
+    if graphs is not None and y.shape and y.shape[0] == graphs != nodes and np.dtype(y.dtype).kind == "f":
+        _check_target_header(y)
+        return
     if np.dtype(y.dtype).kind not in "iub":
         raise GraphError(
             f"y must hold integers, got {y.dtype}", "Store class ids as int64, or [N, L] of 0 and 1 as uint8"
@@ -127,6 +130,14 @@ def _check_label_header(headers: dict[str, ArrayHeader], nodes: int, graphs: int
             f"y must have shape [N] or [N, L] with L of 2 or more, got {y.shape}", "Store class ids as [N]"
         )
     _check_length(headers, "y", {nodes} if graphs is None else {nodes, graphs})
+
+
+def _check_target_header(y: ArrayHeader) -> None:
+    """Targets of a regression over graphs are a number, or a row of them, per graph."""
+    if len(y.shape) > 2 or 0 in y.shape:
+        raise GraphError(
+            f"y must have shape [G] or [G, T] for a set of graphs, got {y.shape}", "Store targets as [G, T]"
+        )
 
 
 def _is_integer(header: ArrayHeader) -> bool:

@@ -29,6 +29,7 @@ def hetero_arrays(data: Any) -> dict[str, Array]:
     """Flatten a ``HeteroData``: the local id of a node is its rank within its type.
 
     Features narrower than the widest type's are padded with zero columns; a type without features has zero rows.
+    ``type_columns`` [types] says how many columns each type has.
     Labels come from one node type, the others' nodes are unlabelled (-1).
 
     Raises:
@@ -59,6 +60,7 @@ def _edge_arrays(data: Any, relations: list[tuple[str, str, str]], starts: dict[
     for relation in relations:
         source, _, target = relation
         store = data[relation]
+        _check_ends(relation, starts)
         if not isinstance(store.get("edge_index"), torch.Tensor):
             raise GraphError(f"Relation {'|'.join(relation)} must have an edge_index, got none", "Set or delete it")
         local = edge_array(store.edge_index)
@@ -81,6 +83,15 @@ def _edge_arrays(data: Any, relations: list[tuple[str, str, str]], starts: dict[
     return arrays
 
 
+def _check_ends(relation: tuple[str, str, str], starts: dict[str, int]) -> None:
+    for kind in (relation[0], relation[2]):
+        if kind not in starts:
+            raise GraphError(
+                f"Edge type {'|'.join(relation)} must join node types of the graph, {', '.join(starts)}; it has no {kind}",
+                f"Set data[{kind!r}].num_nodes, or x, or delete the edge type",
+            )
+
+
 def _check_local(relation: tuple[str, str, str], local: Array, data: Any) -> None:
     # Before flattening: an id past its own type's end would land in the next type and look right.
     for row, kind in zip(local, (relation[0], relation[2]), strict=True):
@@ -97,7 +108,12 @@ def _stacked_features(data: Any, types: list[str], counts: list[int]) -> dict[st
     parts = [feature_arrays(data[kind].x) if data[kind].get("x") is not None else None for kind in types]
     if not any(parts):
         return {}
-    width = max(_width(part) for part in parts if part)
+    columns = [_width(part) if part else 0 for part in parts]
+    return {**_padded(parts, counts, max(columns)), "type_columns": np.array(columns, dtype=np.int64)}
+
+
+def _padded(parts: list[dict[str, Array] | None], counts: list[int], width: int) -> dict[str, Array]:
+    """The features of all types one below the other, as wide as the widest."""
     values = [part["x"] if "x" in part else part["x_data"] for part in parts if part]
     nonzeros = sum(int(np.count_nonzero(array)) for array in values)
     if nonzeros < SPARSE_BELOW * sum(counts) * width:

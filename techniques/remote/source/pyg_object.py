@@ -31,6 +31,8 @@ def convert(obj: object, name: str) -> ArrayGraph:
 
     from techniques.remote.source.hetero_object import hetero_arrays
 
+    if is_collated(obj):
+        obj = separated(obj)  # type: ignore[arg-type]
     if isinstance(obj, (Dataset, list, tuple)):
         graphs = _graphs(obj)
         if len(graphs) == 1:
@@ -69,12 +71,37 @@ def _graphs(dataset: Iterable[Any]) -> list[Any]:
     return graphs
 
 
-def _data_arrays(data: Any) -> dict[str, Array]:
+def is_collated(obj: object) -> bool:
+    """Whether this is what PyG's ``InMemoryDataset.save`` writes: (data, slices) or (data, slices, class)."""
+    return isinstance(obj, tuple) and len(obj) in (2, 3) and isinstance(obj[1], dict)
+
+
+def separated(obj: tuple[Any, ...]) -> list[Any]:
+    """The graphs of a collated data set.
+
+    Raises:
+        GraphError: the slices do not fit the data.
+    """
+    from torch_geometric.data import Data
+    from torch_geometric.data.separate import separate
+
+    data, slices = obj[0], obj[1]
+    data = Data.from_dict(data) if isinstance(data, dict) else data
+    counts = [len(cut) - 1 for cut in slices.values() if not isinstance(cut, dict)]
+    if not isinstance(data, Data) or not counts or min(counts) != max(counts):
+        raise GraphError(
+            "A collated data set must be (data, slices) of one Data, got slices of different lengths or another object",
+            "Save it with InMemoryDataset.save, or save a list of Data",
+        )
+    return [separate(Data, data, index, slices, decrement=False) for index in range(counts[0])]
+
+
+def _data_arrays(data: Any, with_labels: bool = True) -> dict[str, Array]:
     nodes = count_nodes(data)
     arrays: dict[str, Array] = {"num_nodes": np.array(nodes), "edge_index": edge_array(_edges(data))}
     if data.get("x") is not None:
         arrays |= feature_arrays(data.x)
-    if data.get("y") is not None:
+    if data.get("y") is not None and with_labels:
         arrays["y"] = label_array(data.y)
     for key in MASKS:
         if isinstance(data.get(key), torch.Tensor):
@@ -87,7 +114,8 @@ def _data_arrays(data: Any) -> dict[str, Array]:
 
 def _merged(graphs: list[Any]) -> dict[str, Array]:
     """Put graphs one after another; a key that only some of them have is left out."""
-    parts = [_data_arrays(graph) for graph in graphs]
+    labels = _set_labels(graphs)
+    parts = [_data_arrays(graph, with_labels=labels is None) for graph in graphs]
     offsets = np.cumsum([0, *(int(part["num_nodes"]) for part in parts)])
     shared = set.intersection(*(set(part) for part in parts)) - {"num_nodes", "edge_index"}
     if any(key.startswith("x_") for key in shared):
@@ -95,12 +123,37 @@ def _merged(graphs: list[Any]) -> dict[str, Array]:
     merged: dict[str, Array] = {"num_nodes": offsets[-1], "graph_ptr": offsets}
     edges = [part["edge_index"] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]
     merged["edge_index"] = narrow(np.concatenate(edges, axis=1))
+    if labels is not None:
+        merged["y"] = labels
     for key in sorted(shared):
         try:
             merged[key] = np.concatenate([np.atleast_1d(part[key]) for part in parts])
         except ValueError as error:
             raise GraphError(f"All graphs must have {key} of one width, got {error}", f"Make {key} alike") from error
     return merged
+
+
+def _set_labels(graphs: list[Any]) -> Array | None:
+    """One label, or one row of labels or targets, per graph: int64 [G], uint8 [G, L] or float [G, T].
+
+    ``None`` where some graph has none, or where nodes have them. A row of one graph is ``y`` of shape [1], [1, T] or [].
+    """
+    rows = [to_numpy(graph.y) for graph in graphs if graph.get("y") is not None]
+    if len(rows) < len(graphs):
+        return None
+    rows = [row.reshape(1, -1) if row.ndim == 0 or row.shape[0] == 1 else row for row in rows]
+    if not all(row.shape[0] == 1 for row in rows) or all(count_nodes(graph) == 1 for graph in graphs):
+        return None
+    if len({row.shape for row in rows}) > 1:
+        shapes = " and ".join(sorted({str(row.shape) for row in rows})[:3])
+        raise GraphError(f"All graphs must have y of one width, got {shapes}", "Make y alike")
+    y: Array = squeezed(np.concatenate([row.reshape(1, -1) for row in rows]))
+    whole = y.dtype.kind != "f" or np.array_equal(y, np.rint(y))
+    return (
+        label_array(torch.from_numpy(y))
+        if whole and (y.ndim == 1 or np.isin(y, (0, 1)).all())
+        else y.astype(np.float64)
+    )
 
 
 def count_nodes(store: Any) -> int:

@@ -42,6 +42,8 @@ def _load(file: Path) -> Any:
 
 
 def _pyg_classes() -> list[Any]:
+    from collections import defaultdict
+
     from torch_geometric.data import Data, HeteroData
     from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
     from torch_geometric.data.feature_store import TensorAttr
@@ -49,7 +51,18 @@ def _pyg_classes() -> list[Any]:
     from torch_geometric.data.storage import BaseStorage, EdgeStorage, GlobalStorage, NodeStorage
 
     stores = [BaseStorage, EdgeStorage, GlobalStorage, NodeStorage]
-    return [Data, HeteroData, DataEdgeAttr, DataTensorAttr, TensorAttr, EdgeAttr, EdgeLayout, *stores]
+    return [
+        Data,
+        HeteroData,
+        DataEdgeAttr,
+        DataTensorAttr,
+        TensorAttr,
+        EdgeAttr,
+        EdgeLayout,
+        defaultdict,
+        dict,
+        *stores,
+    ]
 
 
 def _refusal(file: Path, error: Exception) -> GraphError:

@@ -29,6 +29,7 @@ def check_structure(stored: StoredGraph, chunk: int = CHUNK) -> None:
         _check_range("edge_index", ids, nodes, chunk)
     if "graph_ptr" in headers:
         _check_pointer("graph_ptr", stored.read("graph_ptr"), nodes, chunk)
+        _check_inside_graphs(stored.read("edge_index"), stored.read("graph_ptr"), chunk)
     if "x_indptr" in headers:
         _check_pointer("x_indptr", stored.read("x_indptr"), headers["x_data"].shape[0], chunk)
         _check_range("x_indices", stored.read("x_indices"), int(np.asarray(stored.read("x_shape"))[1]), chunk)
@@ -36,7 +37,9 @@ def check_structure(stored: StoredGraph, chunk: int = CHUNK) -> None:
         if key in headers and names in headers:
             _check_range(key, stored.read(key), headers[names].shape[0], chunk)
     y = stored.read("y") if "y" in headers else None
-    if y is not None:
+    if y is not None and y.dtype.kind == "f":
+        _check_targets(y)
+    elif y is not None:
         _check_classes(y, chunk)
     if "train_mask" in headers:
         train = stored.read("train_mask")
@@ -83,6 +86,38 @@ def _check_pointer(key: str, pointer: Array, end: int, chunk: int) -> None:
         falls = part[1:] < part[:-1]
         if falls.any():
             raise GraphError(f"{key} must never fall, got a fall at {low + int(falls.argmax())}", f"Store {key} again")
+
+
+def _check_inside_graphs(edge_index: Array, pointer: Array, chunk: int) -> None:
+    """No edge leads from one graph of a set to another."""
+    for low, source in _chunks(edge_index[0], chunk):
+        target = edge_index[1, low : low + len(source)]
+        ours, theirs = (np.searchsorted(pointer, ends, side="right") for ends in (source, target))
+        across = ours != theirs
+        if across.any():
+            at = int(across.argmax())
+            raise GraphError(
+                f"edges must stay inside a graph of graph_ptr, got {int(source[at])} to {int(target[at])} from graph "
+                f"{int(ours[at]) - 1} to graph {int(theirs[at]) - 1}, entry {low + at}",
+                "Correct edge_index or graph_ptr, or leave graph_ptr out for one graph",
+            )
+
+
+def _check_targets(y: Array) -> None:
+    """Targets, or class ids stored as floats, of graphs: finite where they are known, and not all alike."""
+    if np.isinf(y).any():
+        raise GraphError(
+            f"y must hold finite targets, got {int(np.isinf(y).sum())} infinite ones", "Use NaN for unknown"
+        )
+    known = y.reshape(len(y), -1)
+    known = known[~np.isnan(known).any(1)]
+    if not len(known) or (known == known[0]).all():
+        what = "no graph with all of them" if not len(known) else "the same for every graph"
+        raise GraphError(f"targets y must differ between graphs, got {what}", "Correct y, or leave it out")
+    if y.ndim == 2 and y.shape[1] > 1 and np.isin(known, (0, 1)).all():
+        raise GraphError(
+            "several labels per graph must be integers, got floats", "Store them as uint8 [G, L], all known"
+        )
 
 
 def _check_classes(y: Array, chunk: int) -> None:

@@ -6,6 +6,7 @@ Every kernel releases the GIL, so threads sample side by side, and takes read-on
 from techniques.sampling.kernels.csc import build_csc, transpose_csr, transpose_weighted_csr
 from techniques.sampling.kernels.csr_rows import gather_csr_rows, gather_dense_rows
 from techniques.sampling.kernels.dense import fill_dense
+from techniques.sampling.kernels.graph_runs import GatheredGraphs, GraphSetKernel
 from techniques.sampling.kernels.neighbor import NeighborKernel, SampledHops
 from techniques.sampling.kernels.random_walk import random_walks
 from techniques.sampling.kernels.saint import SaintCounts, saint_edges, saint_nodes, saint_walks
@@ -14,6 +15,8 @@ from techniques.sampling.kernels.subgraph import Subgraph, SubgraphKernel
 
 __all__ = [
     "EgoGraphs",
+    "GatheredGraphs",
+    "GraphSetKernel",
     "NeighborKernel",
     "SaintCounts",
     "SampledHops",

@@ -11,6 +11,7 @@ from techniques.sampling.loader.graph_saint import (
     GraphSAINTRandomWalkSampler,
     GraphSAINTSampler,
 )
+from techniques.sampling.loader.graph_set import GraphLoader
 from techniques.sampling.loader.link_neighbor import LinkNeighborLoader
 from techniques.sampling.loader.neighbor import NeighborLoader
 from techniques.sampling.loader.random_node import RandomNodeLoader
@@ -19,6 +20,7 @@ from techniques.sampling.loader.shadow import ShaDowKHopSampler
 __all__ = [
     "ClusterData",
     "ClusterLoader",
+    "GraphLoader",
     "GraphSAINTEdgeSampler",
     "GraphSAINTNodeSampler",
     "GraphSAINTRandomWalkSampler",

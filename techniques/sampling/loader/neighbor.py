@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Data, HeteroData
 from torch_geometric.loader import NodeLoader
 from torch_geometric.sampler import BaseSampler
 from torch_geometric.sampler.base import SubgraphType
 
+from techniques.sampling.hetero_sampler import NumNeighbors
+from techniques.sampling.loader.hetero_sampler import make_hetero_sampler
 from techniques.sampling.loader.sampler import make_sampler, refuse_time
 
 
 class NeighborLoader(NodeLoader):  # type: ignore[misc]  # PyG is untyped
     """Neighbour sampling around seed nodes, without pyg-lib or torch-sparse.
 
-    A drop-in for ``torch_geometric.loader.NeighborLoader``, for homogeneous graphs: the same arguments, and the same
-    attributes in a batch (``n_id``, ``e_id``, ``input_id``, ``batch_size``, ``num_sampled_nodes``, ``num_sampled_edges``
+    A drop-in for ``torch_geometric.loader.NeighborLoader``: the same arguments, and the same attributes in a batch (``n_id``, ``e_id``, ``input_id``, ``batch_size``, ``num_sampled_nodes``, ``num_sampled_edges``
     and those of ``data``, cut to its nodes and edges). ``torch.manual_seed`` repeats an epoch for a given number of
     workers.
 
     Args:
-        data: the graph, with an ``edge_index``.
-        num_neighbors: in-edges to keep per node, hop by hop; -1 keeps all.
-        input_nodes: seeds, ids or a mask; None for all nodes.
+        data: the graph, with an ``edge_index``; a ``HeteroData`` with one for every edge type.
+        num_neighbors: in-edges to keep per node, hop by hop; -1 keeps all. For a ``HeteroData`` these hold for every
+            edge type, or are given by edge type.
+        input_nodes: seeds, ids or a mask; None for all nodes. For a ``HeteroData`` (node type, ids or mask).
         input_time, temporal_strategy, time_attr, weight_attr, replace, disjoint: not offered; only their defaults.
         subgraph_type: ``directional`` (what was sampled), ``bidirectional`` (and reversed edges) or ``induced`` (all
             edges between the sampled nodes).
@@ -46,9 +48,9 @@ class NeighborLoader(NodeLoader):  # type: ignore[misc]  # PyG is untyped
 
     def __init__(
         self,
-        data: Data,
-        num_neighbors: Sequence[int],
-        input_nodes: Tensor | Sequence[int] | None = None,
+        data: Data | HeteroData,
+        num_neighbors: NumNeighbors,
+        input_nodes: Any = None,
         input_time: Tensor | None = None,
         replace: bool = False,
         subgraph_type: SubgraphType | str = "directional",
@@ -67,7 +69,8 @@ class NeighborLoader(NodeLoader):  # type: ignore[misc]  # PyG is untyped
         name = type(self).__name__
         refuse_time(name, input_time=input_time, temporal_strategy=temporal_strategy, time_attr=time_attr)
         if neighbor_sampler is None:
-            neighbor_sampler = make_sampler(
+            make: Any = make_hetero_sampler if isinstance(data, HeteroData) else make_sampler
+            neighbor_sampler = make(
                 name,
                 data,
                 num_neighbors,

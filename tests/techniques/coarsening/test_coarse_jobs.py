@@ -20,7 +20,8 @@ from techniques.remote.source.arrays import ArrayGraph
 from tuner.training import soft_loss, train_epoch
 
 METHODS = [one.name for one in options(Slot.COARSENING) if one.name != "none"]
-SAMPLERS = [one.name for one in options(Slot.SAMPLING) if one.name not in ("link_neighbor", "rows")]
+NOT_NODES = ("link_neighbor", "rows", "graph_batch", "dynamic_batch")
+SAMPLERS = [one.name for one in options(Slot.SAMPLING) if one.name not in NOT_NODES]
 SMALL = {"hidden": 8, "threads": 1, "batch_size": 16, "num_parts": 4, "prefetch": 0}
 
 

@@ -24,7 +24,7 @@ def test_valid_graphs_pass(arrays: dict[str, Any]) -> None:
     check(arrays | {"y": np.eye(6, dtype=np.uint8)})
     check(arrays | {"edge_index": arrays["edge_index"][:, :1], "edge_weight": np.ones(1, dtype=np.float32)})
     check({key: arrays[key] for key in ("num_nodes", "edge_index")})
-    graphs = arrays | {"graph_ptr": np.array([0, 2, 2, 6]), "y": np.array([0, 1, 0])}
+    graphs = arrays | {"graph_ptr": np.array([0, 0, 6, 6]), "y": np.array([0, 1, 0])}
     check({key: graphs[key] for key in ("num_nodes", "edge_index", "y", "graph_ptr")})
 
 

@@ -1,0 +1,200 @@
+"""What graph-level tasks add to a built-in architecture: knobs, normalisation, evaluation and the pasted network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from techniques.architecture.costs import LayerCost, LayerSize, normalised
+from techniques.base import Knob, Stage
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
+from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.hardware.allocator import heap_slack, resident
+from techniques.hardware.rates import Rates
+from techniques.job import Job, JobSpec, setting_int
+from techniques.recipe import EDGE_COLUMNS
+from techniques.sampling.graph_batches import EVALUATION_NODES, set_sizes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from techniques.architecture.built_in import BuiltIn, NetworkPlan
+
+POOLS = ("sum", "mean", "max")
+NORM, NO_NORM = "batch_norm", "none"
+HEAP = "heap left by training"
+TIME_FACTOR = 3.0
+PYG_POOLS = {"sum": "global_add_pool", "mean": "global_mean_pool", "max": "global_max_pool"}
+
+
+def graph_knobs(facts: Facts) -> tuple[Knob, ...]:
+    """How nodes become a graph, and what keeps deep sums stable; nothing for other tasks."""
+    if facts.task is not Task.GRAPH:
+        return ()
+    return (
+        Knob(name="pool", text="how the nodes of a graph become one row", default="sum", choices=POOLS),
+        Knob(
+            name="norm",
+            text="batch normalisation between convolution and ReLU (Xu et al., ICLR 2019)",
+            default=NORM,
+            choices=(NORM, NO_NORM),
+        ),
+    )
+
+
+def normalises(spec: JobSpec) -> bool:
+    """Whether layers are normalised."""
+    return spec.settings.get("norm") == NORM
+
+
+def pool_of(spec: JobSpec) -> str:
+    """The pooling of a graph-level network; empty for other tasks."""
+    return str(spec.settings.get("pool", ""))
+
+
+def with_norm(plan: NetworkPlan, size: LayerSize, cost: LayerCost) -> LayerCost:
+    """A layer's cost with the normalisation that follows it, if any."""
+    return normalised(size, cost) if plan.norm else cost
+
+
+@dataclass(frozen=True)
+class EvaluateGraphs:
+    """Logits of graphs, forward only, in batches of at most ``EVALUATION_NODES`` nodes."""
+
+    architecture: BuiltIn
+    plan: NetworkPlan
+    speed: Rates
+    stage: Stage = Stage.EVALUATE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph, place = so_far.facts.graph, self.speed.place
+        for label in ("batches", "sampling"):
+            so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
+        shape, batches = self._shape(graph)
+        layer = shape.layers[0]
+        edges = so_far.edge_bytes * layer.num_edges + (so_far.row_bytes + INDEX_BYTES) * layer.num_sources
+        batch = FLOAT_BYTES * graph.features.width * layer.num_sources + edges
+        held = heap_slack(batch, (batch,), shapes_vary=True)
+        so_far = so_far.spike(
+            Phase.EVALUATE, place, self._resident(so_far, shape) + Range(batch, batch, batch + held.high)
+        )
+        # What thop counts is one forward pass over a batch as in training.
+        assert so_far.largest_shape is not None
+        so_far = so_far.spike(Phase.EVALUATE, place, self._resident(so_far, so_far.largest_shape))
+        seconds = 0.0
+        for size in self.plan.sizes(so_far, shape):
+            cost = with_norm(self.plan, size, self.architecture.layer_cost(size))
+            seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
+        return so_far.spend(
+            Phase.EVALUATE, Range.factor(batches * (seconds + self.speed.step_seconds / 3), TIME_FACTOR)
+        )
+
+    def _shape(self, graph: GraphFacts) -> tuple[StepShape, float]:
+        """The largest batch, and how many such batches a split has; a kept model answers for the whole set."""
+        sizes, labels = set_sizes(graph), graph.labels
+        nodes = float(min(max(EVALUATION_NODES, sizes.nodes_max), graph.num_nodes))
+        total, count = max(labels.val or 0, 1) * sizes.nodes_mean, nodes / max(sizes.nodes_mean, 1e-9)
+        edges = nodes * graph.mean_degree
+        layer = LayerShape.homogeneous(nodes, nodes, edges)
+        return StepShape((layer,) * (len(self.plan.widths) - 1), count), total / max(nodes, 1.0)
+
+    def _resident(self, so_far: Forecast, shape: StepShape) -> Range:
+        """The layer that needs most, beside its input; the heap that training has left is used again."""
+        peak = ZERO
+        for size in self.plan.sizes(so_far, shape):
+            cost = with_norm(self.plan, replace(size, bf16=False), self.architecture.layer_cost(size))
+            floats = cost.inference + (0.0 if size.first else size.sources * size.columns_in)
+            blocks = [FLOAT_BYTES * size.sources * columns for columns in (cost.gathered, size.columns_out)]
+            needs = resident(FLOAT_BYTES * floats, blocks, self.speed.place, shapes_vary=True)
+            left = so_far.held.get((Place.HOST, HEAP), ZERO)
+            again = min(left.expected, heap_slack(FLOAT_BYTES * floats, blocks, shapes_vary=True).expected)
+            peak = peak.maximum(Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again))
+        return peak
+
+    def build(self, job: Job) -> Job:
+        import torch
+
+        model, batches, device = job.need("model"), job.need("graph_batches"), job.need("device")
+        everyone = torch.arange(job.facts.graph.num_graphs)
+
+        @torch.no_grad()
+        def predict(graphs: Tensor | None = None) -> Tensor:
+            was_training = model.training
+            model.eval()
+            chosen = everyone if graphs is None else graphs.cpu()
+            parts = [model.logits(batch.to(device)) for batch in batches(chosen)]
+            model.train(was_training)
+            return torch.cat(parts) if parts else torch.empty(0, self.plan.num_classes)
+
+        return replace(job, predict=predict)
+
+
+NETWORK = '''\
+from torch_geometric.nn import {imports}
+torch.manual_seed({seed})
+
+
+class GraphNetwork(torch.nn.Module):
+    """Convolutions, {pool_text} over the nodes of each graph, a perceptron."""
+
+    def __init__(self, columns, hidden, layers, outputs):
+        super().__init__()
+        widths = [columns] + [hidden] * layers
+        self.convs = torch.nn.ModuleList(self.conv(*pair) for pair in zip(widths[:-1], widths[1:]))
+        {norms}
+        self.dropout = torch.nn.Dropout({dropout})
+        self.head = torch.nn.Sequential(
+            torch.nn.Linear(hidden, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, outputs)
+        )
+
+    def conv(self, columns, hidden):
+        {conv}
+
+    def forward(self, x, edges, graph, num_graphs, **given):
+        for conv, norm in zip(self.convs, self.norms):
+            x = self.dropout(norm(conv(x, edges, **given)).relu())
+        return self.head({pool}(x, graph, num_graphs))
+
+
+model = GraphNetwork(data.num_features, {hidden}, {layers}, num_outputs)'''
+
+GIN_CONV = """\
+mlp = torch.nn.Sequential(
+            torch.nn.Linear(columns, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, hidden)
+        )
+        return GINConv(mlp)"""
+
+
+def graph_recipe(architecture: BuiltIn, spec: JobSpec) -> str:
+    """The network with PyG's layers and pooling."""
+    pool, name = PYG_POOLS[pool_of(spec)], architecture.name
+    conv, layer = _conv(name, spec)
+    imports = sorted({layer, pool, *(("BatchNorm",) if normalises(spec) else ())})
+    norms = "BatchNorm(hidden, allow_single_element=True)" if normalises(spec) else "torch.nn.Identity()"
+    return NETWORK.format(
+        imports=", ".join(imports),
+        seed=spec.training.seed,
+        pool_text=pool_of(spec),
+        norms=f"self.norms = torch.nn.ModuleList({norms} for _ in range(layers))",
+        dropout=spec.training.dropout,
+        conv=conv,
+        pool=pool,
+        hidden=setting_int(spec.settings, "hidden"),
+        layers=setting_int(spec.settings, "layers"),
+    )
+
+
+def _conv(name: str, spec: JobSpec) -> tuple[str, str]:
+    """How a layer is made, and the class that it is of."""
+    columns = setting_int(spec.settings, EDGE_COLUMNS) if EDGE_COLUMNS in spec.settings else 0
+    if name in ("gat", "gatv2"):
+        heads = setting_int(spec.settings, "heads")
+        edges = f", edge_dim={columns}" if columns else ""
+        attention = {"gat": "GATConv", "gatv2": "GATv2Conv"}[name]
+        return f"return {attention}(columns, hidden // {heads}, heads={heads}{edges})", attention
+    if name == "gin":
+        return GIN_CONV, "GINConv"
+    layer = {"gcn": "GCNConv", "sage": "SAGEConv"}[name]
+    largest = ', aggr="max"' if spec.settings.get("aggregator") == "max" else ""
+    return f"return {layer}(columns, hidden{largest})", layer
