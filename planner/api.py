@@ -63,6 +63,7 @@ def plan(
         InputError: the graph, a name or a value cannot be used.
     """
     pins = pins_of(fix, set)
+    _refuse_contradiction(model, pins)
     goal = goal or Goal()
     started = time.perf_counter()
     facts, draw = inspect(graph, model=model, on=on, goal=goal, check_values=check_values, set=set)
@@ -211,6 +212,20 @@ def pins_of(fix: Mapping[str, str] | None, set: Mapping[str, SettingValue] | Non
         OptionError: no such slot.
     """
     return Pins({_slot(name): value for name, value in (fix or {}).items()}, dict(set or {}))
+
+
+def _refuse_contradiction(model: object, pins: Pins) -> None:
+    """One model: by name, as ``module:factory``, or as the architecture that is fixed."""
+    if model is not None and not isinstance(model, (str, ModelFacts)):
+        kind = type(model).__name__
+        raise OptionError(f"model must be a name or module:factory, got a {kind}", "Save it as a module: 'mine:build'")
+    fixed = pins.options.get(Slot.ARCHITECTURE)
+    named = model.architecture if isinstance(model, ModelFacts) else model
+    if fixed == "custom" and named is None:
+        raise OptionError("architecture=custom needs a module of your own, got none", "Write --model module:factory")
+    if fixed is None or named is None or fixed == named or (fixed == "custom" and ":" in named):
+        return
+    raise OptionError(f"--model {named} and architecture={fixed} are two models", "Leave one of them out")
 
 
 def _slot(name: str) -> Slot:

@@ -56,6 +56,8 @@ GRAPH_BASELINE_SETTINGS: dict[str, SettingValue] = {
 GRAPH_TRAINING = Training(weight_decay=0.0, dropout=0.0)
 """Small graphs with normalised layers are rather under- than overfitted (Xu et al., ICLR 2019, section 7); tune varies it."""
 
+ONE_STEP_PATIENCE = 50
+"""As Shchur et al. (2018, section 3) for full batches."""
 GRAPH_SAMPLERS = ("full_batch", "graph_batch", "dynamic_batch")
 SAFE = ("full_batch", "neighbor", "link_neighbor", "rows", "graph_batch", "dynamic_batch")
 """What published comparisons call safe: exact, or never far behind (Bajaj et al., VLDB 2025, section 5). The others win on
@@ -152,12 +154,14 @@ def make_spec(
     if "depth" in settings and "layers" not in pins.settings and "layers" not in (base or {}):
         # An ego graph's reach is apart from the number of layers: context needs no deep network.
         settings["layers"] = facts.model.layers or EGO_LAYERS
-    return JobSpec(options=filled, settings=settings, training=pins.training(base_training(facts)))
+    return JobSpec(options=filled, settings=settings, training=pins.training(base_training(facts, filled)))
 
 
-def base_training(facts: Facts) -> Training:
-    """How models are fitted where nothing else is asked for."""
-    return GRAPH_TRAINING if facts.task is Task.GRAPH else Training()
+def base_training(facts: Facts, chosen: Mapping[Slot, str]) -> Training:
+    """How models are fitted where nothing else is asked for: an epoch of one step needs more patience."""
+    if facts.task is Task.GRAPH:
+        return GRAPH_TRAINING
+    return Training(patience_evaluations=ONE_STEP_PATIENCE) if chosen[Slot.SAMPLING] == "full_batch" else Training()
 
 
 def _match_fanouts(settings: dict[str, SettingValue], pins: Pins, explicit: bool) -> None:

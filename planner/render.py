@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, Plan, Rejected, Verdict, range_bytes, range_seconds
 from planner.typed import type_lines
+from techniques.base import Slot
 from techniques.facts import GraphFacts, HardwareFacts
+from techniques.representation.unit_rows import UNIT_ROWS
 
 SHOWN_ALTERNATIVES = 2
 SHOWN_REFUSED = 6
@@ -67,8 +69,10 @@ USUAL = {"node_order": "as_given", "aggregator": "mean"}
 
 def settings_text(candidate: Candidate) -> str:
     """The settings that matter, short."""
+    own = candidate.options[Slot.ARCHITECTURE] == "custom"  # its rows are never scaled
+    untold = (*UNTOLD, UNIT_ROWS) if own else UNTOLD
     shown = {
-        name: value for name, value in candidate.settings.items() if name not in UNTOLD and value != USUAL.get(name)
+        name: value for name, value in candidate.settings.items() if name not in untold and value != USUAL.get(name)
     }
     return " ".join(f"{name}={_value(value)}" for name, value in shown.items())
 

@@ -16,6 +16,7 @@ from techniques.base import SettingValue, Slot
 from techniques.coarsening.sizes import trained_facts
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
+from techniques.representation.unit_rows import has_unit_rows
 from techniques.sampling.seeds import draws_balanced
 
 BEFORE_FEATURES = (Slot.PARALLEL, Slot.HARDWARE, Slot.REMOTE, Slot.REMOTE_FEATURES)
@@ -184,7 +185,7 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     facts = trained_facts(facts, spec)
     spec = _told(spec, facts, **_coarsening_facts(whole, spec))
     reading = [fragment.replace(LOAD, _reading(whole)) for fragment in _recipes(fine, BEFORE_FEATURES)]
-    fragments = [*reading, *_unread(fine, whole), *_about(whole), *_recipes(spec, (Slot.COARSENING,))]
+    fragments = [*reading, *_unread(fine, whole), *_about(whole), *_scaled(fine), *_recipes(spec, (Slot.COARSENING,))]
     fragments += _recipes(spec, BEFORE_OPTIMIZER)
     fragments += [
         _optimizer(spec),
@@ -201,6 +202,14 @@ def _script(fragments: list[str]) -> str:
     parts = [_split(fragment) for fragment in (IMPORTS, *fragments)]
     imports = {line for lines, _ in parts for line in lines}
     return "\n".join(_merged(imports)) + "\n\n" + _joined([body for _, body in parts if body])
+
+
+def _scaled(spec: JobSpec) -> list[str]:
+    """Rows of features are scaled once; those of a memory map as batches read them."""
+    mapped = spec.options[Slot.REMOTE_FEATURES] == "memmap"
+    return ["data.x = F.normalize(data.x.to_dense().float())  # rows of length 1"] * (
+        has_unit_rows(spec) and not mapped
+    )
 
 
 def _told(spec: JobSpec, facts: Facts, **more: SettingValue) -> JobSpec:
@@ -241,6 +250,8 @@ def inputs(spec: JobSpec, more: str = "") -> str:
     # A memory map keeps the type of its file.
     half = spec.options[Slot.REPRESENTATION_FEATURES] == "half"
     x = "batch.x.float()" if half or spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
+    if has_unit_rows(spec) and spec.options[Slot.REMOTE_FEATURES] == "memmap":
+        x = "F.normalize(batch.x.float())"
     if spec.options[Slot.REPRESENTATION_FEATURES] == "embedding":
         x = "model.embedding(batch.x)"
     name = edge_input(spec)

@@ -8,14 +8,16 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts
 from techniques.forecast import Forecast
 from techniques.job import Job, JobSpec
+from techniques.representation.unit_rows import has_unit_rows
 
 SOURCE = "source, technique 6"
 
 
 @dataclass(frozen=True)
 class MapFeatures:
-    """Map the feature file; rows are read when a batch asks for them."""
+    """Map the feature file; rows are read, and scaled, when a batch asks for them."""
 
+    unit_rows: bool = False
     stage: Stage = Stage.PREPARE
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -24,7 +26,7 @@ class MapFeatures:
     def build(self, job: Job) -> Job:
         from techniques.remote.rows import MappedRows
 
-        return replace(job, features=MappedRows(job.stored.read("x")))
+        return replace(job, features=MappedRows(job.stored.read("x"), self.unit_rows))
 
 
 class FeaturesMapped:
@@ -51,7 +53,7 @@ class FeaturesMapped:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
-        return (MapFeatures(),)
+        return (MapFeatures(has_unit_rows(spec)),)
 
     def recipe(self, spec: JobSpec) -> str:
         # Copy on write: torch warns about arrays that cannot be written, though nobody writes here.

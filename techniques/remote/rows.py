@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from techniques.sampling.structure import Structure
 
 ROWS_PER_CHUNK = 65_536
+LEAST_LENGTH = 1e-12
+"""Rows shorter than that are divided by it, as in torch's ``normalize``."""
 
 
 class RowStore(Protocol):
@@ -54,6 +56,8 @@ class MappedRows:
     """[N, F] of any float type on disk; rows are cast to float32 as they are read."""
 
     values: NDArray[np.generic]
+    unit: bool = False
+    """Rows are scaled to length 1 as they are read."""
 
     def __post_init__(self) -> None:
         self.values = _copy_on_write(self.values)
@@ -63,10 +67,13 @@ class MappedRows:
         return int(self.values.shape[1])
 
     def rows(self, ids: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(self.values[ids].astype(np.float32, copy=False))
+        return self._scaled(torch.from_numpy(self.values[ids].astype(np.float32, copy=False)))
 
     def whole(self) -> Tensor:
-        return torch.from_numpy(np.asarray(self.values, dtype=np.float32))
+        return self._scaled(torch.from_numpy(np.asarray(self.values, dtype=np.float32)))
+
+    def _scaled(self, rows: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(rows) if self.unit else rows
 
 
 @dataclass
@@ -104,15 +111,18 @@ def _copy_on_write(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return np.memmap(values.filename, values.dtype, "c", values.offset, values.shape)
 
 
-def dense_rows(stored: StoredGraph, num_nodes: int) -> DenseRows:
-    """Read features into memory as dense float32, chunk by chunk."""
+def dense_rows(stored: StoredGraph, num_nodes: int, unit: bool = False) -> DenseRows:
+    """Read features into memory as dense float32, chunk by chunk; ``unit`` scales rows to length 1."""
     if "x" in stored.headers:
         raw = stored.read("x")
         values = np.empty(raw.shape, dtype=np.float32)
         for start in range(0, num_nodes, ROWS_PER_CHUNK):
-            values[start : start + ROWS_PER_CHUNK] = raw[start : start + ROWS_PER_CHUNK]
+            chunk = values[start : start + ROWS_PER_CHUNK]
+            chunk[:] = raw[start : start + ROWS_PER_CHUNK]
+            if unit:
+                chunk /= np.maximum(np.sqrt(np.einsum("ij,ij->i", chunk, chunk)), LEAST_LENGTH)[:, None]
         return DenseRows(values)
-    sparse = sparse_rows(stored, num_nodes)
+    sparse = sparse_rows(stored, num_nodes, unit)
     values = np.zeros((num_nodes, sparse.width), dtype=np.float32)
     for start in range(0, num_nodes, ROWS_PER_CHUNK):
         stop = min(start + ROWS_PER_CHUNK, num_nodes)
@@ -122,8 +132,18 @@ def dense_rows(stored: StoredGraph, num_nodes: int) -> DenseRows:
     return DenseRows(values)
 
 
-def sparse_rows(stored: StoredGraph, num_nodes: int) -> SparseRows:
-    """Read features into memory as CSR, converting dense ones chunk by chunk."""
+def sparse_rows(stored: StoredGraph, num_nodes: int, unit: bool = False) -> SparseRows:
+    """Read features into memory as CSR, converting dense ones chunk by chunk; ``unit`` scales rows to length 1."""
+    found = _sparse_as_given(stored, num_nodes)
+    for start in range(0, num_nodes if unit else 0, ROWS_PER_CHUNK):
+        ptr = found.indptr[start : start + ROWS_PER_CHUNK + 1]
+        part, lengths = found.data[ptr[0] : ptr[-1]], np.diff(ptr)
+        squares = np.bincount(np.repeat(np.arange(lengths.size), lengths), part * part, lengths.size)
+        part /= np.repeat(np.maximum(np.sqrt(squares), LEAST_LENGTH).astype(np.float32), lengths)
+    return found
+
+
+def _sparse_as_given(stored: StoredGraph, num_nodes: int) -> SparseRows:
     if "x_data" in stored.headers:
         width = int(np.asarray(stored.read("x_shape"))[1])
         return SparseRows(

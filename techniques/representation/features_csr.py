@@ -9,6 +9,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.representation.unit_rows import has_unit_rows, unit_rows_knobs
 
 MAX_DENSITY = 0.1
 """Above one non-zero in ten the sparse product is slower than the dense one (measured on coauthor_cs, 0.9 %: 6 times faster)."""
@@ -24,6 +25,7 @@ def csr_bytes(graph: GraphFacts) -> int:
 class FillSparse:
     """Read or build the CSR parts."""
 
+    unit_rows: bool = False
     stage: Stage = Stage.PREPARE
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -38,7 +40,7 @@ class FillSparse:
     def build(self, job: Job) -> Job:
         from techniques.remote.rows import sparse_rows
 
-        return replace(job, features=sparse_rows(job.stored, job.facts.graph.num_nodes))
+        return replace(job, features=sparse_rows(job.stored, job.facts.graph.num_nodes, self.unit_rows))
 
 
 class FeaturesCsr:
@@ -60,7 +62,7 @@ class FeaturesCsr:
         return USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
-        return ()
+        return unit_rows_knobs(facts)
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         if is_typed(spec):
@@ -68,7 +70,7 @@ class FeaturesCsr:
             from techniques.remote.hetero_parts import FillTypes
 
             return (FillTypes(type_inputs(facts.graph, spec)),)
-        return (FillSparse(),)
+        return (FillSparse(has_unit_rows(spec)),)
 
     def recipe(self, spec: JobSpec) -> str:
         if spec.options[Slot.SAMPLING] != "full_batch":

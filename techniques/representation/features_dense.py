@@ -9,14 +9,16 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.representation.unit_rows import has_unit_rows, unit_rows_knobs
 
 FILL_BYTES_PER_SECOND = 1e9
 
 
 @dataclass(frozen=True)
 class FillDense:
-    """Write the dense matrix; sparse and float16 rows are converted chunk by chunk."""
+    """Write the dense matrix; sparse and float16 rows are converted, and rows scaled, chunk by chunk."""
 
+    unit_rows: bool = False
     stage: Stage = Stage.PREPARE
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -35,7 +37,7 @@ class FillDense:
         graph = job.facts.graph
         if graph.features.generated:
             return replace(job, features=degree_rows(job.need("structure")))
-        return replace(job, features=dense_rows(job.stored, graph.num_nodes))
+        return replace(job, features=dense_rows(job.stored, graph.num_nodes, self.unit_rows))
 
 
 class FeaturesDense:
@@ -50,7 +52,7 @@ class FeaturesDense:
         return USABLE
 
     def knobs(self, facts: Facts) -> tuple[Knob, ...]:
-        return ()
+        return unit_rows_knobs(facts)
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         if is_typed(spec):
@@ -58,7 +60,7 @@ class FeaturesDense:
             from techniques.remote.hetero_parts import FillTypes
 
             return (FillTypes(type_inputs(facts.graph, spec)),)
-        return (FillDense(),) if spec.options[Slot.REMOTE_FEATURES] == "memory" else ()
+        return (FillDense(has_unit_rows(spec)),) if spec.options[Slot.REMOTE_FEATURES] == "memory" else ()
 
     def recipe(self, spec: JobSpec) -> str:
         return "" if spec.options[Slot.REMOTE_FEATURES] == "memmap" else "data.x = data.x.to_dense().float()"

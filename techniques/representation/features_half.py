@@ -48,7 +48,10 @@ class FeaturesHalf:
         density = features.density(facts.graph.num_nodes)
         if features.generated:
             return refuse("features", "none", "float16 needs features", SOURCE, "the graph has no features")
-        if features.sparse_at_rest or density <= MAX_DENSITY:
+        if features.sparse_at_rest:
+            rule = "float16 rows are read from dense ones"
+            return refuse("features", "a sparse matrix in the file", rule, SOURCE, "use csr, or dense")
+        if density <= MAX_DENSITY:
             rule = f"float16 pays above {MAX_DENSITY:.0%} non-zeros"
             return refuse("feature density", f"{density:.1%}", rule, SOURCE, "a sparse matrix is smaller")
         if spec.options[Slot.SAMPLING] == "full_batch":

@@ -188,7 +188,8 @@ def order_seconds(graph: GraphFacts, order: str) -> float:
 
 def rows_in_cache(facts: Facts, spec: JobSpec) -> int:
     """Rows as wide as the hidden layers that the cache holds."""
-    return max(16, min(CACHE_BYTES // (FLOAT_BYTES * setting_int(spec.settings, "hidden")), MOST_ROWS))
+    hidden = setting_int(spec.settings, "hidden") if "hidden" in spec.settings else facts.model.hidden or 64
+    return max(16, min(CACHE_BYTES // (FLOAT_BYTES * hidden), MOST_ROWS))
 
 
 def order_parts(facts: Facts, spec: JobSpec) -> tuple[Renumber | GatherFeatures | FasterSums, ...]:

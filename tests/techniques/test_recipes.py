@@ -71,6 +71,7 @@ GRAPHS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "weighted": ({"weights": "symmetric", "edge_columns": 3}, {}),
     "weighted directed": ({"weights": "random", "undirected": False}, {"trim": False}),
     "edge attributes": ({"edge_columns": 1, "undirected": False}, {"trim": False}),
+    "unit rows": ({}, {"unit_rows": True}),
 }
 ON_GRAPHS = covering(
     product(GRAPHS, COMBINATIONS),
