@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -96,6 +97,8 @@ class Job:
     """Splits of the edges, for link prediction; ``labels`` and ``masks`` are then unused."""
     wait_seconds: Callable[[], float] = lambda: 0.0
     """Seconds that the trainer has waited for batches so far."""
+    transfer_seconds: float = 0.0
+    """Seconds that it has moved them to the device, as the host sees it."""
     node_order: NDArray[np.int64] | None = None
     """[N] each node's id in the stored graph, where nodes are renumbered."""
 
@@ -134,7 +137,10 @@ class Job:
         """One epoch of batches where the model lives."""
         transfer = self.need("transfer")
         for batch in self.need("batches")():
-            yield transfer(batch)
+            start = time.perf_counter()
+            moved = transfer(batch)
+            self.transfer_seconds += time.perf_counter() - start
+            yield moved
 
 
 COARSE_STAGES = (Stage.SEEDS, Stage.BATCH, Stage.TRANSFER, Stage.STEP)

@@ -142,8 +142,9 @@ def _add_run(commands: Any) -> None:
 def _add_report(commands: Any) -> None:
     one = commands.add_parser(
         "report",
-        help="print a finished run: what won, predicted against measured",
-        description="Print a finished run: what won and why, predicted against measured.",
+        help="print a run, finished or not: what won, predicted against measured",
+        description="Print a run: what won and why, predicted against measured; write its page, RUN/report.html. A run that "
+        "has not finished, or failed, is told as far as it came.",
         epilog="example:\n  gnnfit report gnnfit-runs/NAME",
     )
     one.add_argument("folder", metavar="RUN", help="a run folder")
@@ -210,10 +211,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from tuner.folder import RunFolder
-    from tuner.report import report_text
+    from tuner.report import story_of, story_text, write_page
 
-    report = RunFolder.existing(arguments.folder).finished_report()
-    print(report.model_dump_json(indent=2) if arguments.json else report_text(report))
+    folder = RunFolder.existing(arguments.folder)
+    story = story_of(folder)
+    document = story.report() or story
+    print(document.model_dump_json(indent=2) if arguments.json else story_text(story))
+    with contextlib.suppress(OSError):  # someone else's run, perhaps: what is printed is the same
+        _say(f"page: {write_page(folder)}", 0)
     return 0
 
 
@@ -288,3 +293,7 @@ def _say(text: str, code: int) -> int:
     with contextlib.suppress(OSError):
         print(f"gnnfit: {' '.join(text.split())}", file=sys.stderr)
     return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -95,6 +95,10 @@ class Measurement(Record):
     epochs: int = 0
     wait_share: float | None = None
     """Share of training in which the trainer waited for batches."""
+    sample_seconds: float = 0.0
+    """Of the training: waited for batches."""
+    transfer_seconds: float = 0.0
+    """Of the training: moved batches to the device, as the host sees it."""
     metric_name: str = "accuracy"
     metric: float | None = None
     """Best validation metric."""

@@ -123,6 +123,7 @@ class _Loop:
         self.progress = self._resumed() if request.checkpoint and self.checkpoint.is_file() else Progress()
         self.started = time.perf_counter() - self.progress.elapsed_seconds
         self.session_started = time.perf_counter()
+        self.session_train_seconds = 0.0
         self.shapes: EpochShapes | None = None
 
     def run(self) -> str:
@@ -151,6 +152,7 @@ class _Loop:
         seconds = time.perf_counter() - start
         self.progress.epoch += 1
         self.progress.train_seconds += seconds
+        self.session_train_seconds += seconds
         if finished:
             self.shapes = shapes
             self.progress.epoch_seconds.append(seconds)
@@ -225,7 +227,9 @@ class _Loop:
             f"{progress.every} epochs",
             target_seconds=progress.target_seconds,
             epochs=progress.epoch,
-            wait_share=self.job.wait_seconds() / max(progress.train_seconds, 1e-9),
+            wait_share=self.job.wait_seconds() / max(self.session_train_seconds, 1e-9),
+            sample_seconds=self.job.wait_seconds(),
+            transfer_seconds=self.job.transfer_seconds,
             metric_name=self.metric_name,
             metric=progress.best_metric,
             validation=progress.best_scores,

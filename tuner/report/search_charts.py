@@ -1,0 +1,141 @@
+"""Charts of the search: time against memory, and quality trial by trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner.proposal import BASELINE_NAME
+from planner.quantities import format_bytes, format_seconds
+from planner.render import settings_text
+from tuner.records import Trial, TrialState
+from tuner.report.elements import folded, section, table
+from tuner.report.plot import Axis, Point, axis_over, plot
+from tuner.report.text import number_text
+from tuner.report.told import Story
+from tuner.scoring import target_seconds
+
+NAMED = {"winner": "winner", "default": "PyG default"}
+"""Marks whose last point has its name beside it."""
+LEGEND = "Star: winner. Square: PyG's defaults. Triangle: verified on the whole graph. Circle: search."
+
+
+def pareto(story: Story) -> str:
+    """Time against host memory of what was measured on one graph, with the front that nothing beats in both."""
+    trials = comparable(story)
+    reached = {one.number: _seconds_to(story, one) for one in trials}
+    by_target = sum(value is not None for value in reached.values()) >= 2
+    known = reached if by_target else {one.number: one.measured.epoch_seconds for one in trials}
+    seconds = {number: value for number, value in known.items() if value}
+    shown = [one for one in trials if one.number in seconds]
+    if len(shown) < 2:
+        return ""
+    what = f"seconds to validation {story.metric_name} {story.target:.3f}" if by_target else "seconds per epoch"
+    last = {mark_of(story, one): one.number for one in shown}
+    points = [_pareto_point(story, one, seconds[one.number], one.number in last.values()) for one in shown]
+    across = axis_over(what, [one.x for one in points], format_seconds, logarithmic=True)
+    up = axis_over("host memory", [one.y for one in points], format_bytes)
+    shown = sorted(shown, key=lambda one: seconds[one.number])
+    rows = [
+        [str(one.number), one.family, format_seconds(seconds[one.number]), format_bytes(_bytes(one))] for one in shown
+    ]
+    told = folded("The same as a table", table(["trial", "candidate", what, "host memory"], rows, "Time and memory"))
+    chart = plot(f"Host memory against {what}", across, up, points, front([(one.x, one.y) for one in points]))
+    return section("Time and memory", chart, told, note=f"Lower left is better; the dashed line is the front. {LEGEND}")
+
+
+def comparable(story: Story) -> list[Trial]:
+    """Complete trials of one graph: where the search saw only a part of it, the verified alone."""
+    done = [one for one in story.trials if one.measured.state is TrialState.COMPLETE]
+    return [one for one in done if one.purpose == "verify"] if story.subsample else done
+
+
+def front(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The places that no other beats in both, as steps from left to right."""
+    found: list[tuple[float, float]] = []
+    for x, y in sorted(places):
+        if not found:
+            found.append((x, y))
+        elif y < found[-1][1]:
+            found += [(x, found[-1][1]), (x, y)]
+    return found
+
+
+def history(story: Story) -> str:
+    """Validation quality trial by trial, and the best so far."""
+    seen = [one for one in story.trials if one.measured.metric is not None]
+    if len(seen) < 2:
+        return ""
+    note = f"Dashed: the best so far; a cross did not complete, its reason stands below. {LEGEND}"
+    return section("History of the search", _history_chart(story, seen), note=note)
+
+
+def every_trial(story: Story) -> str:
+    """All trials in order, with the reason of those that did not complete."""
+    rows = [_history_row(one) for one in story.trials]
+    header = ["trial", "for", "candidate", "metric", "epoch", "peak memory", "epochs", "state", "settings"]
+    if not rows:
+        return ""
+    return section("Trials", table(header, rows, f"All {len(rows)}, in order"), note=story.search_end or "")
+
+
+def _history_chart(story: Story, seen: Sequence[Trial]) -> str:
+    values = [one.measured.metric or 0.0 for one in seen]
+    up = axis_over(f"validation {story.metric_name}", values, lambda value: f"{value:.3f}")
+    numbers = [one.number for one in story.trials]
+    across = Axis("trial", min(numbers) - 0.5, max(numbers) + 0.5, lambda value: f"{value:.0f}", whole=True)
+    points = [_history_point(story, one, up.low) for one in story.trials]
+    best: list[tuple[float, float]] = []
+    for one, value in zip(seen, values, strict=True):
+        if best and value > best[-1][1]:
+            best.append((one.number, best[-1][1]))
+        best.append((one.number, max(value, best[-1][1] if best else value)))
+    return plot("Validation quality by trial", across, up, points, best)
+
+
+def _history_point(story: Story, one: Trial, lowest: float) -> Point:
+    metric = one.measured.metric
+    state = one.measured.state.value.replace("_", " ")
+    told = f"trial {one.number}, {one.family}: " + (number_text(metric) if metric is not None else state)
+    failed = one.measured.state is not TrialState.COMPLETE
+    return Point(one.number, lowest if metric is None else metric, "failed" if failed else mark_of(story, one), told)
+
+
+def _history_row(one: Trial) -> list[str]:
+    measured = one.measured
+    state = measured.state.value.replace("_", " ")
+    if measured.state is not TrialState.COMPLETE:
+        state += f": {measured.reason}"
+    return [
+        str(one.number),
+        one.purpose,
+        one.family,
+        number_text(measured.metric),
+        format_seconds(measured.epoch_seconds) if measured.epoch_seconds else "-",
+        format_bytes(measured.peak_host_bytes),
+        str(measured.epochs),
+        state,
+        f"lr={one.spec.training.learning_rate:.3g} {settings_text(one.predicted)}",
+    ]
+
+
+def mark_of(story: Story, one: Trial) -> str:
+    """The shape of a trial's mark."""
+    if story.winner is not None and one.spec == story.winner.spec:
+        return "winner"
+    if one.family == BASELINE_NAME:
+        return "default"
+    return "verified" if one.purpose == "verify" else "trial"
+
+
+def _pareto_point(story: Story, one: Trial, seconds: float, named: bool) -> Point:
+    mark = mark_of(story, one)
+    told = f"trial {one.number}, {one.family}: {format_seconds(seconds)}, {format_bytes(_bytes(one))}"
+    return Point(seconds, float(_bytes(one)), mark, told, NAMED.get(mark, "") if named else "")
+
+
+def _bytes(one: Trial) -> int:
+    return one.measured.baseline_host_bytes + one.measured.peak_host_bytes
+
+
+def _seconds_to(story: Story, one: Trial) -> float | None:
+    return None if story.target is None else target_seconds(one.measured, story.target)

@@ -1,0 +1,192 @@
+"""A run as text: what won and why, predicted against measured, every trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from planner.quantities import format_bytes, format_seconds
+from planner.records import Candidate, range_bytes
+from planner.render import settings_text, table
+from tuner.metric_names import NAMES
+from tuner.records import Measurement, Trial, TuneReport
+from tuner.report.compared import compared, phases_compared
+from tuner.report.told import RunState, Story
+from tuner.scoring import target_seconds
+
+SHOWN_TRIALS = 12
+
+
+def report_text(report: TuneReport) -> str:
+    """The report in text: winner, predicted against measured, trials."""
+    final = report.final
+    lines = [
+        f"{report.graph}: {report.winner.family} won after {format_seconds(report.elapsed_seconds)} "
+        f"of {format_seconds(report.budget_seconds)}",
+        f"  why: {report.winner.reason}",
+        f"  settings: {settings_text(final.predicted)} {training_text(final.predicted)}",
+        f"  validation {report.metric_name}: {number_text(final.measured.metric)}, test: {number_text(final.measured.test_metric)}"
+        f"{_beside(final.measured)}, {final.measured.epochs} epochs, {final.measured.reason}",
+        "",
+        "Predicted against measured (final training)",
+        *comparison(final.predicted, final.measured),
+        "",
+        "Memory by phase (above the baseline of the process)",
+        *phase_table(final.predicted, final.measured),
+    ]
+    if report.target is not None and any(trial.purpose == "verify" for trial in report.trials):
+        lines += ["", f"Time to validation {report.metric_name} {report.target:.3f}", *target_lines(report)]
+    lines += ["", "Trials", *trial_table(report.trials)]
+    if report.subsample:
+        lines += ["", "Searched on a part of the graph", *subsample_lines(report)]
+    return "\n".join(lines)
+
+
+def story_text(story: Story) -> str:
+    """A run in any state; of a finished one its report."""
+    report = story.report()
+    if report is not None:
+        return report_text(report)
+    lines = [f"{story.graph}: {state_words(story)}"]
+    if story.winner is not None:
+        lines += [f"  winner: {story.winner.family}", f"  why: {story.winner.reason}"]
+    if not story.trials:
+        return "\n".join([*lines, "  no trial has been measured to its end yet"])
+    return "\n".join([*lines, "", f"Trials ({len(story.trials)})", *trial_table(story.trials)])
+
+
+def state_words(story: Story) -> str:
+    """Where a run stands, in a sentence."""
+    used = format_seconds(story.elapsed_seconds)
+    used += f" of {format_seconds(story.budget_seconds)}" if story.budget_seconds else ""
+    if story.state is RunState.FAILED:
+        return f"failed after {used}: {story.reason}"
+    if story.state is RunState.RUNNING:
+        return f"still running, {used} used"
+    if story.state is RunState.STOPPED:
+        return f"not finished, {used} used; the same command with --resume goes on"
+    return f"finished after {used}"
+
+
+def measurement_text(candidate: Candidate, measured: Measurement) -> str:
+    """One measurement beside its forecast."""
+    head = f"{candidate.name} with {settings_text(candidate)}: {measured.state.value}"
+    if measured.reason:
+        head += f" ({measured.reason})"
+    lines = [head, "", *comparison(candidate, measured), "", *phase_table(candidate, measured)]
+    if measured.metric is not None:
+        said = ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in measured.validation.items())
+        lines += [
+            "",
+            f"validation {measured.metric_name} {measured.metric:.3f} after {measured.epochs} epochs ({said})",
+        ]
+    if measured.wait_share is not None:
+        lines += [f"waited for batches: {measured.wait_share:.0%} of the training time"]
+    return "\n".join(lines)
+
+
+def _beside(measured: Measurement) -> str:
+    """The other test metrics that apply."""
+    others = [
+        f"{NAMES[name]} {value:.3f}" for name, value in measured.test.items() if NAMES[name] != measured.metric_name
+    ]
+    return f" ({', '.join(others)})" if others else ""
+
+
+def final_text(measured: Measurement) -> str:
+    """One training on the whole graph."""
+    lines = [
+        f"trained {measured.epochs} epochs, {measured.reason}",
+        f"validation {measured.metric_name} {number_text(measured.metric)}, test {number_text(measured.test_metric)}"
+        f"{_beside(measured)}",
+        f"epoch {format_seconds(measured.epoch_seconds or 0.0)}, peak host memory {format_bytes(measured.peak_host_bytes)}"
+        f" above the {format_bytes(measured.baseline_host_bytes)} of the process",
+    ]
+    return "\n".join(lines)
+
+
+def comparison(predicted: Candidate, measured: Measurement) -> list[str]:
+    """The four metrics: forecast range, measured value, error."""
+    rows = []
+    for one in compared(predicted, measured):
+        outside = "  outside the range" * (one.inside is False)
+        rows.append([one.name, one.words, one.measured_words, one.ratio_words + outside])
+    return table(["", "predicted", "measured", "expected/measured"], rows)
+
+
+def phase_table(predicted: Candidate, measured: Measurement) -> list[str]:
+    """Peak host memory and seconds of every phase."""
+    rows = []
+    for one in phases_compared(predicted, measured):
+        memory = "-" if one.measured_bytes is None else format_bytes(one.measured_bytes)
+        seconds = "-" if one.seconds is None else format_seconds(one.seconds)
+        rows.append([one.phase.value, range_bytes(one.predicted), memory, seconds])
+    return table(["phase", "predicted", "measured", "spent"], rows)
+
+
+def target_lines(report: TuneReport) -> list[str]:
+    """Winner and PyG's defaults, fastest first."""
+    return [
+        f"  {name}: {seconds if seconds != '-' else f'not reached, best {best}'}"
+        for name, seconds, best in verified_rows(report.trials, report.target)
+    ]
+
+
+def verified_rows(trials: Sequence[Trial], target: float | None) -> list[list[str]]:
+    """Verified candidates with their seconds to the target and their best metric, fastest first."""
+    found = []
+    for trial in trials:
+        if trial.purpose == "verify" and target is not None:
+            seconds = target_seconds(trial.measured, target)
+            told = "-" if seconds is None else format_seconds(seconds)
+            place = float("inf") if seconds is None else seconds
+            found.append((place, [trial.family, told, number_text(trial.measured.metric)]))
+    return [row for _, row in sorted(found)]
+
+
+def trial_table(trials: tuple[Trial, ...]) -> list[str]:
+    """The best trials, then the failed ones."""
+    ranked = sorted(trials, key=lambda trial: (trial.score is None, trial.score or 0.0, trial.number))
+    rows = [_trial_row(trial) for trial in ranked[:SHOWN_TRIALS]]
+    more = [f"  (+{len(trials) - SHOWN_TRIALS} more in the run folder)"] if len(trials) > SHOWN_TRIALS else []
+    return table(["trial", "for", "candidate", "settings", "metric", "epoch", "peak memory", "state"], rows) + more
+
+
+def _trial_row(trial: Trial) -> list[str]:
+    measured = trial.measured
+    return [
+        str(trial.number),
+        trial.purpose,
+        trial.family,
+        f"lr={trial.spec.training.learning_rate:.3g} " + settings_text(trial.predicted),
+        number_text(measured.metric),
+        format_seconds(measured.epoch_seconds) if measured.epoch_seconds else "-",
+        format_bytes(measured.peak_host_bytes),
+        measured.state.value,
+    ]
+
+
+def subsample_lines(report: TuneReport) -> list[str]:
+    """What the part kept of the whole."""
+    return table(["", "whole", "part"], part_rows(report.subsample))
+
+
+def part_rows(subsample: Mapping[str, float | str]) -> list[list[str]]:
+    """Each property of the whole graph, and of the part."""
+    names = [name.removeprefix("whole_") for name in subsample if name.startswith("whole_")]
+    return [[name, plain_text(subsample[f"whole_{name}"]), plain_text(subsample[f"part_{name}"])] for name in names]
+
+
+def training_text(candidate: Candidate) -> str:
+    training = candidate.training
+    text = f"learning_rate={training.learning_rate:.3g} dropout={training.dropout:g} weight_decay={training.weight_decay:g}"
+    text += " precision=bf16" * (training.precision == "bf16") + " checkpoint_layers=true" * training.checkpoint_layers
+    count = training.accumulate_batches
+    return f"{text} accumulate_batches={count}" if count > 1 else text
+
+
+def number_text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def plain_text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
