@@ -1,0 +1,253 @@
+"""The rows of ``accuracy.py``: forecasts of three levels beside what a fresh child process measured."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accuracy_flops import FlopCheck
+from accuracy_grid import Choice, graphs, grid, size_kind
+
+from planner.api import make_plan
+from planner.costing import cost
+from planner.inspect.estimate import from_counts
+from planner.inspect.machine import inspect_machine
+from planner.inspect.opened import checked, drawer, profiled
+from planner.proposal import Pins, Refusal, proposals
+from planner.records import ForecastFigures
+from techniques.base import SettingValue, Slot
+from techniques.errors import GnnfitError
+from techniques.facts import Facts, GraphFacts, Task
+from techniques.forecast import Draw, Phase
+from techniques.job import JobSpec
+from techniques.remote.source.stored import StoredGraph
+from tuner.records import Limits, TrialState, WorkRequest
+from tuner.runner import Runner
+
+LEVELS = ("counts", "graph", "calibrated")
+PEAKS = ("low", "expected", "high")
+KEY = ("graph", "architecture", "sampling", "representation", "settings")
+FIELDS = (
+    *KEY, "kind", "features", "state", "reason",
+    "measured", "baseline", "baseline_high", "data_bytes", "peak_phase", "measured_phase", "parameters",
+    *(f"{level}_{end}" for level in LEVELS for end in PEAKS),
+    "epoch_seconds", *(f"{level}_epoch_{end}" for level in LEVELS for end in PEAKS),
+    "flops_counted", "flops_formula", "counts_nodes", "graph_nodes", "graph_edges",
+    "counts_plan_seconds", "graph_plan_seconds", "wall_seconds",
+    *(f"{phase.value}_{kind}" for phase in Phase for kind in ("measured", "expected")),
+)  # fmt: skip
+TEXTS = {*KEY, "kind", "features", "state", "reason", "peak_phase", "measured_phase"}
+EPOCHS = {"full_batch": 3}
+OTHER_EPOCHS = 2
+"""Every tensor of training is there from the second step on, and the heap's worst from the second epoch on."""
+MOST_COUNTED_BYTES = 400e6
+"""FLOPs are counted in a process of their own where a step takes no more."""
+Row = dict[str, Any]
+
+
+@dataclass
+class Known:
+    """A graph at hand, by task, and how long planning with it takes."""
+
+    name: str
+    stored: StoredGraph
+    graph: GraphFacts
+    hardware: Any
+    draws: dict[Task, tuple[Facts, Facts, Draw]] = field(default_factory=dict)
+
+    def facts(self, task: Task) -> tuple[Facts, Facts, Draw]:
+        """What level 1 knows, what level 2 knows, and batches of the graph."""
+        if task not in self.draws:
+            graph = (
+                self.graph if task is self.graph.task else profiled(self.stored, task, self.name, check_values=False)
+            )
+            self.draws[task] = (
+                Facts(graph=counts_only(graph), hardware=self.hardware),
+                Facts(graph=graph, hardware=self.hardware),
+                drawer(self.stored, graph),
+            )
+        return self.draws[task]
+
+    def plan_seconds(self) -> Row:
+        """A whole plan at level 1 and at level 2, inspection of the open graph included."""
+        started = time.perf_counter()
+        make_plan(self.facts(self.graph.task)[0], Pins())
+        counted = time.perf_counter()
+        graph = profiled(self.stored, self.graph.task, self.name, check_values=False)
+        make_plan(Facts(graph=graph, hardware=self.hardware), Pins(), drawer(self.stored, graph))
+        ended = time.perf_counter()
+        return {"counts_plan_seconds": round(counted - started, 4), "graph_plan_seconds": round(ended - counted, 3)}
+
+
+def counts_only(graph: GraphFacts) -> GraphFacts:
+    """What a user would type: nodes, edges, features, classes and how many nodes to train on; degrees are assumed."""
+    typed = from_counts(
+        graph.num_nodes,
+        graph.num_edges // 2 if graph.undirected else graph.num_edges,
+        features=graph.features.width,
+        classes=graph.labels.num_classes,
+        directed=not graph.undirected,
+        name=graph.name,
+    )
+    known = {"task": graph.task, "features": graph.features, "labels": graph.labels, "num_edges": graph.num_edges}
+    return typed.model_copy(update=known)
+
+
+class Rows:
+    """Measures what the file does not hold yet; the forecasts of all rows are made afresh."""
+
+    def __init__(
+        self, out: Path, limit: int | None, seconds: float, memory_bytes: int, samplers: Sequence[str] = ()
+    ) -> None:
+        self.out, self.left = out, limit if limit is not None else sys.maxsize
+        self.seconds, self.memory_bytes, self.samplers = seconds, memory_bytes, samplers
+        self.known = {tuple(row[name] for name in KEY): row for row in _read(out)}
+        self.asked: list[Row] = []
+        """Rows of the grid at hand; the file may hold others."""
+
+    def measure(self, folders: list[Path], like: list[str], wanted: Sequence[str] = ()) -> list[Row]:
+        """Every graph, or those that are wanted; every candidate."""
+        hardware = inspect_machine()
+        with Runner() as runner, FlopCheck() as flops, tempfile.TemporaryDirectory() as scratch:
+            for turn, (name, fetch) in enumerate(graphs(folders, like)):
+                if wanted and name not in wanted:
+                    continue
+                try:
+                    stored = fetch(Path(scratch) / name.replace(":", "-"))
+                    checked(stored, check_values=False)
+                    task = Task.NODE if "y" in stored.headers else Task.LINK
+                    graph = profiled(stored, task, name, check_values=False)
+                except GnnfitError as error:  # a set of graphs
+                    print(f"{name}: left out: {error}", file=sys.stderr)
+                    continue
+                self._graph(runner, flops, Known(name, stored, graph, hardware), turn)
+        self._rewrite()
+        return self.asked
+
+    def _graph(self, runner: Runner, flops: FlopCheck, known: Known, turn: int) -> None:
+        choices = [one for one in grid(known.graph, turn) if self._is_wanted(one)]
+        planned = known.plan_seconds() if choices else {}
+        for choice in choices:
+            self._candidate(runner, flops, known, choice, planned)
+
+    def _is_wanted(self, choice: Choice) -> bool:
+        return not self.samplers or choice.options[Slot.SAMPLING] in self.samplers
+
+    def _candidate(self, runner: Runner, flops: FlopCheck, known: Known, choice: Choice, planned: Row) -> None:
+        key = key_of(known.name, choice)
+        counts, facts, draw = known.facts(choice.task)
+        spec = next(iter(proposals(facts, Pins(choice.options, choice.settings))))
+        if isinstance(spec, Refusal):
+            return self._add(key, {"state": "excluded", "reason": spec.verdict.reasons[0].text})
+        figures = cost(facts, spec, draw)
+        values = forecasts(spec, facts, figures, cost(counts, spec)) | planned | {"kind": size_kind(known.graph)}
+        if key in self.known:
+            self.known[key] |= {name: str(value) for name, value in values.items()}
+            return self.asked.append(self.known[key])
+        if figures.needs_host_bytes > self.memory_bytes:
+            reason = f"may need {figures.needs_host_bytes:,} bytes, the benchmark's limit is {self.memory_bytes:,}"
+            return self._add(key, {"state": "excluded", "reason": reason})
+        if self.left > 0:
+            self.left -= 1
+            if figures.peak_host_bytes.expected < MOST_COUNTED_BYTES:
+                values |= flops.count(spec, facts, str(known.stored.path))
+            self._add(key, values | self._measured(runner, spec, facts, str(known.stored.path)))
+        return None
+
+    def _measured(self, runner: Runner, spec: JobSpec, facts: Facts, folder: str) -> Row:
+        limits = Limits(
+            host_bytes=self.memory_bytes,
+            seconds=self.seconds,
+            epochs=EPOCHS.get(spec.options[Slot.SAMPLING], OTHER_EPOCHS),
+        )
+        with tempfile.TemporaryDirectory() as trial:
+            measured = runner.measure(
+                WorkRequest(spec=spec, facts=facts, graph=folder, folder=trial, limits=limits, check_values=False)
+            )
+        peaks = {phase.value: one.host_peak_bytes for phase, one in measured.phases.items()}
+        return {
+            "state": measured.state.value if measured.state is TrialState.COMPLETE else "excluded",
+            "reason": measured.reason,
+            "measured": measured.peak_host_bytes,
+            "baseline": measured.baseline_host_bytes,
+            "measured_phase": max(peaks, key=lambda name: peaks[name], default=""),
+            "epoch_seconds": measured.epoch_seconds,
+            "wall_seconds": round(measured.wall_seconds, 2),
+            **{f"{name}_measured": peak for name, peak in peaks.items()},
+        }
+
+    def _add(self, key: tuple[str, ...], values: Row) -> None:
+        if key not in self.known:
+            row = dict(zip(KEY, key, strict=True)) | values
+            fresh = not self.out.exists()
+            with self.out.open("a", newline="") as file:
+                writer = csv.DictWriter(file, FIELDS)
+                if fresh:
+                    writer.writeheader()
+                writer.writerow(row)
+            self.known[key] = {name: "" if value is None else str(value) for name, value in row.items()}
+            print(_line(row), file=sys.stderr, flush=True)
+        self.asked.append(self.known[key])
+
+    def _rewrite(self) -> None:
+        """The file with the forecasts of today."""
+        temporary = self.out.with_suffix(".part")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(self.known.values())
+        temporary.replace(self.out)
+
+
+def key_of(name: str, choice: Choice) -> tuple[str, ...]:
+    """What tells a row from the others."""
+    settings: dict[str, SettingValue] = choice.settings
+    text = " ".join(f"{key}={value}" for key, value in sorted(settings.items()))
+    options = choice.options
+    return (name, options[Slot.ARCHITECTURE], options[Slot.SAMPLING], options[Slot.REPRESENTATION], text)
+
+
+def forecasts(spec: JobSpec, facts: Facts, figures: ForecastFigures, counts: ForecastFigures) -> Row:
+    """What every level says; level 3 is level 2 until the machine is calibrated."""
+    row: Row = {
+        "features": spec.options[Slot.REPRESENTATION_FEATURES],
+        "baseline_high": int(figures.baseline_host_bytes.high),
+        "data_bytes": facts.graph.dataset_bytes,
+        "peak_phase": figures.peak_phase.value,
+        "parameters": figures.parameters,
+        "counts_nodes": round(counts.input_nodes_per_step),
+        "graph_nodes": round(figures.input_nodes_per_step),
+        "graph_edges": round(figures.input_edges_per_step),
+        **{f"{phase.value}_expected": int(one.host_peak_bytes.expected) for phase, one in figures.phases.items()},
+    }
+    for level, one in zip(LEVELS, (counts, figures, figures), strict=True):
+        for end in PEAKS:
+            row[f"{level}_{end}"] = int(getattr(one.peak_host_bytes, end))
+            row[f"{level}_epoch_{end}"] = round(getattr(one.epoch_seconds, end), 5)
+    return row
+
+
+def numbers(row: Row) -> Row:
+    """The row with its figures as numbers; what was not measured is 0."""
+    return {name: value if name in TEXTS else float(value or 0) for name, value in row.items() if name}
+
+
+def _line(row: Row) -> str:
+    head = " ".join(str(row[name]) for name in KEY)
+    if row["state"] != "complete":
+        return f"{head}: {row['state']}: {row['reason']}"
+    error = float(row["graph_expected"]) / max(float(row["measured"]), 1) - 1
+    return f"{head}: {int(row['measured']) / 1e6:.0f} MB measured, forecast {error:+.1%}, {row['wall_seconds']} s"
+
+
+def _read(file: Path) -> list[Row]:
+    if not file.exists():
+        return []
+    with file.open(newline="") as stream:
+        return list(csv.DictReader(stream))
