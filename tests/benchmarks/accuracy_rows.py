@@ -235,7 +235,7 @@ def forecasts(spec: JobSpec, facts: Facts, figures: ForecastFigures, counts: For
 
 def numbers(row: Row) -> Row:
     """The row with its figures as numbers; what was not measured is 0."""
-    return {name: value if name in TEXTS else float(value or 0) for name, value in row.items() if name}
+    return {name: row.get(name, "") if name in TEXTS else float(row.get(name) or 0) for name in FIELDS}
 
 
 def _line(row: Row) -> str:
