@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from planner.baseline import baseline_spec
 from planner.coarse import coarsening_reasons, last_resorts, level_pins, refuse_lost_settings, whole_graph_pins
 from planner.costing import Costed, candidate, cost, fits, fitted
 from planner.explain import nearest, one_per_fact, refused_by_option, refused_for_memory, too_large
@@ -15,7 +16,6 @@ from planner.proposal import (
     BASELINE_NAME,
     Pins,
     Refusal,
-    baseline_spec,
     check,
     proposals,
 )
@@ -130,7 +130,7 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
     ranked = varied(order(facts, usable))
     found = tuple(_candidate(facts, one, short, Slot.COARSENING in pins.options) for one in ranked)
     rejected = [refused_for_memory(facts, one) for one in short] + rejected
-    baseline = _baseline(facts, draw)
+    baseline = _baseline(facts, pins, draw)
     return Plan(
         facts=facts,
         rules=apply_rules(facts),
@@ -140,6 +140,8 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
         rejected=tuple(rejected),
         nearest=None if found else nearest(facts, short, pins, draw),
         baseline=baseline,
+        pinned_options=dict(pins.options),
+        pinned_settings=dict(pins.settings),
     )
 
 
@@ -162,8 +164,8 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pin
     return made.model_copy(update={"warnings": warned})
 
 
-def _baseline(facts: Facts, draw: Draw | None) -> Candidate:
-    spec = baseline_spec(facts)
+def _baseline(facts: Facts, pins: Pins, draw: Draw | None) -> Candidate:
+    spec = baseline_spec(facts, pins)
     made = candidate(facts, Costed(spec, cost(facts, spec, draw)), ())
     return made.model_copy(update={"name": BASELINE_NAME})
 
@@ -205,13 +207,15 @@ def _hardware_facts(on: str | HardwareFacts | None) -> HardwareFacts:
     return inspect_machine()
 
 
-def pins_of(fix: Mapping[str, str] | None, set: Mapping[str, SettingValue] | None) -> Pins:
-    """What the user has fixed, by slot and by knob.
+def pins_of(fix: Mapping[str, str] | None, set: Mapping[str, SettingValue] | None, plan: Plan | None = None) -> Pins:
+    """What the user has fixed, by slot and by knob, beside what was fixed when ``plan`` was made.
 
     Raises:
         OptionError: no such slot.
     """
-    return Pins({_slot(name): value for name, value in (fix or {}).items()}, dict(set or {}))
+    options = {} if plan is None else plan.pinned_options
+    settings = {} if plan is None else plan.pinned_settings
+    return Pins({**options, **{_slot(name): value for name, value in (fix or {}).items()}}, {**settings, **(set or {})})
 
 
 def _refuse_contradiction(model: object, pins: Pins) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from planner.typed import TYPED_BASELINE_SETTINGS, baseline_options, trains_types
+from planner.typed import trains_types
 from techniques import option, options
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Knob, SettingValue, Slot, Verdict
@@ -18,41 +18,10 @@ from techniques.recipe import PRECOMPUTED, ROW_SAMPLERS
 from techniques.sampling.neighbor import default_fanouts
 
 BASELINE_NAME = "pyg-default"
-BASELINE_OPTIONS = {Slot.SAMPLING: "neighbor", Slot.REPRESENTATION: "coo", Slot.ARCHITECTURE: "sage"}
-BASELINE_SETTINGS: dict[str, SettingValue] = {
-    "layers": 2,
-    "hidden": 256,
-    "batch_size": 1024,
-    "fanouts": (25, 10),
-    "seed_order": "uniform",
-    "trim": False,
-    "prefetch": 0,
-}
-"""PyG's examples/reddit.py: GraphSAGE, 2 x 256, num_neighbors=[25, 10], batch_size=1024, lr=0.01, no trimming."""
-LINK_BASELINE_SETTINGS: dict[str, SettingValue] = {
-    **BASELINE_SETTINGS,
-    "hidden": 64,
-    "batch_size": 128,
-    "fanouts": (20, 10),
-    "negatives": 2,
-}
-"""PyG's link-level tutorial (docs, tutorial/neighbor_loader; MovieLens colab): GraphSAGE, 2 x 64, num_neighbors=[20, 10],
-neg_sampling_ratio=2.0, batch_size=128."""
-
 
 BY_NAME = (*PRECOMPUTED, "custom")
 """Architectures that are planned for those who name them. SGC and SIGN train no layer between hops: always faster, and behind
 where features need one (Wu et al., ICML 2019, section 6), so their speed is no reason to choose them unasked."""
-GRAPH_BASELINE_OPTIONS = {**BASELINE_OPTIONS, Slot.SAMPLING: "graph_batch", Slot.ARCHITECTURE: "gin"}
-GRAPH_BASELINE_SETTINGS: dict[str, SettingValue] = {
-    "layers": 5,
-    "hidden": 32,
-    "batch_size": 128,
-    "pool": "sum",
-    "norm": "batch_norm",
-    "prefetch": 0,
-}
-"""PyG's examples/mutag_gin.py: GIN, 5 x 32, global_add_pool, batch_size=128, lr=0.01."""
 GRAPH_TRAINING = Training(weight_decay=0.0, dropout=0.0)
 """Small graphs with normalised layers are rather under- than overfitted (Xu et al., ICLR 2019, section 7); tune varies it."""
 
@@ -188,20 +157,6 @@ def check(facts: Facts, spec: JobSpec) -> Verdict:
         # Warnings speak of the user's own graph, not of a coarse one.
         warnings += (verdict if trained is facts else option(slot, name).check(facts, spec)).warnings
     return Verdict(usable=True, warnings=warnings)
-
-
-def baseline_spec(facts: Facts) -> JobSpec:
-    """PyG's usual defaults, on the processor that PyG's examples would pick here."""
-    hardware = "cuda" if facts.hardware.gpus else "cpu"
-    chosen = {**BASELINE_OPTIONS, Slot.HARDWARE: hardware, Slot.REPRESENTATION_FEATURES: "dense"}
-    if facts.task is Task.LINK:
-        return make_spec(facts, Pins(), {**chosen, Slot.SAMPLING: "link_neighbor"}, LINK_BASELINE_SETTINGS)
-    if facts.task is Task.GRAPH:
-        return make_spec(facts, Pins(), {**chosen, **GRAPH_BASELINE_OPTIONS}, GRAPH_BASELINE_SETTINGS)
-    if trains_types(facts):
-        typed = {**chosen, **baseline_options(), Slot.HARDWARE: "cpu"}
-        return make_spec(facts, Pins(), typed, TYPED_BASELINE_SETTINGS)
-    return make_spec(facts, Pins(), chosen, BASELINE_SETTINGS)
 
 
 def spec_name(spec: JobSpec) -> str:

@@ -160,7 +160,10 @@ class Plan(Record):
     rejected: tuple[Rejected, ...] = ()
     nearest: Nearest | None = None
     baseline: Candidate | None = None
-    """PyG's usual defaults, forecast for comparison whether they fit or not."""
+    """PyG's usual defaults around what is pinned, forecast for comparison whether they fit or not."""
+    pinned_options: dict[Slot, str] = {}
+    pinned_settings: dict[str, SettingValue] = {}
+    """What the user has fixed: it holds for whatever is tuned by this plan."""
     inspect_seconds: float = 0.0
     planning_seconds: float = 0.0
 

@@ -66,7 +66,7 @@ def _for_this_graph(
     here = {"graph": graph_facts, "goal": goal or plan.facts.goal, "hardware": inspect_machine()}
     facts = plan.facts.model_copy(update=here)
     if fix or set:
-        return make_plan(facts, pins_of(fix, set))
+        return make_plan(facts, pins_of(fix, set, plan))
     return plan.model_copy(update={"facts": facts})
 
 

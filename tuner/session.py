@@ -75,7 +75,7 @@ class Session:
         """
         name = graph_name(graph)
         asked = _asked(name, plan, trials, budget_seconds, model, goal, fix, set)
-        pins = pins_of(fix, set)
+        pins_of(fix, set)  # a slot that does not exist is an error before anything is written
         folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
         log = EventLog(folder.events, listener)
         stored = ingest(graph, folder.graph)
@@ -88,7 +88,7 @@ class Session:
             made.save(folder.plan)
         log.add("started", graph=name, budget_seconds=budget_seconds, folder=str(folder.path))
         log.add("planned", verdict=made.verdict.value, best=made.best.name if made.best else None)
-        return Session(folder, made, stored, log, pins, budget_seconds, trials)
+        return Session(folder, made, stored, log, pins_of(fix, set, made), budget_seconds, trials)
 
     def go(self) -> TuneReport:
         """All steps; a finished run is not run again."""

@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from planner.proposal import (
-    BASELINE_SETTINGS,
     BY_NAME,
     SAFE,
     Pins,
     Refusal,
-    baseline_spec,
     check,
     check_pins,
     knobs_of,
@@ -26,7 +24,7 @@ from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import ModelFacts
-from techniques.job import JobSpec, Training
+from techniques.job import JobSpec
 
 GPU = 2**34
 
@@ -144,14 +142,6 @@ def test_context_sets_the_depth(make_facts: Any) -> None:
     egos = [spec for spec in specs if spec.options[Slot.SAMPLING] == "shadow_k_hop"]
     assert {spec.settings["layers"] for spec in deep} == {4}
     assert {(spec.settings["depth"], spec.settings["layers"]) for spec in egos} == {(4, 3)}, "reach apart from depth"
-
-
-def test_the_baseline_is_pygs_example(make_facts: Any) -> None:
-    spec = baseline_spec(make_facts())
-    assert spec.options[Slot.ARCHITECTURE] == "sage" and spec.options[Slot.HARDWARE] == "cpu"
-    assert {name: spec.settings[name] for name in BASELINE_SETTINGS} == BASELINE_SETTINGS
-    assert spec.training.learning_rate == Training().learning_rate == 0.01
-    assert baseline_spec(make_facts(device=GPU)).options[Slot.HARDWARE] == "cuda"
 
 
 def test_unusual_choices_show_in_the_name(make_facts: Any) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from planner.api import make_plan
-from planner.proposal import Pins, baseline_spec, check, make_spec
+from planner.baseline import baseline_spec
+from planner.proposal import Pins, check, make_spec
 from planner.render import plan_text
 from techniques import option, options
 from techniques.architecture.hetero.built_in import WORKS_WITH

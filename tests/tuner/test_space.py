@@ -103,3 +103,14 @@ def test_default_parameters_lead_back_to_the_candidate(study: Any, choices: Any)
         training = candidate.training.model_copy(update={"learning_rate": rate})
         assert spec == candidate.spec.model_copy(update={"training": training})
         study.tell(trial, 1.0)
+
+
+def test_whatever_wins_keeps_what_is_pinned(study: Any, make_facts: Any) -> None:
+    facts = make_facts((50_000, 400_000, 64, 5))
+    pins = Pins({Slot.ARCHITECTURE: "gcn"}, {"hidden": 48, "learning_rate": 0.02, "weight_decay": 0.0})
+    plan = make_plan(facts, pins)
+    known = families(plan.candidates, plan.baseline)
+    assert BASELINE_NAME in known
+    for _, _, spec in _ask(study, facts, known, pins, 30):
+        assert spec.options[Slot.ARCHITECTURE] == "gcn" and spec.settings["hidden"] == 48
+        assert (spec.training.learning_rate, spec.training.weight_decay) == (0.02, 0.0)
