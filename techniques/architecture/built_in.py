@@ -32,7 +32,7 @@ from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import conversion_slack, heap_left, heap_slack, resident, set_slack
+from techniques.hardware.allocator import HEAP, METRICS_BYTES, conversion_slack, heap_left, resident, reused, set_slack
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS, weighs_edges
@@ -44,7 +44,6 @@ CHUNK_BYTES = 64 * 2**20
 """Messages that evaluation holds at once where neighbours are gathered edge by edge."""
 FUSED_CHUNK_EDGES = 4_000_000
 """Edges whose values it holds at once where neighbours are summed by a fused product."""
-HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 """Uncalibrated rates are this uncertain."""
 GRAPH_LAYERS, GRAPH_HIDDEN = 4, 64
@@ -327,9 +326,10 @@ class TrainStep:
         so_far = so_far.spike(Phase.TRAIN, place, activations + slack + converted)
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
-            heap = heap_left(largest.activation_bytes, largest.blocks, self.shapes_vary)
+            heap = heap_left(live, largest.blocks)
             heap = slack if of_graphs else heap + converted
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
+            so_far = so_far.hold(Phase.EVALUATE, place, "metrics", METRICS_BYTES)
         products = mean.gemm_flops + mean.recomputed_flops + mean.summing_flops
         # Adam reads and writes weights, gradients and both moments of the whole table in every step.
         moved = mean.moved_bytes + 2 * table_bytes
@@ -398,9 +398,11 @@ class EvaluateAllNodes:
         live = self._live_bytes(so_far, size)
         gathered = self.architecture.layer_cost(size).gathered
         blocks = [FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out)]
+        if not so_far.fused:
+            blocks.append(FLOAT_BYTES * gathered * min(size.edges, self._chunk_edges(so_far, size)))
         needs = resident(live, blocks, self.speed.place, shapes_vary=False)
         left = so_far.held.get((Place.HOST, HEAP), ZERO)
-        again = min(left.expected, heap_slack(live, blocks, shapes_vary=False).expected)
+        again = reused(left, live, blocks)
         return Range(needs.low - again, needs.expected - again, needs.high - again)
 
     def _live_bytes(self, so_far: Forecast, size: LayerSize) -> float:

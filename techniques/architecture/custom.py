@@ -229,7 +229,7 @@ class UserStep:
         needs = resident(live, _blocks(live), place, self.shapes_vary)
         so_far = so_far.spike(Phase.TRAIN, place, _uncertain(needs, self.other_knobs))
         if place is Place.HOST:
-            left = heap_left(live, _blocks(live), self.shapes_vary)
+            left = heap_left(live, _blocks(live))
             so_far = so_far.hold(Phase.EVALUATE, place, "heap left by training", left)
         steps, size = so_far.full_steps_per_epoch, (mean.input_nodes, mean.input_edges)
         flops = own.gemm_flops.at(*size)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from techniques.architecture.costs import INFERENCE_CHUNK_BYTES, PAIRS_PER_CHUNK, LayerSize, Readout, products_per_sum
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
-from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.hardware.allocator import HEAP
 from techniques.hardware.rates import Rates
 from techniques.job import Job
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 SECONDS_PER_EDGE = 10e-9
 """The kernel that finds each chunk's sources (measured, as for sampling)."""
 TIME_FACTOR = 3.0
-SLACK = 16e6
-"""Heap beside the chunks (excess of sampled evaluations on road_ny and tolokers: 5 to 32 MB)."""
+SLACK = 6e6
+"""Heap beside the chunks."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,12 @@ class EvaluateInChunks:
         chunk = max(self._chunk_bytes(so_far, size) for size in sizes)
         pairs = FLOAT_BYTES * self.plan.widths[-1] * 3 * PAIRS_PER_CHUNK if self.plan.readout is Readout.PAIRS else 0
         on_host = kernel + tables + (chunk if place is Place.HOST else 2 * INFERENCE_CHUNK_BYTES) + pairs
-        # A gap in the heap per chunk and table, and what kernels keep for themselves.
-        so_far = so_far.spike(
-            Phase.EVALUATE, Place.HOST, Range(0.7 * on_host, 1.3 * on_host + SLACK, 1.8 * on_host + 2 * SLACK)
-        )
+        # A gap in the heap per chunk and table, and what kernels keep for themselves; what training has left is used again.
+        slack = min(SLACK, on_host)
+        expected = on_host + slack
+        again = min(so_far.held.get((Place.HOST, HEAP), ZERO).expected, expected)
+        needs = Range(0.7 * on_host, expected - again, 1.5 * on_host + 2 * slack - again)
+        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, needs)
         if place is Place.DEVICE:
             so_far = so_far.spike(Phase.EVALUATE, place, Range.within(chunk, 0.3))
         return so_far.spend(Phase.EVALUATE, Range.factor(self._seconds(so_far, sizes), TIME_FACTOR))

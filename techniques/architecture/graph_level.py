@@ -9,7 +9,7 @@ from techniques.architecture.costs import LayerCost, LayerSize, normalised
 from techniques.base import Knob, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import heap_slack, resident
+from techniques.hardware.allocator import HEAP, heap_slack, resident, reused
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 POOLS = ("sum", "mean", "max")
 NORM, NO_NORM = "batch_norm", "none"
-HEAP = "heap left by training"
 TIME_FACTOR = 3.0
 PYG_POOLS = {"sum": "global_add_pool", "mean": "global_mean_pool", "max": "global_max_pool"}
 
@@ -75,7 +74,7 @@ class EvaluateGraphs:
         layer = shape.layers[0]
         edges = so_far.edge_bytes * layer.num_edges + (so_far.row_bytes + INDEX_BYTES) * layer.num_sources
         batch = FLOAT_BYTES * graph.features.width * layer.num_sources + edges
-        held = heap_slack(batch, (batch,), shapes_vary=True)
+        held = heap_slack(batch, (batch,))
         so_far = so_far.spike(
             Phase.EVALUATE, place, self._resident(so_far, shape) + Range(batch, batch, batch + held.high)
         )
@@ -108,7 +107,7 @@ class EvaluateGraphs:
             blocks = [FLOAT_BYTES * size.sources * columns for columns in (cost.gathered, size.columns_out)]
             needs = resident(FLOAT_BYTES * floats, blocks, self.speed.place, shapes_vary=True)
             left = so_far.held.get((Place.HOST, HEAP), ZERO)
-            again = min(left.expected, heap_slack(FLOAT_BYTES * floats, blocks, shapes_vary=True).expected)
+            again = reused(left, FLOAT_BYTES * floats, blocks)
             peak = peak.maximum(Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again))
         return peak
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from techniques.forecast import Place, Range
@@ -21,19 +22,29 @@ By default glibc keeps freed blocks of up to 32 MiB, and fragments: sampled trai
 these settings at the same speed; whole-graph training with large tensors also became 1.2 to 1.6 times faster, since
 large blocks are backed by huge pages (measured on 2 cores, GraphSAGE 2 x 128 on like:ogbn-products@0.05).
 """
-HUGE_PAGE_BYTES = 2 * 2**20
-"""Blocks from this size on are aligned to huge pages and end within one: half a page each is theirs but not used."""
-MAPPED_BYTES = MMAP_THRESHOLD_BYTES - HUGE_PAGE_BYTES
-"""Blocks from this size on, alignment included, are mapped one by one and go back when freed; others fill the heap."""
-VARYING_SHAPES_HEAP = 0.45
-"""Freed heap that is not given back, over live bytes, where sizes change from step to step as sampled batches do."""
-FIXED_SHAPES_HEAP = 0.3
-"""The same over the live bytes of small blocks, where every step allocates the same sizes."""
-MOST_HEAP_BYTES = 22e6
-"""The heap's free end is cut off at 64 MiB (``MALLOC_TRIM_THRESHOLD_``); a part of it is in use again."""
-LIVE_ERROR = 0.07
-FIXED_BYTES = Range(0.0, 4e6, 16e6)
-"""Workspaces of matrix products, Python's own objects. These figures: tests/benchmarks/accuracy.py."""
+HEAP = "heap left by training"
+"""The label under which it is held while a model is evaluated."""
+PAGE_BYTES = 4096
+MAPPED_BYTES = MMAP_THRESHOLD_BYTES - PAGE_BYTES
+"""Blocks from this size on are mapped one by one and go back when freed; others fill the heap. torch aligns blocks from
+2 MiB on to a page (``THP_MEM_ALLOC_ENABLE``), so glibc is asked for a page more (malloc(3), mallinfo2)."""
+ALIKE_HEAP = Range(0.3, 1.0, 1.6)
+"""Bytes that the heap holds beside the live ones at the peak of a step, over the live ones that lie in it, where blocks are
+alike: what is left of an aligned hole is taken by small blocks, so that the next block of the same size no longer fits."""
+MIXED_HEAP = Range(0.0, 0.3, 0.9)
+"""The same where rows of edges, larger and of sizes of their own, come and go between them: their holes fit the others."""
+MOST_HEAP_BYTES = float(TRIM_BYTES)
+"""A heap's free end is cut off at the trim threshold."""
+BATCHES_HEAP = Range(0.0, 0.6, 1.5)
+"""The same over the bytes of batches that lie in the heap of the thread that makes them (an arena of its own)."""
+LIVE_ERROR = 0.04
+FIXED_BYTES = Range(1e6, 8e6, 16e6)
+"""Workspaces of matrix products, Python's own objects. These figures: 40 candidates on random graphs of 2,000 to 40,000
+nodes, and on cora and two amazon graphs."""
+FIXED_TIMES = 5.0
+"""Steps smaller than that need less of it: at most so many times their live bytes."""
+METRICS_BYTES = Range(1e6, 3e6, 6e6)
+"""What judging a model adds to what training has left (the same candidates: 2 to 5 MB)."""
 GPU_FIXED_SHAPES = Range(1.0, 1.1, 1.25)
 GPU_VARYING_SHAPES = Range(1.1, 1.4, 1.9)
 """Reserved over live bytes on a GPU (nvidia-smi over max_memory_allocated in the logs of Betty, ASPLOS 2023)."""
@@ -44,36 +55,66 @@ def resident(live_bytes: float, blocks: Sequence[float], place: Place, shapes_va
     if place is Place.DEVICE:
         factor = GPU_VARYING_SHAPES if shapes_vary else GPU_FIXED_SHAPES
         return Range(live_bytes * factor.low, live_bytes * factor.expected, live_bytes * factor.high)
-    pages = sum(HUGE_PAGE_BYTES / 2 for block in blocks if block >= HUGE_PAGE_BYTES) / max(sum(blocks), 1.0)
-    live = Range.within(live_bytes * (1.0 + pages), LIVE_ERROR)
-    return live + heap_slack(live_bytes, blocks, shapes_vary) + FIXED_BYTES
+    live = Range.within(live_bytes, LIVE_ERROR)
+    return independent(live, heap_slack(live_bytes, blocks), fixed_bytes(live_bytes))
 
 
-def heap_slack(live_bytes: float, blocks: Sequence[float], shapes_vary: bool) -> Range:
-    """Freed bytes that stay in the host's heap: below the trim threshold, or held down by blocks around them."""
-    small = sum(block for block in blocks if block < MAPPED_BYTES) / max(sum(blocks), 1.0)
-    share = VARYING_SHAPES_HEAP if shapes_vary else FIXED_SHAPES_HEAP * small
-    expected = min(live_bytes * share, MOST_HEAP_BYTES)
-    return Range(0.0, expected, 2.5 * expected)
+def independent(*terms: Range) -> Range:
+    """The sum of terms whose errors have nothing to do with each other: their squares add up."""
+    expected = sum(one.expected for one in terms)
+    below = math.sqrt(sum((one.expected - one.low) ** 2 for one in terms))
+    above = math.sqrt(sum((one.high - one.expected) ** 2 for one in terms))
+    return Range(expected - below, expected, expected + above)
+
+
+def fixed_bytes(live_bytes: float) -> Range:
+    """What does not grow with a step; small ones find a part of it in what the warm-up left."""
+    most = FIXED_TIMES * live_bytes
+    return Range(min(FIXED_BYTES.low, most), min(FIXED_BYTES.expected, most), min(FIXED_BYTES.high, most))
+
+
+def heap_share(blocks: Sequence[float]) -> float:
+    """Share of these bytes that come from the heap."""
+    return sum(block for block in blocks if block < MAPPED_BYTES) / max(sum(blocks), 1.0)
+
+
+def heap_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
+    """Freed bytes that stay in the host's heap at the peak: holes that nothing fits, and what is below the trim threshold."""
+    small = [block for block in blocks if block < MAPPED_BYTES]
+    largest = max(small, default=0.0)
+    alike = 2 * sum(block > 0.5 * largest for block in small) > len(blocks)
+    slack = (ALIKE_HEAP if alike else MIXED_HEAP) * (live_bytes * heap_share(blocks))
+    most = MOST_HEAP_BYTES
+    return Range(min(slack.low, most), min(slack.expected, most), min(slack.high, 2 * most))
+
+
+def batch_slack(batch_bytes: float, alive: float) -> Range:
+    """The same of ``alive`` batches of so many bytes each, most of them one block."""
+    return BATCHES_HEAP * (batch_bytes * alive if batch_bytes < MAPPED_BYTES else 0.0)
 
 
 def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
     """The same for batches of whole graphs: every tensor of a step has a size of its own, so freed blocks seldom fit the
     next ones, and the heap grows until its free end reaches the trim threshold (13 settings of three sets)."""
-    small = sum(block for block in blocks if block < MAPPED_BYTES) / max(sum(blocks), 1.0)
-    expected = small * min(SET_HEAP * live_bytes, TRIM_BYTES) + min(SET_FIXED_BYTES, live_bytes)
+    expected = heap_share(blocks) * min(SET_HEAP * live_bytes, TRIM_BYTES) + min(SET_FIXED_BYTES, live_bytes)
     return Range(0.3 * expected, expected, 1.8 * expected)
 
 
-def heap_left(live_bytes: float, blocks: Sequence[float], shapes_vary: bool) -> Range:
-    """The same once the step is over: at its peak, about half of that heap was in use."""
-    slack = heap_slack(live_bytes, blocks, shapes_vary)
-    return Range(0.0, 2 * slack.expected, 4 * slack.expected)
+def heap_left(live_bytes: float, blocks: Sequence[float]) -> Range:
+    """What the heap holds once the step is over: nearly all of it, since holes keep its end in place."""
+    slack, small = heap_slack(live_bytes, blocks) + fixed_bytes(live_bytes), live_bytes * heap_share(blocks)
+    return Range(0.0, small + slack.expected, small + slack.high)
+
+
+def reused(left: Range, live_bytes: float, blocks: Sequence[float]) -> float:
+    """Bytes of a step that find room in the heap that is ``left`` of what was there before."""
+    slack = heap_slack(live_bytes, blocks) + fixed_bytes(live_bytes)
+    return min(left.expected, live_bytes * heap_share(blocks) + slack.expected)
 
 
 def conversion_slack(blocks: Sequence[float]) -> Range:
     """Heap that stays when sparse inputs have been transposed: about twice the blocks that are not mapped one by one, up
     to the trim threshold (excess of sampled and whole-graph steps on coauthor_cs: 44 to 70 MB and 21 MB)."""
     heap = sum(block for block in blocks if block < MAPPED_BYTES)
-    expected = min(2.0 * heap, float(TRIM_BYTES))
+    expected = min(2.0 * heap, MOST_HEAP_BYTES)
     return Range(0.0, expected, 2.0 * expected)

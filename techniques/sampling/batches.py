@@ -11,6 +11,7 @@ from techniques.base import Knob, Settings, Slot, Stage, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import DrawnHops, Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.hardware.allocator import batch_slack
 from techniques.job import Job, JobSpec, setting_int
 from techniques.sampling.shapes import HopSizes, drawn_sizes
 
@@ -57,6 +58,11 @@ class SampledBatches(ABC):
         """Fill ``job.batches``."""
 
     drawable: ClassVar[bool] = True
+
+    def can_draw(self, graph: GraphFacts) -> bool:
+        """Whether batches are drawn while planning, where the graph is at hand."""
+        return self.drawable
+
     making_bytes_per_edge: ClassVar[float] = 40
     """Local ids of both ends, twice, and positions while a batch is being made."""
     seconds_per_edge: ClassVar[float] = 40e-9
@@ -89,7 +95,7 @@ class SampledBatches(ABC):
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
-        if so_far.draw is None or not self.drawable:
+        if so_far.draw is None or not self.can_draw(graph):
             sizes = counted_once(self, graph)
             error = COUNTS_ERROR if graph.degrees.block_nodes is None else MIXING_ERROR
         else:
@@ -110,6 +116,8 @@ class SampledBatches(ABC):
         if alive > 1:
             making = Range.within(self.making_bytes_per_edge * mean.input_edges, error + 0.5)
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "sampling", making)
+            heap = batch_slack(batch_bytes, alive)
+            so_far = so_far.hold(Phase.TRAIN, Place.HOST, "heap of the sampling thread", heap)
         return so_far.spend(Phase.TRAIN, self._wait_seconds(so_far, mean, batch_bytes) * full_steps)
 
     def _batch_bytes(self, so_far: Forecast, shape: StepShape) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ class DrawnGraph:
     train_classes: NDArray[np.int64] | None = None
     by_type: Callable[[tuple[Relation, ...]], DrawnTypedGraph] | None = None
     """The same graph with its node and edge types kept apart; ``None`` where it has one of each."""
+    _members: dict[int, list[NDArray[np.int64]]] = field(default_factory=dict)
 
     @property
     def num_nodes(self) -> int:
@@ -52,6 +53,14 @@ class DrawnGraph:
     @cached_property
     def shadow(self) -> ShadowKernel:
         return ShadowKernel(self.colptr, self.row, self.num_nodes)
+
+    def metis_members(self, num_parts: int) -> list[NDArray[np.int64]]:
+        """Nodes of every METIS part, cut once, as a run does."""
+        if num_parts not in self._members:
+            from techniques.sampling.partition import members_of_parts, metis_parts
+
+            self._members[num_parts] = members_of_parts(metis_parts(self.colptr, self.row, num_parts))
+        return self._members[num_parts]
 
     def seeds(self, batch_size: int, balanced: bool, index: int) -> NDArray[np.int64]:
         """Distinct seeds of one batch; ``balanced`` draws every class alike, with replacement."""

@@ -87,6 +87,12 @@ def fill_empty_parts(parts: NDArray[np.int32], num_parts: int) -> NDArray[np.int
     return parts
 
 
+def members_of_parts(parts: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """The nodes of every part that has any; ``parts`` [n] says which part a node is in."""
+    order = np.argsort(parts, kind="stable")
+    return [nodes for nodes in np.split(order, np.cumsum(np.bincount(parts))[:-1]) if nodes.size]
+
+
 def _check_size(num_nodes: int, num_entries: int, limit: int) -> None:
     if max(num_nodes + 1, num_entries) > limit:
         rule = f"METIS as built into pymetis can index at most {limit} neighbours, got {num_entries}"

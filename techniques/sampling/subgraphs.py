@@ -13,7 +13,7 @@ from techniques.architecture.network import Batch
 from techniques.sampling.blocks import subgraph_block
 from techniques.sampling.epochs import C, Epochs
 from techniques.sampling.kernels import SaintCounts, SubgraphKernel
-from techniques.sampling.partition import metis_parts
+from techniques.sampling.partition import members_of_parts, metis_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,8 +72,7 @@ def cluster_batches(job: Job, part: ClusterBatches) -> Job:
     structure = job.need("structure")
     kernel = _kernel(structure)
     cluster = metis_parts(structure.colptr, structure.row, part.num_parts, seed=job.spec.training.seed)
-    order = np.argsort(cluster, kind="stable")
-    members = [nodes for nodes in np.split(order, np.cumsum(np.bincount(cluster))[:-1]) if nodes.size]
+    members = members_of_parts(cluster)
 
     def chunks() -> list[Nodes]:
         mixed, joined = torch.randperm(len(members)).tolist(), part.parts_per_batch

@@ -18,11 +18,11 @@ SMALL_EDGES, LARGE_EDGES = 150_000, 1_000_000
 """Stored edges: below the first a graph is small, from the second on it is large."""
 EVERY = {"small": (9, (0,)), "medium": (2, (0,)), "large": (4, (0, 1, 2))}
 """Of so many successive combinations these are measured; where to begin moves on from graph to graph."""
-WIDTHS = {"small": (256, 64, 128), "medium": (512, 256, 1024), "large": (128, 256, 256)}
-DEPTHS = (2, 3, 2, 3, 4)
+WIDTHS = {"small": (256, 64, 128), "medium": (256, 512, 256), "large": (128, 256, 256)}
+DEPTHS = (2, 3, 2, 3, 3, 2, 4)
 BATCH_SIZES = (1024, 2048, 4096, 512)
 FANOUTS = {2: ((10, 10), (25, 10), (5, 5)), 3: ((15, 10, 5), (10, 5, 5), (10, 10, 10)), 4: ((10, 5, 5, 5),)}
-MOST_BYTES = 2e9
+MOST_BYTES = 1.5e9
 """Widths are halved until messages and rows of a step take no more by a rough count."""
 FLOATS_PER_EDGE = {"gcn": 2, "sage": 1, "sage max": 2, "gin": 1, "gat": 6, "gatv2": 12, "appnp": 2}
 FLOATS_PER_NODE = 12

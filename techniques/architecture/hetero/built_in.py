@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from techniques.architecture.built_in import HEAP, BuiltIn, NetworkPlan, TrainStep
+from techniques.architecture.built_in import BuiltIn, NetworkPlan, TrainStep
 from techniques.architecture.costs import LayerCost, LayerSize, StepCost
 from techniques.architecture.edge_inputs import edge_verdict
 from techniques.architecture.hetero.costs import TypedSize, encoder_cost, head_cost, typed_blocks
@@ -20,7 +20,7 @@ from techniques.base import Knob, Part, Slot, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import ZERO, Forecast, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import FIXED_BYTES, LIVE_ERROR
+from techniques.hardware.allocator import FIXED_BYTES, HEAP, LIVE_ERROR
 from techniques.hardware.rates import rates
 from techniques.job import JobSpec, setting_int
 

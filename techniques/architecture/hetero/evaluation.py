@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from techniques.architecture.built_in import CHUNK_BYTES, FUSED_CHUNK_EDGES, HEAP, TIME_FACTOR
+from techniques.architecture.built_in import CHUNK_BYTES, FUSED_CHUNK_EDGES, TIME_FACTOR
 from techniques.architecture.hetero.costs import typed_blocks
 from techniques.architecture.hetero.heap import FIXED, heap_share
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import FIXED_BYTES, LIVE_ERROR
+from techniques.hardware.allocator import FIXED_BYTES, HEAP, LIVE_ERROR
 from techniques.hardware.rates import Rates
 from techniques.job import Job
 

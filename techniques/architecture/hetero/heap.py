@@ -1,7 +1,7 @@
 """What the host's heap keeps of many middling tensors: those of one type or one relation each.
 
-Tensors from 2 MiB on are aligned to huge pages and those below 6 MiB come from the heap (``hardware/allocator.py``): what
-lies between two of them fits no third, and the heap hardly shrinks. Tensors of whole graphs of one type are larger and
+Tensors below 8 MiB come from the heap (``hardware/allocator.py``): what lies between two of them fits no third, and the
+heap hardly shrinks. Tensors of whole graphs of one type are larger and
 are mapped one by one.
 """
 

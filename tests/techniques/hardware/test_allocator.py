@@ -1,0 +1,85 @@
+"""What the host's heap adds to live bytes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from techniques.forecast import Place, Range
+from techniques.hardware.allocator import (
+    ALLOCATOR_ENVIRONMENT,
+    FIXED_BYTES,
+    MAPPED_BYTES,
+    MOST_HEAP_BYTES,
+    batch_slack,
+    heap_left,
+    heap_share,
+    heap_slack,
+    independent,
+    resident,
+    reused,
+)
+
+MANY = 100e6
+ALIKE, MIXED, MAPPED = (4e6,) * 3, (1e6, 1e6, 5e6, 1e6), (9e6,) * 3
+"""Blocks of one size, of several, and of more than the allocator's threshold."""
+
+GROWTH = """
+import ctypes, sys, torch
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+glibc = ctypes.CDLL(None)
+glibc.mallinfo2.restype = Info
+before = glibc.mallinfo2().hblkhd
+kept = torch.empty(int(sys.argv[1]), dtype=torch.uint8)
+print(glibc.mallinfo2().hblkhd - before)
+"""
+
+
+def test_blocks_that_are_alike_leave_holes_that_nothing_fits() -> None:
+    alike, mixed = heap_slack(MANY / 4, ALIKE), heap_slack(MANY / 4, MIXED)
+    assert alike.expected > mixed.expected > 0
+    assert heap_slack(MANY, MAPPED) == Range.exact(0.0)
+    assert heap_slack(100 * MANY, ALIKE).expected == MOST_HEAP_BYTES
+
+
+def test_mapped_blocks_are_given_back_and_the_heap_is_not() -> None:
+    assert heap_share(MAPPED) == 0.0
+    assert heap_left(MANY, MAPPED).expected == FIXED_BYTES.expected
+    assert heap_left(MANY, ALIKE).expected > MANY
+
+
+def test_evaluation_finds_room_in_what_training_left_but_no_more_than_that() -> None:
+    left = heap_left(MANY, ALIKE)
+    assert reused(left, MANY / 2, ALIKE) < left.expected
+    assert reused(left, 3 * MANY, ALIKE) == left.expected
+
+
+def test_batches_of_a_thread_lie_in_its_heap_unless_they_are_mapped() -> None:
+    assert batch_slack(1e6, 3).expected == pytest.approx(3 * batch_slack(1e6, 1).expected)
+    assert batch_slack(2 * MAPPED_BYTES, 3).high == 0.0
+
+
+def test_a_step_of_a_few_bytes_needs_no_megabytes() -> None:
+    assert resident(1e3, ALIKE, Place.HOST, False).high < 1e5
+    assert resident(MANY, MAPPED, Place.HOST, False).expected == MANY + FIXED_BYTES.expected
+
+
+def test_errors_that_are_independent_add_up_as_squares() -> None:
+    found = independent(Range(7, 10, 13), Range(6, 10, 14))
+    assert found == Range(15, 20, 25)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_from_the_stated_size_on_blocks_are_mapped() -> None:
+    environment = {**os.environ, **ALLOCATOR_ENVIRONMENT}
+
+    def mapped(size: int) -> int:
+        command = [sys.executable, "-c", GROWTH, str(size)]
+        return int(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+    assert mapped(MAPPED_BYTES) >= MAPPED_BYTES
+    assert mapped(MAPPED_BYTES - 64 * 1024) == 0
