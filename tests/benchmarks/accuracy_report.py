@@ -22,7 +22,8 @@ def report(rows: list[Row]) -> str:
     measured = [numbers(row) for row in rows if row["state"] == "complete"]
     if not measured:
         return "nothing measured"
-    judged = [row for row in measured if row["measured"] >= SMALL]
+    sizeable = [row for row in measured if row["measured"] >= SMALL]
+    judged = sizeable or measured
     small = [row for row in measured if row["measured"] < SMALL]
     large = share(row["measured"] >= LARGE for row in measured)
     lines = [
@@ -30,10 +31,11 @@ def report(rows: list[Row]) -> str:
         f"{len({row['graph'] for row in measured})} graphs; {large:.0%} of the measured peak above 500 MB",
         "",
         _head("peak host memory"),
-        *_memory("measured 100 MB and more", judged),
+        *_memory("measured 100 MB and more", sizeable),
         *_memory("measured below 100 MB", small),
         *_memory("all", measured),
         f"{'peak device memory':{WIDTH}}not measured",
+        *(["level 3: this machine is not calibrated (gnnfit calibrate), so it is level 2"] if _uncalibrated(measured) else []),
         "",
         *(line for name in ("sampling", "architecture", "representation", "features", "kind", "measured_phase")
           for line in _parts(name, judged)),
@@ -61,6 +63,10 @@ def tail(values: Iterable[float]) -> float:
     """95th percentile."""
     ordered = sorted(values)
     return ordered[min(int(0.95 * len(ordered)), len(ordered) - 1)]
+
+
+def _uncalibrated(rows: list[Row]) -> bool:
+    return all(row["calibrated_epoch_expected"] == row["graph_epoch_expected"] for row in rows)
 
 
 def _head(title: str) -> str:

@@ -8,6 +8,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from planner.proposal import Pins, Refusal, proposals
 from planner.records import ForecastFigures
 from techniques.base import SettingValue, Slot
 from techniques.errors import GnnfitError
-from techniques.facts import Facts, GraphFacts, Task
+from techniques.facts import Facts, GraphFacts, HardwareFacts, Task
 from techniques.forecast import Draw, Phase
 from techniques.job import JobSpec
 from techniques.remote.source.stored import StoredGraph
@@ -58,11 +60,11 @@ class Known:
     name: str
     stored: StoredGraph
     graph: GraphFacts
-    hardware: Any
-    draws: dict[Task, tuple[Facts, Facts, Draw]] = field(default_factory=dict)
+    hardware: HardwareFacts
+    draws: dict[Task, tuple[Facts, Facts, Facts, Draw]] = field(default_factory=dict)
 
-    def facts(self, task: Task) -> tuple[Facts, Facts, Draw]:
-        """What level 1 knows, what level 2 knows, and batches of the graph."""
+    def facts(self, task: Task) -> tuple[Facts, Facts, Facts, Draw]:
+        """What levels 1, 2 and 3 know, and batches of the graph."""
         if task not in self.draws:
             graph = (
                 self.graph if task is self.graph.task else profiled(self.stored, task, self.name, check_values=False)
@@ -70,6 +72,7 @@ class Known:
             self.draws[task] = (
                 Facts(graph=counts_only(graph), hardware=self.hardware),
                 Facts(graph=graph, hardware=self.hardware),
+                Facts(graph=graph, hardware=calibrated(self.hardware)),
                 drawer(self.stored, graph),
             )
         return self.draws[task]
@@ -141,12 +144,13 @@ class Rows:
 
     def _candidate(self, runner: Runner, flops: FlopCheck, known: Known, choice: Choice, planned: Row) -> None:
         key = key_of(known.name, choice)
-        counts, facts, draw = known.facts(choice.task)
+        counts, facts, calibrated_facts, draw = known.facts(choice.task)
         spec = next(iter(proposals(facts, Pins(choice.options, choice.settings))))
         if isinstance(spec, Refusal):
             return self._add(key, {"state": "excluded", "reason": spec.verdict.reasons[0].text})
         figures = cost(facts, spec, draw)
-        values = forecasts(spec, facts, figures, cost(counts, spec)) | planned | {"kind": size_kind(known.graph)}
+        levels = (cost(counts, spec), figures, cost(calibrated_facts, spec, draw))
+        values = forecasts(spec, facts, levels) | planned | {"kind": size_kind(known.graph)}
         if key in self.known:
             self.known[key] |= {name: str(value) for name, value in values.items()}
             return self.asked.append(self.known[key])
@@ -213,8 +217,16 @@ def key_of(name: str, choice: Choice) -> tuple[str, ...]:
     return (name, options[Slot.ARCHITECTURE], options[Slot.SAMPLING], options[Slot.REPRESENTATION], text)
 
 
-def forecasts(spec: JobSpec, facts: Facts, figures: ForecastFigures, counts: ForecastFigures) -> Row:
+def calibrated(hardware: HardwareFacts) -> HardwareFacts:
+    """The machine with what ``gnnfit calibrate`` has measured on it; as it is where that has not been run."""
+    if find_spec("planner.inspect.calibration") is None:
+        return hardware
+    return import_module("planner.inspect.calibration").calibrated(hardware)  # type: ignore[no-any-return]
+
+
+def forecasts(spec: JobSpec, facts: Facts, levels: tuple[ForecastFigures, ...]) -> Row:
     """What every level says; level 3 is level 2 until the machine is calibrated."""
+    counts, figures, _ = levels
     row: Row = {
         "features": spec.options[Slot.REPRESENTATION_FEATURES],
         "baseline_high": int(figures.baseline_host_bytes.high),
@@ -226,7 +238,7 @@ def forecasts(spec: JobSpec, facts: Facts, figures: ForecastFigures, counts: For
         "graph_edges": round(figures.input_edges_per_step),
         **{f"{phase.value}_expected": int(one.host_peak_bytes.expected) for phase, one in figures.phases.items()},
     }
-    for level, one in zip(LEVELS, (counts, figures, figures), strict=True):
+    for level, one in zip(LEVELS, levels, strict=True):
         for end in PEAKS:
             row[f"{level}_{end}"] = int(getattr(one.peak_host_bytes, end))
             row[f"{level}_epoch_{end}"] = round(getattr(one.epoch_seconds, end), 5)
