@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from planner.config import add_config
 from planner.quantities import parse_bytes, parse_count, parse_seconds
 from techniques.base import SettingValue
 from techniques.errors import InputError, OptionError
@@ -78,6 +79,7 @@ def add_plan(commands: Any) -> None:
     printed = parser.add_mutually_exclusive_group()
     add_json(printed)
     printed.add_argument("--recipe", action="store_true", help="print the best candidate as a script of PyG code")
+    add_config(parser)
     parser.set_defaults(run=run_plan)
 
 
@@ -174,7 +176,7 @@ def plan_from(arguments: argparse.Namespace) -> Any:
     """The plan that the flags ask for."""
     from planner.api import plan
 
-    graph = _graph_or_counts(arguments)
+    graph = graph_or_counts(arguments)
     return plan(
         graph,
         model=arguments.model,
@@ -186,7 +188,7 @@ def plan_from(arguments: argparse.Namespace) -> Any:
     )
 
 
-def _graph_or_counts(arguments: argparse.Namespace) -> Any:
+def graph_or_counts(arguments: argparse.Namespace) -> Any:
     counts = {name: getattr(arguments, name, None) for name in ("nodes", "edges", "features", "classes")}
     if arguments.graph is not None:
         about = {**counts, **{name: getattr(arguments, name, None) for name in ABOUT_COUNTS}}

@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from planner.cli import (
@@ -25,8 +25,10 @@ from planner.cli import (
     pairs,
     setting_value,
 )
+from planner.config import add_config, parse
 from planner.quantities import parse_count, parse_seconds
-from techniques.errors import GnnfitError, OptionError
+from planner.wizard_cli import add_wizard
+from techniques.errors import GnnfitError, InputError, OptionError
 
 EXIT_USAGE, EXIT_MISSING, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_TERMINATED = 2, 5, 130, 141, 143
 DEFAULT_BUDGET = "10m"
@@ -41,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
     try:
-        parsed = parser().parse_args(arguments)
+        top, commands = parser()
+        parsed = parse(top, commands, arguments)
         code = int(parsed.run(parsed))
         sys.stdout.flush()
         return code
@@ -63,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say("terminated; finished trials are kept.", EXIT_TERMINATED)
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands."""
+def parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """``gnnfit`` itself, and all commands by name."""
     top = Parser(
         prog="gnnfit",
         description="Will your graph network fit, and how do we make it fit?",
@@ -78,7 +81,8 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_report(commands)
     add_doctor(commands)
-    return top
+    add_wizard(commands)
+    return top, commands.choices
 
 
 class _Version(argparse.Action):
@@ -96,12 +100,13 @@ def _add_measure(commands: Any) -> None:
         description="Measure the four metrics of one candidate in a child process.",
         epilog="example:\n  gnnfit measure graph.npz --fix sampling=neighbor --set batch_size=512 --epochs 3",
     )
-    add_graph(one)
+    add_graph(one, optional=True)
     _add_plan_file(one)
     one.add_argument("--candidate", metavar="NAME", help="a candidate of the plan (default: the best)")
     one.add_argument("--epochs", metavar="COUNT", help="epochs to train (default: 5; 'all' for the stopping rule)")
     add_facts(one)
     add_json(one)
+    add_config(one)
     one.set_defaults(run=_measure)
 
 
@@ -113,7 +118,7 @@ def _add_tune(commands: Any) -> None:
         epilog="examples:\n  gnnfit tune pyg:KarateClub --budget 30s\n  gnnfit tune graph.npz --budget 2h --out RUN\n"
         "  gnnfit tune graph.npz --budget 2h --out RUN --resume",
     )
-    add_graph(one)
+    add_graph(one, optional=True)
     _add_plan_file(one)
     one.add_argument("--out", metavar="RUN", help="run folder (default: gnnfit-runs/NAME-TIME)")
     one.add_argument("--trials", metavar="COUNT", help="at most so many search trials")
@@ -121,6 +126,7 @@ def _add_tune(commands: Any) -> None:
     one.add_argument("--resume", action="store_true", help="go on with the run in --out")
     add_facts(one)
     add_json(one)
+    add_config(one)
     one.set_defaults(run=_tune)
 
 
@@ -224,6 +230,8 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _choices(arguments: argparse.Namespace) -> dict[str, Any]:
     """Facts and pins that measure and tune share."""
+    if arguments.graph is None:
+        raise InputError("measuring needs a GRAPH, got none", "Name one, or graph = ... in a --config file")
     if arguments.on is not None:
         raise OptionError("--on plans for another machine; measuring happens on this one", "Leave --on out")
     settings = {name: setting_value(text) for name, text in pairs(arguments.set, "--set").items()}

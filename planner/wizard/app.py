@@ -1,0 +1,265 @@
+"""The wizard: one screen whose panes switch, a planning child, and a run that outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widgets import Checkbox, ContentSwitcher, Footer, Input, OptionList, Select, Static
+
+from planner.records import Plan
+from planner.wizard.actions import PlanActions, RunActions
+from planner.wizard.answers import Answers, from_toml, missing, plan_arguments, problems
+from planner.wizard.child import GNNFIT
+from planner.wizard.client import SERVER, PlanningClient, PlanningFailedError
+from planner.wizard.fields import Pane, TextField
+from planner.wizard.panes.data import DataPane
+from planner.wizard.panes.goal import GoalPane
+from planner.wizard.panes.hardware import HardwarePane
+from planner.wizard.panes.model import ModelPane
+from planner.wizard.panes.plan import PlanPane
+from planner.wizard.panes.result import ResultPane
+from planner.wizard.panes.start import StartPane
+from planner.wizard.panes.tune import TunePane
+from planner.wizard.state import State
+from techniques.errors import GnnfitError
+from techniques.facts import HardwareFacts
+
+PANES: tuple[type[Pane], ...] = (
+    StartPane,
+    DataPane,
+    ModelPane,
+    HardwarePane,
+    GoalPane,
+    PlanPane,
+    TunePane,
+    ResultPane,
+)
+TYPING_SECONDS = 0.7
+"""Typing has come to rest."""
+EXIT_TERMINATED = 143
+
+
+class Wizard(PlanActions, RunActions, App[int]):
+    """From "here is my graph" to a trained model."""
+
+    TITLE = "gnnfit"
+    CSS_PATH = "wizard.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f8", "next", "Next"),
+        Binding("f7", "previous", "Back", show=False),
+        Binding("f1", "help", "Help"),
+        Binding("f9", "start_run", "Start"),
+        Binding("f2", "command", "Cmd"),
+        Binding("f3", "save", "Save"),
+        Binding("ctrl+q", "leave", "Quit", priority=True),
+        Binding("ctrl+c", "leave", "Quit", show=False, priority=True),
+        Binding("ctrl+n", "next", "Next", show=False, priority=True),
+        Binding("escape", "previous", "Back", show=False),
+        Binding("f5", "detect", "Detect", show=False),
+    ]
+
+    def __init__(
+        self, answers: Answers | None = None, *, server: tuple[str, ...] = SERVER, command: tuple[str, ...] = GNNFIT
+    ) -> None:
+        super().__init__()
+        self.state = State(answers=answers or Answers())
+        self.client, self.run_command = PlanningClient(server), command
+        self._typing: Any = None
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="steps", markup=False)
+        with ContentSwitcher(initial=StartPane.NAME, id="panes"):
+            for pane in PANES:
+                yield pane(id=pane.NAME)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(ValueError, RuntimeError):  # only a main thread has signals
+                loop.add_signal_handler(number, self._terminate)
+        self.fill(self.state.answers)
+        self.call_after_refresh(self.go, DataPane.NAME if self.state.answers.graph else StartPane.NAME)
+        self.action_detect()
+        self.plan_soon()
+
+    async def on_unmount(self) -> None:
+        await self.client.close()
+
+    def _terminate(self) -> None:
+        self.exit(EXIT_TERMINATED, return_code=EXIT_TERMINATED)
+
+    # ---- moving ----
+
+    def current_pane(self) -> Pane:
+        """The step on the screen."""
+        return self.query_one(f"#{self.query_one('#panes', ContentSwitcher).current}", Pane)
+
+    def go(self, name: str) -> None:
+        """Show a step and put the cursor into it."""
+        self.query_one("#panes", ContentSwitcher).current = name
+        self.plan_now()
+        self.call_after_refresh(self.refresh_pane)
+        self.call_after_refresh(self.current_pane().focus_first)
+
+    def refresh_pane(self) -> None:
+        """Bring the screen up to date with the state."""
+        width = self.size.width
+        titles = [f"[{one.TITLE}]" if one.NAME == self.current_pane().NAME else f" {one.TITLE} " for one in PANES]
+        self.query_one("#steps", Static).update(("gnnfit  " if width >= 80 else "") + "".join(titles))
+        self.current_pane().show(self.state)
+
+    def action_next(self) -> None:
+        self._step(1)
+
+    def action_previous(self) -> None:
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        names = [one.NAME for one in PANES]
+        place = names.index(self.current_pane().NAME) + by
+        if 0 <= place < len(names):
+            self.go(names[place])
+
+    def on_resize(self, event: Resize) -> None:
+        self.call_after_refresh(self.refresh_pane)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: every step, then what the keys do."""
+        for one in PANES:
+            yield SystemCommand(f"Go to {one.TITLE}", one.ABOUT.replace("\n", " "), lambda name=one.NAME: self.go(name))
+        yield SystemCommand("Equivalent command", "What one would type instead (F2)", self.action_command)
+        yield SystemCommand("Save", "A TOML for gnnfit tune --config (F3)", self.action_save)
+        yield SystemCommand("Quit", "A run may go on (ctrl+q)", self.action_leave)
+
+    # ---- answers ----
+
+    def change(self, **changes: Any) -> None:
+        """The one place where the state changes."""
+        self.state = replace(self.state, **changes)
+        if self.is_running and self.is_attached:
+            self.refresh_pane()
+
+    def say(self, name: str, value: str | bool) -> None:
+        """Something was typed."""
+        if getattr(self.state.answers, name, value) != value:
+            changed: dict[str, Any] = {name: value}
+            self.change(answers=replace(self.state.answers, **changed), before=None, what_if="")
+            self.plan_soon()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id and hasattr(self.state.answers, event.input.id):
+            self.say(event.input.id, event.value)
+
+    def on_select_changed(self, event: Select.Changed) -> None:
+        if event.select.id and event.select.value == event.value:  # an older value may arrive after a newer one
+            self.say(event.select.id, str(event.value))
+
+    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
+        if event.checkbox.id:
+            self.say(event.checkbox.id, event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter: the next field, and after the last one the next step."""
+        if event.input.id == "open":
+            self.open(event.value.strip())
+            return
+        shown = [one for one in self.current_pane().query(TextField) if one.display]
+        fields = [one.query_one(Input) for one in shown]
+        if event.input is fields[-1]:
+            self.action_next()
+        else:
+            fields[fields.index(event.input) + 1].focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if event.option_list.id == "rows":
+            self.choose_row(event.option_index)
+        elif event.option_list.id == "choices" and event.option.id:
+            self.begin(event.option.id)
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_list.id == "rows" and event.option_index != self.state.row:
+            self.change(row=event.option_index)
+
+    def begin(self, choice: str) -> None:
+        """A line of the Start pane."""
+        if choice.startswith("run-"):
+            pane = self.query_one(StartPane)
+            self.open(str(pane.runs[int(choice.removeprefix("run-"))]))
+            return
+        self.fill(replace(self.state.answers, from_counts=choice == "counts"))
+        self.go(DataPane.NAME)
+
+    def open(self, path: str) -> None:
+        """A run's folder, or a saved file."""
+        if Path(path).expanduser().is_dir():
+            self.open_run(Path(path).expanduser())
+            return
+        from planner.config import read_toml
+
+        try:
+            self.fill(from_toml(read_toml(path)))
+        except GnnfitError as error:
+            self.notify(str(error), severity="error", markup=False)
+        else:
+            self.go(DataPane.NAME)
+
+    def fill(self, answers: Answers) -> None:
+        """Put answers into the state and into the widgets."""
+        self.change(answers=answers)
+        with self.prevent(Input.Changed, Select.Changed, Checkbox.Changed):
+            for widget in (*self.query(Input), *self.query(Select), *self.query(Checkbox)):
+                if widget.id and hasattr(answers, widget.id):
+                    value = getattr(answers, widget.id)
+                    known = not isinstance(widget, Select) or value in [one for _, one in widget._options]
+                    widget.value = value if known else ""
+        self.plan_soon()
+
+    # ---- planning ----
+
+    def plan_soon(self) -> None:
+        """Plan once typing rests: counts, and graphs that are files; other forms run code and wait for Next."""
+        if self._typing is not None:
+            self._typing.stop()
+        graph = Path(self.state.answers.graph.strip() or "/nowhere").expanduser()
+        with contextlib.suppress(OSError):
+            if self.state.answers.from_counts or self.state.plan is not None or graph.exists():
+                self._typing = self.set_timer(TYPING_SECONDS, self.plan_now)
+
+    def plan_now(self) -> None:
+        """Plan in the child where the answers have changed and can be used."""
+        answers = self.state.answers
+        asked = tuple(plan_arguments(answers)) if not missing(answers) else ()
+        if asked and asked != self.state.planned_for and not problems(answers):
+            self.run_worker(self._plan(asked), group="plan", exclusive=True)
+
+    async def _plan(self, asked: tuple[str, ...]) -> None:
+        self.change(planning=True, error="", planned_for=asked)
+        try:
+            document = await self.client.ask("plan", list(asked))
+        except PlanningFailedError as error:
+            self.change(planning=False, error=error.problem, plan=None)
+            return
+        plan = Plan.model_validate_json(document)
+        self.change(planning=False, plan=plan, row=0)
+
+    def action_detect(self) -> None:
+        """Look at this machine again, and plan again for what is free now."""
+        self.change(planned_for=())
+        self.run_worker(self._detect(), group="detect", exclusive=True)
+
+    async def _detect(self) -> None:
+        with contextlib.suppress(PlanningFailedError):
+            self.change(machine=HardwareFacts.model_validate_json(await self.client.ask("machine", [])))
+        self.plan_soon()
