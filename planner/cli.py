@@ -1,4 +1,4 @@
-"""``gnnfit plan`` and ``gnnfit doctor``: parse, call one core function, render.
+"""``gnnfit plan``: parse, call one core function, render.
 
 argparse rather than a richer parser: ``plan --nodes ...`` must answer in a fraction of a second.
 """
@@ -9,12 +9,14 @@ import argparse
 import gc
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from planner.config import add_config
 from planner.quantities import parse_bytes, parse_count, parse_seconds
-from techniques.base import SettingValue
 from techniques.errors import InputError, OptionError
+
+if TYPE_CHECKING:
+    from techniques.base import SettingValue
 
 MAX_HOPS = 100
 
@@ -63,16 +65,7 @@ def add_plan(commands: Any) -> None:
         epilog="examples:\n  gnnfit plan graph.npz\n  gnnfit plan --nodes 2.4M --edges 61.9M --features 100 --on colab-t4",
     )
     add_graph(parser, optional=True)
-    parser.add_argument("--nodes", metavar="COUNT", help="plan from counts alone: number of nodes, such as 2.4M")
-    parser.add_argument("--edges", metavar="COUNT", help="undirected pairs, or directed edges with --directed")
-    parser.add_argument("--features", metavar="COUNT", help="node feature columns")
-    parser.add_argument("--classes", metavar="COUNT", help="number of classes (default 2)")
-    parser.add_argument("--graphs", metavar="COUNT", help="a set of so many graphs, nodes and edges counted together")
-    parser.add_argument("--targets", metavar="COUNT", help="columns to predict per graph: a regression")
-    parser.add_argument("--directed", action="store_true", help="--edges counts directed edges")
-    parser.add_argument("--edge-features", metavar="COUNT", help="columns of edge features")
-    parser.add_argument("--edge-weights", action="store_true", help="every edge has a weight")
-    parser.add_argument("--dataset-bytes", metavar="SIZE", help="size of the data where it is known, such as 10GB")
+    counts_flags(parser)
     add_facts(parser)
     parser.add_argument("--check", action="store_true", help="also look at every feature value")
     parser.add_argument("--out", metavar="FILE", help="write the plan to this file")
@@ -83,16 +76,18 @@ def add_plan(commands: Any) -> None:
     parser.set_defaults(run=run_plan)
 
 
-def add_doctor(commands: Any) -> None:
-    """Register ``doctor``."""
-    parser = commands.add_parser(
-        "doctor",
-        help="say what this machine offers and what is missing",
-        description="Say what this machine offers, what is missing and why.",
-        epilog="example:\n  gnnfit doctor",
-    )
-    add_json(parser)
-    parser.set_defaults(run=run_doctor)
+def counts_flags(parser: argparse.ArgumentParser) -> None:
+    """Counts in place of a GRAPH."""
+    parser.add_argument("--nodes", metavar="COUNT", help="plan from counts alone: number of nodes, such as 2.4M")
+    parser.add_argument("--edges", metavar="COUNT", help="undirected pairs, or directed edges with --directed")
+    parser.add_argument("--features", metavar="COUNT", help="node feature columns")
+    parser.add_argument("--classes", metavar="COUNT", help="number of classes (default 2)")
+    parser.add_argument("--graphs", metavar="COUNT", help="a set of so many graphs, nodes and edges counted together")
+    parser.add_argument("--targets", metavar="COUNT", help="columns to predict per graph: a regression")
+    parser.add_argument("--directed", action="store_true", help="--edges counts directed edges")
+    parser.add_argument("--edge-features", metavar="COUNT", help="columns of edge features")
+    parser.add_argument("--edge-weights", action="store_true", help="every edge has a weight")
+    parser.add_argument("--dataset-bytes", metavar="SIZE", help="size of the data where it is known, such as 10GB")
 
 
 def add_graph(parser: argparse.ArgumentParser, optional: bool = False) -> None:
@@ -302,31 +297,3 @@ def _numbers(text: str) -> list[str]:
         if not (part.isascii() and part.removeprefix("-").isdigit()):
             raise OptionError(f"a list of whole numbers is needed, got {text!r}", "Write it like 15,10,5")
     return parts
-
-
-def run_doctor(arguments: argparse.Namespace) -> int:
-    """Print what the machine offers."""
-    from planner.inspect.machine import inspect_machine, torch_devices
-
-    hardware = inspect_machine()
-    devices = torch_devices()
-    if arguments.json:
-        import json
-
-        print(
-            json.dumps({"schema_version": 1, "hardware": hardware.model_dump(mode="json"), "torch": devices}, indent=2)
-        )
-        return 0
-    from planner.quantities import format_bytes
-
-    print(f"cores usable: {hardware.cores}")
-    print(
-        f"memory: {format_bytes(hardware.memory_available_bytes)} of {format_bytes(hardware.memory_total_bytes)} available"
-    )
-    if hardware.disk_free_bytes is not None:
-        print(f"disk free: {format_bytes(hardware.disk_free_bytes)}")
-    for gpu in hardware.gpus:
-        print(f"GPU: {gpu.name}, {format_bytes(gpu.memory_free_bytes)} of {format_bytes(gpu.memory_total_bytes)} free")
-    for line in (*devices, *hardware.notes):
-        print(line)
-    return 0

@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 
 from planner.cli import (
     Parser,
-    add_doctor,
     add_facts,
     add_graph,
     add_json,
@@ -26,9 +25,11 @@ from planner.cli import (
     setting_value,
 )
 from planner.config import add_config, parse
+from planner.doctor_cli import add_doctor
 from planner.quantities import parse_count, parse_seconds
 from planner.wizard_cli import add_wizard
 from techniques.errors import GnnfitError, InputError, OptionError
+from tuner.watch_cli import add_watch
 
 EXIT_USAGE, EXIT_MISSING, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_TERMINATED = 2, 5, 130, 141, 143
 DEFAULT_BUDGET = "10m"
@@ -80,6 +81,7 @@ def parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPar
     _add_tune(commands)
     _add_run(commands)
     _add_report(commands)
+    add_watch(commands)
     add_doctor(commands)
     add_wizard(commands)
     return top, commands.choices

@@ -10,18 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planner.catalog import machine_names
-from planner.proposal import BASELINE_NAME
-from planner.records import Candidate
 from planner.wizard.answers import Answers, command_text, missing, plan_arguments, problems, toml_text, tune_arguments
 from planner.wizard.child import RunProcess, default_folder
 from planner.wizard.modals import ChoiceModal, TextModal
 from planner.wizard.state import State, plan_rows
-from techniques.base import Slot
 
 if TYPE_CHECKING:
     from textual.app import App
 
+    from planner.records import Candidate
     from planner.wizard.client import PlanningClient
     from planner.wizard.fields import Pane
 
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-PINNED_SLOTS = (Slot.SAMPLING, Slot.REPRESENTATION, Slot.ARCHITECTURE, Slot.HARDWARE)
+PINNED_SLOTS = ("sampling", "representation", "architecture", "hardware")
 SAVED = "gnnfit.toml"
 
 
@@ -101,6 +98,8 @@ class PlanActions(Base):
 
     def action_other_machine(self) -> None:
         """Plan for a machine of the catalog."""
+        from planner.catalog import machine_names
+
         names = ["", *machine_names()]
         choices = [(name, name or "this machine") for name in names]
 
@@ -112,6 +111,10 @@ class PlanActions(Base):
 
     def choose_row(self, row: int) -> None:
         """Enter: go on with the best; pin the choices of another row."""
+        from planner.proposal import BASELINE_NAME
+        from planner.records import Candidate
+        from techniques.base import Slot
+
         rows = plan_rows(self.state.plan)
         one = rows[row][1] if row < len(rows) else None
         if not isinstance(one, Candidate):
@@ -121,7 +124,7 @@ class PlanActions(Base):
         elif row == 0:
             self.action_next()
         else:
-            fixed = dict(self.state.answers.fix) | {slot.value: one.options[slot] for slot in PINNED_SLOTS}
+            fixed = dict(self.state.answers.fix) | {slot: one.options[Slot(slot)] for slot in PINNED_SLOTS}
             self.suppose(one.name, replace(self.state.answers, fix=tuple(fixed.items())))
 
 
@@ -142,6 +145,7 @@ class RunActions(Base):
     fill: Callable[[Answers], None]
     client: PlanningClient
     run_command: tuple[str, ...]
+    is_complete: bool
 
     @property
     def view(self) -> Any:
@@ -194,7 +198,7 @@ class RunActions(Base):
 
     def action_leave(self) -> None:
         """Quit; a run that goes on may go on."""
-        if self.view.status != "running":
+        if not self.is_complete or self.view.status != "running":
             self.exit(0)
             return
         choices = [

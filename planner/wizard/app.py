@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,34 +17,27 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Checkbox, ContentSwitcher, Footer, Input, OptionList, Select, Static
 
-from planner.records import Plan
 from planner.wizard.actions import PlanActions, RunActions
-from planner.wizard.answers import Answers, from_toml, missing, plan_arguments, problems
+from planner.wizard.answers import Answers, doctor_arguments, from_toml, missing, plan_arguments, problems
 from planner.wizard.child import GNNFIT
 from planner.wizard.client import SERVER, PlanningClient, PlanningFailedError
 from planner.wizard.fields import Pane, TextField
-from planner.wizard.panes.data import DataPane
-from planner.wizard.panes.goal import GoalPane
-from planner.wizard.panes.hardware import HardwarePane
-from planner.wizard.panes.model import ModelPane
-from planner.wizard.panes.plan import PlanPane
-from planner.wizard.panes.result import ResultPane
 from planner.wizard.panes.start import StartPane
-from planner.wizard.panes.tune import TunePane
 from planner.wizard.state import State
 from techniques.errors import GnnfitError
-from techniques.facts import HardwareFacts
 
-PANES: tuple[type[Pane], ...] = (
-    StartPane,
-    DataPane,
-    ModelPane,
-    HardwarePane,
-    GoalPane,
-    PlanPane,
-    TunePane,
-    ResultPane,
-)
+STEPS = {
+    "start": "Start",
+    "data": "Data",
+    "model": "Model",
+    "hardware": "Hardware",
+    "goal": "Goal",
+    "plan": "Plan",
+    "tune": "Tune",
+    "result": "Result",
+    "doctor": "Trouble",
+}
+"""Panes in order; all but the first are loaded behind it."""
 TYPING_SECONDS = 0.7
 """Typing has come to rest."""
 EXIT_TERMINATED = 143
@@ -54,7 +48,7 @@ class Wizard(PlanActions, RunActions, App[int]):
 
     TITLE = "gnnfit"
     CSS_PATH = "wizard.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f8", "next", "Next"),
         Binding("f7", "previous", "Back", show=False),
@@ -66,6 +60,7 @@ class Wizard(PlanActions, RunActions, App[int]):
         Binding("ctrl+c", "leave", "Quit", show=False, priority=True),
         Binding("ctrl+n", "next", "Next", show=False, priority=True),
         Binding("escape", "previous", "Back", show=False),
+        Binding("f4", "go('doctor')", "Trouble", show=False),
         Binding("f5", "detect", "Detect", show=False),
     ]
 
@@ -75,13 +70,13 @@ class Wizard(PlanActions, RunActions, App[int]):
         super().__init__()
         self.state = State(answers=answers or Answers())
         self.client, self.run_command = PlanningClient(server), command
+        self.is_complete = False
         self._typing: Any = None
 
     def compose(self) -> ComposeResult:
         yield Static("", id="steps", markup=False)
         with ContentSwitcher(initial=StartPane.NAME, id="panes"):
-            for pane in PANES:
-                yield pane(id=pane.NAME)
+            yield StartPane(id=StartPane.NAME)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -89,10 +84,25 @@ class Wizard(PlanActions, RunActions, App[int]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(ValueError, RuntimeError):  # only a main thread has signals
                 loop.add_signal_handler(number, self._terminate)
+        self.call_after_refresh(self.go, StartPane.NAME)
+        self.call_after_refresh(self.run_worker, self._load, thread=True)
+
+    def _load(self) -> None:
+        """The other panes, and all that they need, while the first one is looked at."""
+        from planner.wizard.panes.steps import STEPS_TO_COME
+
+        self.call_from_thread(self._complete, STEPS_TO_COME)  # type: ignore[arg-type]
+
+    async def _complete(self, steps: tuple[type[Pane], ...]) -> None:
+        panes = [step(id=step.NAME) for step in steps]
+        for pane in panes:
+            pane.display = False
+        await self.query_one("#panes", ContentSwitcher).mount_all(panes)
+        self.is_complete = True
         self.fill(self.state.answers)
-        self.call_after_refresh(self.go, DataPane.NAME if self.state.answers.graph else StartPane.NAME)
+        if self.state.answers.graph or self.state.answers.from_counts:
+            self.go("data")
         self.action_detect()
-        self.plan_soon()
 
     async def on_unmount(self) -> None:
         await self.client.close()
@@ -108,17 +118,26 @@ class Wizard(PlanActions, RunActions, App[int]):
 
     def go(self, name: str) -> None:
         """Show a step and put the cursor into it."""
+        if not self.is_complete and name != StartPane.NAME:
+            self.call_later(self.go, name)  # it is being loaded
+            return
         self.query_one("#panes", ContentSwitcher).current = name
         self.plan_now()
+        if name == "doctor":
+            self.diagnose_now()
         self.call_after_refresh(self.refresh_pane)
         self.call_after_refresh(self.current_pane().focus_first)
 
     def refresh_pane(self) -> None:
         """Bring the screen up to date with the state."""
         width = self.size.width
-        titles = [f"[{one.TITLE}]" if one.NAME == self.current_pane().NAME else f" {one.TITLE} " for one in PANES]
+        here = self.current_pane().NAME
+        titles = [f"[{title}]" if name == here else f" {title} " for name, title in STEPS.items()]
         self.query_one("#steps", Static).update(("gnnfit  " if width >= 80 else "") + "".join(titles))
         self.current_pane().show(self.state)
+
+    def action_go(self, name: str) -> None:
+        self.go(name)
 
     def action_next(self) -> None:
         self._step(1)
@@ -127,18 +146,21 @@ class Wizard(PlanActions, RunActions, App[int]):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        names = [one.NAME for one in PANES]
+        names = [*STEPS]
         place = names.index(self.current_pane().NAME) + by
         if 0 <= place < len(names):
             self.go(names[place])
+
+    def on_run_view_changed(self) -> None:
+        self.refresh_pane()
 
     def on_resize(self, event: Resize) -> None:
         self.call_after_refresh(self.refresh_pane)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: every step, then what the keys do."""
-        for one in PANES:
-            yield SystemCommand(f"Go to {one.TITLE}", one.ABOUT.replace("\n", " "), lambda name=one.NAME: self.go(name))
+        for name, title in STEPS.items():
+            yield SystemCommand(f"Go to {title}", f"The step {title}", partial(self.go, name))
         yield SystemCommand("Equivalent command", "What one would type instead (F2)", self.action_command)
         yield SystemCommand("Save", "A TOML for gnnfit tune --config (F3)", self.action_save)
         yield SystemCommand("Quit", "A run may go on (ctrl+q)", self.action_leave)
@@ -185,6 +207,9 @@ class Wizard(PlanActions, RunActions, App[int]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         if event.option_list.id == "rows":
             self.choose_row(event.option_index)
+        elif event.option_list.id == "symptoms" and event.option.id:
+            self.change(symptom=event.option.id)
+            self.diagnose_now()
         elif event.option_list.id == "choices" and event.option.id:
             self.begin(event.option.id)
 
@@ -194,12 +219,14 @@ class Wizard(PlanActions, RunActions, App[int]):
 
     def begin(self, choice: str) -> None:
         """A line of the Start pane."""
+        if choice == "doctor":
+            self.go(choice)
+            return
         if choice.startswith("run-"):
-            pane = self.query_one(StartPane)
-            self.open(str(pane.runs[int(choice.removeprefix("run-"))]))
+            self.open(str(self.query_one(StartPane).runs[int(choice.removeprefix("run-"))]))
             return
         self.fill(replace(self.state.answers, from_counts=choice == "counts"))
-        self.go(DataPane.NAME)
+        self.go("data")
 
     def open(self, path: str) -> None:
         """A run's folder, or a saved file."""
@@ -213,7 +240,7 @@ class Wizard(PlanActions, RunActions, App[int]):
         except GnnfitError as error:
             self.notify(str(error), severity="error", markup=False)
         else:
-            self.go(DataPane.NAME)
+            self.go("data")
 
     def fill(self, answers: Answers) -> None:
         """Put answers into the state and into the widgets."""
@@ -242,7 +269,7 @@ class Wizard(PlanActions, RunActions, App[int]):
         answers = self.state.answers
         asked = tuple(plan_arguments(answers)) if not missing(answers) else ()
         if asked and asked != self.state.planned_for and not problems(answers):
-            self.run_worker(self._plan(asked), group="plan", exclusive=True)
+            self.run_worker(partial(self._plan, asked), group="plan", exclusive=True)  # type: ignore[arg-type]
 
     async def _plan(self, asked: tuple[str, ...]) -> None:
         self.change(planning=True, error="", planned_for=asked)
@@ -251,15 +278,36 @@ class Wizard(PlanActions, RunActions, App[int]):
         except PlanningFailedError as error:
             self.change(planning=False, error=error.problem, plan=None)
             return
+        from planner.records import Plan
+
         plan = Plan.model_validate_json(document)
         self.change(planning=False, plan=plan, row=0)
+
+    def diagnose_now(self) -> None:
+        """Look into a symptom where one is chosen and there is something to look at."""
+        answers = self.state.answers
+        if self.state.symptom and not missing(answers) and not problems(answers):
+            asked = tuple(doctor_arguments(answers, self.state.symptom))
+            if asked != self.state.diagnosed_for:
+                self.run_worker(partial(self._diagnose, asked), group="doctor", exclusive=True)  # type: ignore[arg-type]
+
+    async def _diagnose(self, asked: tuple[str, ...]) -> None:
+        from planner.doctor import Diagnosis
+
+        self.change(diagnosis=None, diagnosed_for=asked, error="")
+        try:
+            self.change(diagnosis=Diagnosis.model_validate_json(await self.client.ask("doctor", list(asked))))
+        except PlanningFailedError as error:
+            self.change(error=error.problem, diagnosed_for=())
 
     def action_detect(self) -> None:
         """Look at this machine again, and plan again for what is free now."""
         self.change(planned_for=())
-        self.run_worker(self._detect(), group="detect", exclusive=True)
+        self.run_worker(self._detect, group="detect", exclusive=True)  # type: ignore[arg-type]
 
     async def _detect(self) -> None:
+        from techniques.facts import HardwareFacts
+
         with contextlib.suppress(PlanningFailedError):
             self.change(machine=HardwareFacts.model_validate_json(await self.client.ask("machine", [])))
         self.plan_soon()

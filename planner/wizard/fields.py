@@ -9,8 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, Select, Static
 
-from planner.render import wrap
-from planner.wizard.answers import problems
+from planner.wizard.answers import USUAL, problems
 from planner.wizard.state import State
 
 
@@ -81,7 +80,8 @@ class Pane(VerticalScroll, can_focus=False):
         found = problems(state.answers)
         mine = {field.answer for field in self.query(TextField)}
         for field in self.query(TextField):
-            typed = bool(getattr(state.answers, field.answer).strip())
+            said = getattr(state.answers, field.answer)
+            typed = said.strip() not in ("", USUAL.get(field.answer))
             field.set_class(field.answer in found and typed, "wrong")
             field.query_one(".mark", Label).update("wrong" if field.has_class("wrong") else "typed" if typed else "")
         told = [f"! {text}" for name, text in found.items() if name in mine and getattr(state.answers, name).strip()]
@@ -89,6 +89,8 @@ class Pane(VerticalScroll, can_focus=False):
 
     def say(self, where: str, lines: Iterable[str]) -> None:
         """Write lines into one of this pane's texts."""
+        from planner.render import wrap
+
         wrapped = [part for line in lines for part in wrap(line, self.width)]
         self.query_one(f"#{where}", Static).update("\n".join(wrapped))
 

@@ -110,7 +110,7 @@ def _change(name: str, before: float, after: float, show) -> str:  # type: ignor
 def header_line(width: int) -> str:
     """Titles of the columns of ``row_lines``."""
     name, cells = _widths(width)
-    return f"{'':<5}{'candidate':<{name}}{'peak memory, limit':<{20 + cells}}{'converges in':<15}"[:width]
+    return f"{'':<5}{'candidate':<{name}}{'peak memory, limit':<{19 + cells}}{'converges in':<15}"[:width]
 
 
 def row_lines(plan: Plan, width: int) -> list[str]:
@@ -120,8 +120,8 @@ def row_lines(plan: Plan, width: int) -> list[str]:
 
 def _widths(width: int) -> tuple[int, int]:
     """Of the name and of a bar."""
-    cells = 7 if width < 90 else 14
-    return max(width - 5 - 20 - 14 - 2 * cells, 16), cells
+    cells = 6 if width < 90 else 14
+    return max(width - 5 - 19 - 14 - 2 * cells, 16), cells
 
 
 def _row(plan: Plan, rank: str, one: Candidate | Rejected, width: int) -> str:
@@ -133,7 +133,7 @@ def _row(plan: Plan, rank: str, one: Candidate | Rejected, width: int) -> str:
     over = bar(memory, limit, cells)
     time = converge_range(one)
     return (
-        f"{head}{place} {one_unit(memory, BYTES):<15}{over} "
+        f"{head}{place} {one_unit(memory, BYTES):<14}{over} "
         f"{one_unit(time, SECONDS):<13} {bar(time, time_limit(plan), cells)}"
     )[:width]
 
@@ -143,7 +143,7 @@ def _refusal(one: Rejected, cells: int) -> str:
         return f"refused: {one.reason}"
     needs = Range(one.needs_bytes, one.needs_bytes, one.needs_bytes)
     place = "GPU" if "device" in one.reason else "RAM"
-    return f"{place} {format_bytes(one.needs_bytes):<15}{bar(needs, one.has_bytes, cells)} of {format_bytes(one.has_bytes)}: does not fit"
+    return f"{place} {format_bytes(one.needs_bytes):<14}{bar(needs, one.has_bytes, cells)} of {format_bytes(one.has_bytes)}: does not fit"
 
 
 def detail_lines(state: State, width: int) -> list[str]:

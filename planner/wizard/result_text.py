@@ -80,5 +80,6 @@ FILES = (
 
 
 def _files(folder: Path) -> list[str]:
-    there = [f"  {folder / name}: {what}" for name, what in FILES if (folder / name).exists()]
-    return [f"Files in {folder}", *there]
+    place = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    there = [f"  {name}: {what}" for name, what in FILES if (folder / name).exists()]
+    return [f"Files in {place}", *there]

@@ -11,6 +11,8 @@ SHOWN_TRIALS = 6
 
 def progress_lines(story: Story, status: str, width: int) -> list[str]:
     """Where it stands: status, clock, best so far, and the course of the validation metric."""
+    if not story.budget_seconds:
+        return [f"{status.upper()}  reading the graph and planning"]
     clock = f"{format_seconds(story.elapsed_seconds)} of {format_seconds(story.budget_seconds)}"
     bar = share(story.elapsed_seconds, story.budget_seconds, max(width - len(clock) - 12, 10))
     lines = [_cut(f"{status.upper()}  {_step(story)}", width), f"budget {bar} {clock}"]
@@ -22,6 +24,8 @@ def progress_lines(story: Story, status: str, width: int) -> list[str]:
         what = "epochs" if story.epochs else "best after each trial"
         drawn = spark(values, max(width - len(what) - 24, 8))
         lines.append(f"course {drawn} {values[0]:.3f} to {values[-1]:.3f}, {what}")
+    if status == "finished":
+        lines.append("Everything is written: the Result pane (F8), or gnnfit report, has the figures")
     if story.winner:
         lines.append(_cut(f"winner {story.winner}: {story.why}", width))
     return lines
@@ -39,7 +43,7 @@ def _step(story: Story) -> str:
 def trial_lines(story: Story, width: int, rows: int = SHOWN_TRIALS) -> list[str]:
     """The latest trials, newest first: measured, and in brackets what was expected."""
     name = max(width - 58, 12)
-    header = f"{'trial':<5} {'candidate':<{name}} {'metric':<7} {'epoch (expected)':<21} peak memory (expected)"
+    header = f"{'trial':<5} {'candidate':<{name}} {'metric':<7} {'epoch (expected)':<21} memory (expected)"
     shown = [_trial_line(one, name) for one in reversed(story.trials[-rows:])]
     return [_cut(line, width) for line in (header, *shown)] if shown else []
 

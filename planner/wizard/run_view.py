@@ -6,6 +6,7 @@ import contextlib
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widgets import Log, Static
 
 from planner.wizard.child import RunProcess
@@ -18,7 +19,11 @@ REFRESH_SECONDS = 0.5
 class RunView(Vertical):
     """Follows one run until it is taken away; reads what is new twice a second."""
 
+    class Changed(Message):
+        """The run has begun, paused, ended."""
+
     run: RunProcess | None = None
+    told: str = "none"
     reader: RunReader | None = None
     pausing: bool = False
 
@@ -62,6 +67,9 @@ class RunView(Vertical):
         self.query_one("#progress", Static).update("\n".join(lines))
         self.query_one("#trials", Static).update("\n".join(trial_lines(story, width)))
         self._show_log()
+        if self.told != self.status:
+            self.told = self.status
+            self.post_message(self.Changed())
 
     def pause(self) -> None:
         """Stop and keep what is finished, or go on."""

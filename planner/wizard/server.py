@@ -33,7 +33,7 @@ class Planner:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """A reply to ``{"id", "command", "arguments"}``: ``{"id", "document"}`` or ``{"id", "error"}``."""
         try:
-            command = {"plan": self.plan, "machine": machine}[request["command"]]
+            command = {"plan": self.plan, "doctor": self.doctor, "machine": machine}[request["command"]]
             return {"id": request["id"], "document": command(request["arguments"])}
         except GnnfitError as error:
             return {"id": request["id"], "error": str(error)}
@@ -45,6 +45,14 @@ class Planner:
         asked = plan_parser().parse_args(["plan", *arguments])
         facts, draw = self.facts(asked)
         return str(planned(asked, facts, draw).model_dump_json())
+
+    def doctor(self, arguments: list[str]) -> str:
+        """The diagnosis of ``gnnfit doctor ARGUMENTS`` as JSON; the symptom comes last."""
+        from planner.doctor import diagnose
+
+        asked = plan_parser().parse_args(["plan", *arguments[:-2]])
+        facts, draw = self.facts(asked)
+        return diagnose(facts, arguments[-1], pins(asked), draw).model_dump_json()
 
     def facts(self, asked: argparse.Namespace) -> tuple[Facts, Draw | None]:
         """Everything that is told of the graph, the model and the machine; a graph is looked at once."""

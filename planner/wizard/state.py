@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from planner.records import Candidate, Plan, Rejected
 from planner.wizard.answers import Answers, plan_arguments
-from techniques.facts import HardwareFacts
+
+if TYPE_CHECKING:
+    from planner.doctor import Diagnosis
+    from planner.records import Candidate, Plan, Rejected
+    from techniques.facts import HardwareFacts
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class State:
     before: Plan | None = None
     what_if: str = ""
     undo: tuple[Answers, ...] = ()
+    symptom: str = ""
+    diagnosis: Diagnosis | None = None
+    diagnosed_for: tuple[str, ...] = ()
 
     @property
     def is_current(self) -> bool:

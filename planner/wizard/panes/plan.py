@@ -14,7 +14,7 @@ from planner.wizard.fields import Pane, text
 from planner.wizard.plan_text import detail_lines, header_line, row_lines, verdict_lines
 from planner.wizard.state import State
 
-WIDE = 120
+WIDE = 140
 
 
 class PlanPane(Pane):

@@ -24,8 +24,8 @@ class StartPane(Pane):
 
     NAME, TITLE = "start", "Start"
     ABOUT = (
-        "gnnfit says whether training your graph network fits this machine, recommends what to do,\n"
-        "measures the candidates and trains the winner. Choose with the arrow keys and Enter."
+        "Will your graph network fit this machine, and how do we make it fit? gnnfit plans with numbers, "
+        "measures the candidates and trains the winner. Arrow keys and Enter."
     )
     HELP = (
         "Eight steps, in any order: F8 goes on, F7 goes back, nothing typed is lost.\n\n"

@@ -84,8 +84,9 @@ def drive(tmp_path: Path, monkeypatch: Any) -> Callable[..., Any]:
 
         async def journey() -> None:
             async with app.run_test(size=size) as pilot:
-                await pilot.pause()
-                await steps(Driver(app, pilot))
+                driver = Driver(app, pilot)
+                await driver.until(lambda: app.is_complete)
+                await steps(driver)
                 run_here = app.view.run
             if run_here is not None and run_here.process is not None:
                 run_here.process.kill()

@@ -1,0 +1,116 @@
+"""On a real terminal (tmux): keys in, trained model out; and a clean terminal whatever ends the wizard."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not here")
+CRASH = (
+    "from planner.wizard.app import Wizard\n"
+    "class Broken(Wizard):\n    def action_help(self):\n        raise RuntimeError('on purpose')\n"
+    "Broken().run()"
+)
+
+
+class Terminal:
+    """A shell in a tmux server of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"gnnfit-{os.getpid()}-{folder.name}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+        self.tmux(
+            "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "bash --norc", cwd=folder, env=environment
+        )
+        self.command("PS1='ready> '; clear")
+        self.until("ready>")
+
+    def tmux(self, *words: str, **others: Any) -> str:
+        return subprocess.run(
+            ["tmux", "-L", self.name, *words], check=True, capture_output=True, text=True, **others
+        ).stdout
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.tmux("send-keys", key)
+            time.sleep(0.1)
+
+    def command(self, text: str) -> None:
+        self.tmux("send-keys", "-l", text)
+        self.press("Enter")
+
+    @property
+    def screen(self) -> str:
+        return self.tmux("capture-pane", "-p")
+
+    def until(self, words: str, seconds: float = 60.0) -> None:
+        """Wait for words on the screen."""
+        end = time.monotonic() + seconds
+        while words not in self.screen:
+            assert time.monotonic() < end, f"{words!r} never came; the screen shows\n{self.screen}"
+            time.sleep(0.1)
+
+    def is_clean(self) -> bool:
+        """No alternate screen, a cursor, and a line discipline that echoes."""
+        flags = self.tmux("display", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}").strip()
+        self.command("stty -a | grep -o ' echo ' | wc -l | sed 's/^ */echo=/'")
+        self.until("echo=1")
+        return flags == "0 1 0"
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    one = Terminal(tmp_path)
+    yield one
+    subprocess.run(["tmux", "-L", one.name, "kill-server"], check=False, capture_output=True)
+
+
+def test_keys_in_trained_model_out(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.command(f"{sys.executable} -m tuner.cli wizard pyg:KarateClub; echo left=$?")
+    terminal.until("[Data]")
+    terminal.until("34 columns")
+    for step in ("[Model]", "[Hardware]", "[Goal]"):
+        terminal.press("F8")
+        terminal.until(step)
+    terminal.press("Tab", "End", "C-u", "8", "s", "Tab", "Tab", "R", "U", "N", "F2")
+    terminal.until("gnnfit tune pyg:KarateClub --budget 8s --out RUN")
+    terminal.press("Escape", "F8")
+    terminal.until("FITS")
+    terminal.press("F9")
+    terminal.until("FINISHED", 240.0)
+    terminal.press("F8")
+    terminal.until("won on KarateClub")
+    assert (tmp_path / "RUN" / "final" / "model.pt").is_file()
+    terminal.press("C-q")
+    terminal.until("left=0")
+    assert terminal.is_clean()
+
+
+def test_the_terminal_is_clean_after_ctrl_c_sigterm_and_a_crash(terminal: Terminal) -> None:
+    program = f"{sys.executable} -m tuner.cli wizard"
+    terminal.command(f"{program}; echo left=$?")
+    terminal.until("[Start]")
+    terminal.press("C-c")
+    terminal.until("left=0")
+    assert terminal.is_clean()
+    terminal.command(f"clear; {program} & echo $! > pid; fg; echo left=$?")
+    terminal.until("[Start]")
+    terminal.until("numbers only")
+    os.kill(int((Path(terminal.tmux("display", "-p", "#{pane_current_path}").strip()) / "pid").read_text()), 15)
+    terminal.until("left=143")
+    assert terminal.is_clean()
+    Path(terminal.tmux("display", "-p", "#{pane_current_path}").strip(), "crash.py").write_text(CRASH)
+    terminal.command(f"clear; {sys.executable} crash.py; echo left=$?")
+    terminal.until("[Start]")
+    terminal.press("F1")
+    terminal.until("left=1")
+    assert terminal.is_clean()
