@@ -354,6 +354,8 @@ class Goal(Record):
     """What the user wants, and what the user knows that no file says."""
 
     optimize: Objective = Objective.TIME
+    target: float | None = None
+    """The validation metric that training must reach; ``None``: what PyG's defaults reach, or almost the best seen."""
     task: Task | None = None
     host_memory_bytes: int | None = None
     device_memory_bytes: int | None = None

@@ -1,124 +1,203 @@
-"""Where trials happen: measures one spec, keeps it in the run folder, scores it against the target."""
+"""The trials of a run, scored: what the search and the verification know, whoever measured it."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
-from planner.costing import cost
-from planner.inspect.opened import drawer, profiled
+from planner.costing import fits
 from planner.proposal import BASELINE_NAME
-from planner.records import Candidate, ForecastFigures, Plan
+from planner.records import Candidate, ForecastFigures
 from techniques.facts import Facts, Objective
 from techniques.job import JobSpec
-from techniques.remote.source.folder import FolderGraph
-from tuner.events import EventLog
-from tuner.folder import RunFolder
-from tuner.records import Limits, Measurement, Trial, WorkRequest
-from tuner.runner import Runner
-from tuner.scoring import evaluations_target, score
+from tuner.parts import RUNGS, Fidelity
+from tuner.records import Measurement, Trial
+from tuner.scoring import MISSED, evaluations_target, score
+from tuner.space import Point
 
 SEARCH_SHARE, VERIFY_SHARE, FINAL_SHARE = 0.55, 0.75, 0.97
 """Of the budget: search until here, verification until here, final training until here, report the rest."""
 TRIAL_SHARE = 1 / 20
-"""Of the budget, for one trial: the search should see a dozen."""
+"""Of the budget, for one trial of full length."""
 MIN_TRIAL_SECONDS = 2.0
 MAX_TRIAL_SECONDS = 1800.0
+MIN_RUNG_SECONDS = 0.5
+"""Starting a trial takes about as long: shorter ones save nothing."""
+SLACK = 2.0
+"""A trial that has trained so many times as long as the best took cannot win; up to there it may show a better quality."""
+FIRST_CAP_SECONDS = 0.2
+GAP_WEIGHT = 5.0
+"""How many times e longer a miss by 1.0 of the metric counts for the model: 0.1 short is 1.6 times as long."""
+
+
+class Measure(Protocol):
+    """Measures one spec: in a child process, or by looking it up in a table."""
+
+    def __call__(
+        self, number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None
+    ) -> Measurement: ...
 
 
 class Bench:
-    """The run's trials, past and present."""
+    """Trials of this process and of others, past and present.
+
+    Args:
+        measure: how a spec is measured.
+        clock: seconds of the budget that are used.
+        forecast: what the planner expects of a spec on the whole graph.
+        keep: called with every trial that was measured here.
+        growth: how many times as long a step takes on the whole graph as on a part of this share.
+        others: trials that other processes have finished meanwhile.
+    """
 
     def __init__(
-        self, runner: Runner, folder: RunFolder, plan: Plan, graph: FolderGraph, log: EventLog, budget: float
+        self,
+        facts: Facts,
+        ladder: Sequence[Fidelity],
+        measure: Measure,
+        clock: Callable[[], float],
+        budget_seconds: float,
+        forecast: Callable[[JobSpec], ForecastFigures],
+        trials: Iterable[Trial] = (),
+        keep: Callable[[Trial], None] = lambda trial: None,
+        growth: Callable[[JobSpec, float], float] = lambda spec, share: 1.0,
+        others: Callable[[], list[Trial]] = list,
     ) -> None:
-        self.runner, self.folder, self.plan, self.graph, self.log = runner, folder, plan, graph, log
-        self.budget_seconds = budget
-        self.trials = folder.finished_trials()
-        self.trial_graph = graph
-        self.trial_facts = plan.facts
-        self.draw = drawer(graph, plan.facts.graph)
+        self.facts, self.ladder, self.clock, self.budget_seconds = facts, tuple(ladder), clock, budget_seconds
+        self.forecast, self.keep, self.growth, self._measure = forecast, keep, growth, measure
+        self.trials, self._others = list(trials), others
+
+    def refresh(self) -> None:
+        """Learn of what other processes have measured."""
+        known = {one.number for one in self.trials}
+        self.trials += [one for one in self._others() if one.number not in known]
 
     @property
-    def facts(self) -> Facts:
-        return self.plan.facts
+    def top(self) -> int:
+        """The rung of full trials: the whole graph, full length."""
+        return len(self.ladder) - 1
 
     @property
-    def trial_seconds(self) -> float:
-        return min(max(self.budget_seconds * TRIAL_SHARE, MIN_TRIAL_SECONDS), MAX_TRIAL_SECONDS)
+    def objective(self) -> Objective:
+        return self.facts.goal.optimize
 
     def left(self, share: float) -> float:
         """Seconds until this share of the budget is used."""
-        return self.budget_seconds * share - self.log.elapsed_seconds
+        return self.budget_seconds * share - self.clock()
 
-    def search_on(self, part: FolderGraph) -> None:
-        """Search on a part of the graph from now on; verification stays on the whole."""
-        facts = profiled(part, self.facts.graph.task, str(part.path), check_values=True)
-        labels = self.facts.graph.labels
-        same = {"num_classes": labels.num_classes, "num_targets": labels.num_targets}
-        facts = facts.model_copy(update={"labels": facts.labels.model_copy(update=same)})
-        self.trial_graph, self.trial_facts = part, self.facts.model_copy(update={"graph": facts})
+    def fits(self, spec: JobSpec) -> bool:
+        return fits(self.facts, self.forecast(spec))
 
     @property
     def target(self) -> float | None:
-        """What a candidate must reach: the baseline's best, or almost the best of all if that is higher.
+        """What a candidate must reach on the whole graph.
 
-        What was reached on a part of the graph says nothing about the whole: there the verified trials set it.
+        What the user asks for; else the baseline's best, or almost the best of all if that is higher, once a full trial
+        has shown what is to be had.
         """
-        verified = [trial for trial in self.trials if trial.purpose == "verify"]
-        searched = [trial for trial in self.trials if trial.purpose == "search"]
-        on_part = self.trial_graph is not self.graph
-        return evaluations_target(verified if on_part and verified else searched, BASELINE_NAME)
+        if self.facts.goal.target is not None:
+            return self.facts.goal.target
+        whole = [one for one in self.trials if one.share >= 1.0]
+        if all(one.rung not in (None, self.top) or one.measured.metric is None for one in whole):
+            return None
+        return evaluations_target(whole, BASELINE_NAME)
 
-    def score(self, measured: Measurement) -> float | None:
-        """Smaller is better; ``None`` is infeasible."""
-        return score(measured, self.target, self.facts.goal.optimize)
+    def target_at(self, share: float) -> float | None:
+        """On a part of the graph: almost the best that was reached there."""
+        if share >= 1.0:
+            return self.target
+        return evaluations_target([one for one in self.trials if one.share == share], "")
 
-    def scored(self, purpose: str) -> list[tuple[float, Trial]]:
-        """Feasible trials of one purpose, best first."""
-        found = [(self.score(trial.measured), trial) for trial in self.trials if trial.purpose == purpose]
-        return sorted(((value, trial) for value, trial in found if value is not None), key=lambda pair: pair[0])
+    def score(self, trial: Trial) -> float | None:
+        """Smaller is better; ``None`` is infeasible. Seconds on a part count as what they would be on the whole graph."""
+        value = score(trial.measured, self.target_at(trial.share), self.objective)
+        if value is None or trial.share >= 1.0 or value >= MISSED or self.objective is not Objective.TIME or value < 0:
+            return value
+        return value * self.growth(trial.spec, trial.share)
+
+    def scored(self, trials: Iterable[Trial]) -> list[tuple[float, Trial]]:
+        """Feasible trials, best first."""
+        found = [(self.score(one), one) for one in trials]
+        return sorted(((value, one) for value, one in found if value is not None), key=lambda pair: pair[0])
+
+    def at(self, rung: int) -> list[Trial]:
+        """Search trials of one rung."""
+        return [one for one in self.trials if one.purpose == "search" and one.rung == rung]
+
+    def whole(self) -> list[Trial]:
+        """Search trials on the whole graph, whatever their length."""
+        return [one for one in self.trials if one.purpose == "search" and one.share >= 1.0]
 
     def known(self, purpose: str, spec: JobSpec) -> Trial | None:
-        """The trial that has measured this already."""
-        return next((trial for trial in self.trials if trial.purpose == purpose and trial.spec == spec), None)
+        """The furthest trial that has measured this already."""
+        found = [one for one in self.trials if one.purpose == purpose and one.spec == spec]
+        return max(found, key=lambda one: -1 if one.rung is None else one.rung, default=None)
 
-    def forecast(self, spec: JobSpec) -> ForecastFigures:
-        """What the planner expects of a spec on the whole graph."""
-        return cost(self.facts, spec, self.draw)
+    @property
+    def best(self) -> float | None:
+        """The best score on the whole graph, where the target was reached."""
+        ranked = self.scored(self.whole())
+        return ranked[0][0] if ranked and ranked[0][0] < MISSED and self.target is not None else None
 
-    def next_number(self) -> int:
-        return 1 + max((trial.number for trial in self.trials), default=0)
+    def fidelity(self, rung: int) -> Fidelity:
+        """A rung of the ladder; nothing on the whole graph trains on once it has lost the race."""
+        rung_of = self.ladder[rung]
+        if rung_of.whole and self.objective is Objective.TIME and self.best is not None:
+            return Fidelity(1.0, min(rung_of.seconds, max(SLACK * self.best, FIRST_CAP_SECONDS)))
+        return rung_of
 
-    def measure(self, number: int, purpose: str, family: str, spec: JobSpec, stop_at_target: bool) -> Trial:
-        """Measure one spec as a trial of this run: on the searched graph, or on the whole one to verify."""
-        whole = purpose != "search"
-        seconds = min(self.trial_seconds * (2 if whole else 1), max(self.left(FINAL_SHARE), MIN_TRIAL_SECONDS))
-        early = stop_at_target and self.facts.goal.optimize is Objective.TIME
-        request = WorkRequest(
-            spec=spec,
-            facts=self.facts if whole else self.trial_facts,
-            graph=str((self.graph if whole else self.trial_graph).path),
-            folder=str(self.folder.new_trial_folder(number)),
-            limits=Limits(
-                host_bytes=self.facts.host_limit_bytes, seconds=seconds, target=self.target if early else None
-            ),
-            check_values=False,
-        )
-        self.log.add("trial_started", number=number, purpose=purpose, family=family)
-        measured = self.runner.measure(request)
+    def value(self, trial: Trial) -> float:
+        """A trial's score as the model sees it: logarithms of seconds and bytes, misses by how far they miss."""
+        value = self.score(trial)
+        if value is None:
+            return math.inf
+        if value >= MISSED:
+            miss = 0.5 + GAP_WEIGHT * (value / MISSED - 1.0)
+            if self.objective is Objective.MEMORY:
+                return math.log(max(trial.measured.peak_host_bytes + trial.measured.peak_device_bytes, 1)) + 1.0 + miss
+            return math.log((trial.limit_seconds or 1.0) * self._growth(trial)) + miss
+        return math.log(max(value, 1e-9)) if value > 0 else value
+
+    def _growth(self, trial: Trial) -> float:
+        return 1.0 if trial.share >= 1.0 else self.growth(trial.spec, trial.share)
+
+    def measure(
+        self, number: int, purpose: str, point: Point, fidelity: Fidelity, rung: int | None, stop_at_target: bool
+    ) -> Trial:
+        """Measure one point and keep it."""
+        early = stop_at_target and self.objective is not Objective.ACCURACY
+        target = self.facts.goal.target if early and fidelity.whole else None
+        measured = self._measure(number, purpose, point, fidelity, target)
+        predicted = as_candidate(point.family, point.spec, self.forecast(point.spec))
         trial = Trial(
             number=number,
             purpose=purpose,
-            family=family,
-            spec=spec,
-            predicted=as_candidate(family, spec, self.forecast(spec)),
+            family=point.family,
+            spec=point.spec,
+            predicted=predicted,
             measured=measured,
+            share=fidelity.share,
+            rung=rung,
+            limit_seconds=fidelity.seconds,
         )
-        trial = trial.model_copy(update={"score": self.score(measured)})
-        self.folder.keep_trial(trial)
         self.trials.append(trial)
-        self.log.add("trial_finished", number=number, purpose=purpose, family=family, **told(measured, trial.score))
-        return trial
+        scored = trial.model_copy(update={"score": self.score(trial)})
+        self.trials[-1] = scored
+        self.keep(scored)
+        return scored
+
+
+def full_seconds(budget_seconds: float) -> float:
+    """How long a full trial trains at most."""
+    return min(max(budget_seconds * TRIAL_SHARE, MIN_TRIAL_SECONDS), MAX_TRIAL_SECONDS)
+
+
+def ladder(seconds: float, parts: bool) -> tuple[Fidelity, ...]:
+    """Rungs from the cheapest to full trials: parts of the graph, or of the time where the whole graph is quick."""
+    if parts:
+        return tuple(Fidelity(share, max(seconds * share, MIN_RUNG_SECONDS)) for share in RUNGS)
+    return tuple(Fidelity(1.0, seconds * share) for share in RUNGS if share == 1.0 or seconds * share >= MIN_RUNG_SECONDS)
 
 
 def as_candidate(family: str, spec: JobSpec, figures: ForecastFigures) -> Candidate:
@@ -126,17 +205,3 @@ def as_candidate(family: str, spec: JobSpec, figures: ForecastFigures) -> Candid
     return Candidate(
         name=family, options=spec.options, settings=spec.settings, training=spec.training, forecast=figures
     )
-
-
-def told(measured: Measurement, value: float | None) -> dict[str, Any]:
-    """A measurement as an event."""
-    return {
-        "state": measured.state.value,
-        "reason": measured.reason,
-        "metric": measured.metric,
-        "score": value,
-        "epoch_seconds": measured.epoch_seconds,
-        "peak_host_bytes": measured.peak_host_bytes,
-        "epochs": measured.epochs,
-        "wall_seconds": round(measured.wall_seconds, 2),
-    }

@@ -125,6 +125,11 @@ class Trial(Record):
     predicted: Candidate
     measured: Measurement
     score: float | None = None
+    share: float = 1.0
+    """Of the graph that it saw."""
+    rung: int | None = None
+    """Of the search's ladder, 0 is the cheapest; ``None`` beside the search."""
+    limit_seconds: float | None = None
 
 
 class Winner(Record):
@@ -133,6 +138,26 @@ class Winner(Record):
     family: str
     spec: JobSpec
     reason: str
+
+
+class RungSummary(Record):
+    """One rung of the search: trials of a share of the graph and a limit of training seconds."""
+
+    share: float
+    seconds: float
+    trials: int
+    spent_seconds: float
+
+
+class SearchSummary(Record):
+    """What the search did, and why it stopped."""
+
+    stopped: str
+    rungs: tuple[RungSummary, ...]
+    skipped: int
+    """Points that the forecast showed not to fit: never measured."""
+    shares: dict[str, float]
+    """Of the budget, by stage: until when."""
 
 
 class TuneReport(Record):
@@ -150,3 +175,4 @@ class TuneReport(Record):
     final: Trial
     trials: tuple[Trial, ...]
     subsample: dict[str, float | str] = {}
+    search: SearchSummary | None = None

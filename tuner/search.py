@@ -1,139 +1,253 @@
-"""The search: an Optuna study over the plan's candidates and their knobs, made or resumed, asked and told."""
+"""The search: cheap trials first, the best third of them longer or on more of the graph, new points where a model expects most.
+
+Successive halving without waiting (ASHA; Li et al., MLSys 2020) over the rungs of the bench; the plan's ranking comes
+first. All that is known is in the bench and in the study: a search that was killed, or that another process joins,
+goes on from there.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
-from planner.costing import fits
-from planner.proposal import BASELINE_NAME, Pins
-from planner.records import Candidate
+import numpy as np
+
+from planner.proposal import BASELINE_NAME
+from techniques.base import Slot
+from techniques.facts import Objective
+from techniques.job import JobSpec
 from tuner.bench import MIN_TRIAL_SECONDS, SEARCH_SHARE, Bench
-from tuner.space import BASELINE_LEARNING_RATES, default_parameters, suggest
+from tuner.records import RungSummary, SearchSummary, Trial
+from tuner.scoring import MISSED
+from tuner.space import Point, Vary
+from tuner.study import Study
+from tuner.surrogate import Surrogate, encoded, expected_improvement
 
-if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.trial import Trial as OptunaTrial
-
-TRIAL_NUMBER = "trial_number"
-STUDY_NAME = "gnnfit"
-STARTUP_TRIALS = 8
-DEFAULT_LEARNING_RATE = 0.01
-MAX_IDLE_ASKS = 50
-"""So many points in a row that were measured before, or cannot fit, end the search."""
-
-
-def search(bench: Bench, choices: dict[str, Candidate], pins: Pins, max_trials: int | None) -> None:
-    """Measure points until the search's share of the budget, or ``max_trials``, is used.
-
-    The first points run to their limit, without a target: the target is what they reach. They are told to the study
-    once it is known, and every later trial stops when it reaches it.
-    """
-    study = open_study(bench.folder.journal)
-    points = first_points(bench, choices, pins)
-    enqueue_once(study, points)
-    reclaim(study, {trial.number: bench.score(trial.measured) for trial in bench.trials})
-    waiting: list[OptunaTrial] = []
-    idle = 0
-    while _goes_on(bench, max_trials) and idle < MAX_IDLE_ASKS:
-        asked = study.ask()
-        family, spec = suggest(asked, bench.facts, choices, pins)
-        known = bench.known("search", spec)
-        if known is not None or not fits(bench.facts, bench.forecast(spec)):
-            idle += 1
-            tell(study, asked, bench.score(known.measured) if known else None)
-            continue
-        idle = 0
-        number = bench.next_number()
-        asked.set_user_attr(TRIAL_NUMBER, number)
-        exploring = len(bench.trials) < len(points)
-        bench.measure(number, "search", family, spec, stop_at_target=not exploring)
-        waiting.append(asked)
-        if not exploring:
-            _tell_all(study, bench, waiting)
-            waiting.clear()
-    _tell_all(study, bench, waiting)
+ETA = 3
+"""One of so many trials goes on to the next rung."""
+DRAWS, NEIGHBOURS, BEST_VARIED = 300, 20, 5
+LEAST_GAIN = 0.01
+"""An improvement that counts: what repeated measurements of one point differ by at best."""
+LEAST_ACCURACY_GAIN = 0.001
+FEWEST_STALE, MOST_STALE = 8, 30
+"""Trials without such an improvement: after the first so many the model is asked whether more are worth it, after the
+others it is over whatever the model says."""
+EXPLORE_EVERY = 6
+"""One proposal of so many is drawn at random: the model may be wrong."""
+PART_SHARE = 0.6
+"""Of the search's time: until then new points are looked for on parts of the graph, then the whole one decides."""
 
 
-def _goes_on(bench: Bench, max_trials: int | None) -> bool:
-    searched = sum(1 for trial in bench.trials if trial.purpose == "search")
-    if max_trials is not None and searched >= max_trials:
-        return False
-    # However slow the start was, the plan's first choice and PyG's defaults are measured: they are the first points.
-    return searched < 2 or bench.left(SEARCH_SHARE) > MIN_TRIAL_SECONDS
+class Places(Protocol):
+    """Where points come from: a space to draw from, or the rows of a table."""
+
+    def first(self) -> list[Point]: ...
+    def draw(self, rng: np.random.Generator, count: int, vary: Vary) -> list[Point]: ...
+    def near(self, point: Point, rng: np.random.Generator, vary: Vary) -> Point: ...
 
 
-def _tell_all(study: Study, bench: Bench, waiting: list[OptunaTrial]) -> None:
-    """Tell scores against the target as it is now."""
-    by_number = {trial.number: bench.score(trial.measured) for trial in bench.trials}
-    for asked in waiting:
-        tell(study, asked, by_number[asked.user_attrs[TRIAL_NUMBER]])
+class Step(NamedTuple):
+    """What to measure next, and at which rung."""
+
+    point: Point
+    rung: int
 
 
-def first_points(bench: Bench, choices: dict[str, Candidate], pins: Pins) -> list[Mapping[str, Any]]:
-    """The plan's candidates as they are; PyG's defaults with three learning rates in between."""
+class Search:
+    """One process's part in the search of a run."""
 
-    def point(family: str, rate: float) -> Mapping[str, Any]:
-        return default_parameters(family, choices[family], bench.facts, pins, rate)
+    def __init__(
+        self, bench: Bench, places: Places, study: Study, max_trials: int | None = None, seed: int = 0
+    ) -> None:
+        self.bench, self.places, self.study, self.max_trials, self.seed = bench, places, study, max_trials, seed
+        self.refused: set[str] = set()
+        """Points that cannot fit, as JSON."""
+        self.expected: float | None = None
+        """The improvement that the model expects of its best proposal."""
+        self._busy: set[str] = set()
 
-    points = [point(family, DEFAULT_LEARNING_RATE) for family in choices if family != BASELINE_NAME]
-    if BASELINE_NAME in choices:
-        for index, rate in enumerate(BASELINE_LEARNING_RATES):
-            points.insert(2 * index + 1, point(BASELINE_NAME, rate))
-    return points
+    def run(self) -> str:
+        """Measure until it is over; why it is."""
+        self.study.reclaim({one.number: one.score for one in self.bench.trials})
+        while True:
+            step = self.next()
+            if isinstance(step, str):
+                return step
+            self.measure(step)
+
+    def measure(self, step: Step) -> Trial | None:
+        """Claim and measure one step; ``None`` where another process has it."""
+        number = self.study.claim("search", step.point, f"rung {step.rung}")
+        if number is None:
+            self._busy.add(_key(step.point.spec, step.rung))
+            return None
+        fidelity = self.bench.fidelity(step.rung)
+        trial = self.bench.measure(number, "search", step.point, fidelity, step.rung, stop_at_target=True)
+        self.study.tell(number, self.bench.score(trial), {"family": trial.family, "metric": trial.measured.metric})
+        return trial
+
+    def next(self) -> Step | str:
+        """What to measure next, or why nothing is."""
+        self.bench.refresh()
+        self._busy = self.study.busy("search")
+        over = self.study.over or self._used_up()
+        if over is not None:
+            return over
+        step = next(self._first(), None) or next(self._promoted(), None)
+        if step is not None:
+            return step
+        step = next(self._proposed(), None)
+        return (self._worth_it() or step) if step is not None else "every point that fits has been measured"
+
+    def _used_up(self) -> str | None:
+        searched = sum(1 for one in self.bench.trials if one.purpose == "search")
+        if self.max_trials is not None and searched >= self.max_trials:
+            return f"{self.max_trials} trials were asked for"
+        # However slow the start was, the plan's first choice and PyG's defaults are measured: they are the first points.
+        if searched >= 2 and self.bench.left(SEARCH_SHARE) <= MIN_TRIAL_SECONDS:
+            return f"its share of the budget, {SEARCH_SHARE:.0%}, is used"
+        return None
+
+    def _worth_it(self) -> str | None:
+        """Why more trials are not worth it, or ``None``."""
+        stale = self.stale()
+        if stale >= MOST_STALE:
+            return f"no improvement of {LEAST_GAIN:.0%} in the last {stale} trials"
+        least = LEAST_ACCURACY_GAIN if self.bench.objective is Objective.ACCURACY else LEAST_GAIN
+        if self.expected is None or stale < FEWEST_STALE or self.expected >= least:
+            return None
+        gain = f"{self.expected:.4f}" if self.bench.objective is Objective.ACCURACY else f"{self.expected:.1%}"
+        return f"no improvement in the last {stale} trials, and the next is expected to bring {gain}"
+
+    def stale(self) -> int:
+        """Trials since the last that was better than all before it at its share of the graph."""
+        best: dict[float, float] = {}
+        stale = 0
+        least = LEAST_ACCURACY_GAIN if self.bench.objective is Objective.ACCURACY else LEAST_GAIN
+        for one in (one for one in self.bench.trials if one.purpose == "search"):
+            value = self.bench.value(one)
+            stale += 1
+            if value < best.get(one.share, math.inf) - least:
+                stale = 0
+            best[one.share] = min(value, best.get(one.share, math.inf))
+        return stale
+
+    def _first(self) -> Iterator[Step]:
+        """The plan's candidates: its first choice and PyG's defaults as full trials, the rest at the lowest rung."""
+        points = self.places.first()
+        full = [points[0], *[one for one in points if one.family == BASELINE_NAME][:1]] if points else []
+        for point in points:
+            if self.bench.known("search", point.spec) is None:
+                yield from self._free(point, self.bench.top if point in full else 0)
+
+    def _promoted(self) -> Iterator[Step]:
+        """The best third of a rung that is not at the next yet, highest rung first."""
+        for rung in reversed(range(self.bench.top)):
+            ranked = [one for _, one in self.bench.scored(self.bench.at(rung))]
+            for one in self._survivors(ranked, rung):
+                if self._pending(one, rung):
+                    yield from self._free(Point(one.family, one.spec), rung + 1)
+
+    def _survivors(self, ranked: list[Trial], rung: int) -> list[Trial]:
+        """The best third; of a part of the graph also the best of each sampler, which a part cannot compare."""
+        kept = ranked[: len(ranked) // ETA]
+        if self.bench.ladder[rung].whole or len(ranked) < 2 * ETA:
+            return kept
+        best = {one.spec.options[Slot.SAMPLING]: one for one in reversed(ranked)}
+        return kept + [one for one in best.values() if one not in kept]
+
+    def _pending(self, trial: Trial, rung: int) -> bool:
+        """Whether the next rung would tell more than this one has."""
+        furthest = self.bench.known("search", trial.spec)
+        if furthest is not None and (furthest.rung or 0) > rung:
+            return False
+        here, there = self.bench.ladder[rung], self.bench.fidelity(rung + 1)
+        if here.share < there.share:
+            return True
+        reached = self.bench.score(trial)
+        target = self.bench.target is not None and reached is not None and reached < MISSED
+        ended = trial.measured.reason != "stopped by time"
+        return not target and not ended and there.seconds > 1.2 * (trial.limit_seconds or 0.0)
+
+    def _proposed(self) -> Iterator[Step]:
+        """New points, those with the largest expected improvement first."""
+        parts = not self.bench.ladder[0].whole
+        late = self.bench.clock() > PART_SHARE * SEARCH_SHARE * self.bench.budget_seconds
+        vary, rung = Vary.EVERYTHING, 0
+        if parts:
+            vary, rung = (Vary.ON_WHOLE, self.bench.top) if late else (Vary.ON_PART, 0)
+        seen = self._observed(rung)
+        rng = np.random.default_rng((self.seed, len(self.bench.trials), sum(self.study.owner.encode())))
+        pool = self._pool(seen, rng, vary)
+        if len(self.bench.trials) % EXPLORE_EVERY == EXPLORE_EVERY - 1 or len(seen) < 2:
+            order = list(rng.permutation(len(pool)))
+        else:
+            order = self._ranked(seen, pool)
+        for place in order:
+            yield from self._free(pool[int(place)], rung)
+
+    def _observed(self, rung: int) -> list[tuple[Point, float]]:
+        """What is known of points where new ones are looked for: on the whole graph the furthest trial of each counts."""
+        share = self.bench.ladder[rung].share
+        found: dict[str, tuple[int, Point, float]] = {}
+        for one in self.bench.trials:
+            if one.purpose == "search" and one.share == share:
+                key, place = one.spec.model_dump_json(), one.rung or 0
+                if key not in found or found[key][0] <= place:
+                    found[key] = (place, Point(one.family, one.spec), self.bench.value(one))
+        return [(point, value) for _, point, value in found.values()]
+
+    def _pool(self, seen: list[tuple[Point, float]], rng: np.random.Generator, vary: Vary) -> list[Point]:
+        ranked = [point for point, _ in sorted(seen, key=lambda pair: pair[1]) if point.family != BASELINE_NAME]
+        drawn = [] if vary is Vary.ON_WHOLE else self.places.draw(rng, DRAWS, vary)
+        drawn += [self.places.near(one, rng, vary) for one in ranked[:BEST_VARIED] for _ in range(NEIGHBOURS)]
+        known = {point.spec.model_dump_json() for point, _ in seen}
+        unique = {one.spec.model_dump_json(): one for one in drawn}
+        return [one for key, one in unique.items() if key not in known]
+
+    def _ranked(self, seen: list[tuple[Point, float]], pool: list[Point]) -> list[int]:
+        """Places of the pool, best expected improvement first."""
+        if not pool:
+            return []
+        x, groups = encoded([*(point for point, _ in seen), *pool])
+        values = np.array([value for _, value in seen])
+        finite = values[np.isfinite(values)]
+        if not finite.size:
+            return list(range(len(pool)))
+        best = float(finite.min())
+        values = np.minimum(values, best + 4.0)  # how bad the bad ones are matters little
+        model = Surrogate(x[: len(seen)], values, groups)
+        mean, deviation = model.predict(x[len(seen) :])
+        gain = expected_improvement(mean, deviation, best)
+        self.expected = float(gain.max())
+        return [int(place) for place in np.argsort(-gain, kind="stable")]
+
+    def _free(self, point: Point, rung: int) -> Iterator[Step]:
+        """The step, unless another process has it or the forecast says that it cannot fit."""
+        key = point.spec.model_dump_json()
+        if _key(point.spec, rung) in self._busy or key in self.refused:
+            return
+        if not self.bench.fits(point.spec):
+            self.refused.add(key)
+            return
+        yield Step(point, rung)
+
+    def summary(self, stopped: str, shares: dict[str, float]) -> SearchSummary:
+        """What was done, rung by rung."""
+        rungs = tuple(
+            RungSummary(
+                share=one.share,
+                seconds=one.seconds,
+                trials=len(self.bench.at(place)),
+                spent_seconds=round(sum(trial.measured.wall_seconds for trial in self.bench.at(place)), 2),
+            )
+            for place, one in enumerate(self.bench.ladder)
+        )
+        return SearchSummary(stopped=stopped, rungs=rungs, skipped=len(self.refused), shares=shares)
 
 
-def open_study(journal: Path, seed: int = 0) -> Study:
-    """Make or load the study of a run.
+def _key(spec: JobSpec, rung: int) -> str:
+    from tuner.study import point_key
 
-    The journal needs an absolute path and the open-file lock: with the default lock Optuna 5.0 hangs for ever after a
-    kill while the lock is held. TPE with conditional groups, since every family has knobs of its own.
-    """
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path = str(journal.resolve())
-    storage = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP_TRIALS)
-    return optuna.create_study(study_name=STUDY_NAME, storage=storage, sampler=sampler, load_if_exists=True)
-
-
-def enqueue_once(study: Study, points: list[Mapping[str, Any]]) -> None:
-    """Queue fixed points first; those that an earlier session has queued are not queued again."""
-    for point in points:
-        study.enqueue_trial(dict(point), skip_if_exists=True)
-
-
-def reclaim(study: Study, scores: Mapping[int, float | None]) -> None:
-    """Settle trials that a killed tuner left running: told if they were measured, else queued again.
-
-    ``scores`` maps our trial numbers to their score, ``None`` for infeasible ones.
-    """
-    from optuna.trial import TrialState
-
-    for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        number = int(frozen.user_attrs.get(TRIAL_NUMBER, -1))
-        if number in scores:
-            tell(study, frozen.number, scores[number])
-            continue
-        # Queued before it is given up: a kill in between measures it twice rather than never.
-        wanted = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
-        if wanted:
-            study.enqueue_trial(wanted)
-        study.tell(frozen.number, state=TrialState.FAIL)
-
-
-def tell(study: Study, trial: OptunaTrial | int, score: float | None) -> None:
-    """Report a score (smaller is better); an infeasible point is pruned, never failed: TPE forgets failures."""
-    from optuna.trial import TrialState
-
-    if score is None:
-        study.tell(trial, state=TrialState.PRUNED)
-    else:
-        study.tell(trial, score)
+    return point_key("search", spec, f"rung {rung}")

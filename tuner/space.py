@@ -1,111 +1,203 @@
-"""Knobs to Optuna suggestions: one categorical for the family, then the family's own knobs."""
+"""The search space: the plan's best candidates and their knobs, as points that can be drawn, varied and measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
-from planner.proposal import BASELINE_NAME, Pins, knobs_of
+from planner.proposal import BASELINE_NAME, Pins, check, knobs_of
 from planner.records import Candidate
+from techniques.architecture.bf16 import has_bf16
 from techniques.base import Knob, SettingValue, Slot
 from techniques.facts import Facts
 from techniques.job import JobSpec
-from techniques.sampling.neighbor import FANOUT_CHOICES
+from techniques.sampling.neighbor import FANOUT_CHOICES, default_fanouts
 
 if TYPE_CHECKING:
-    from optuna.trial import Trial
+    import numpy as np
 
-MAX_FAMILIES = 6
+MAX_FAMILIES = 7
 MAX_SAMPLERS = 3
 """Samplers that are tried at least: which one is best is found by experiment (source, technique 4)."""
 LEARNING_RATES = (1e-3, 5e-2)
 BASELINE_LEARNING_RATES = (0.01, 0.003, 0.03)
+DEFAULT_LEARNING_RATE = 0.01
 DROPOUTS = (0.0, 0.3, 0.5)
+RATE = "learning_rate"
+MAX_DRAWS = 20
+"""Draws for one usable point before the candidate itself is taken."""
+WHOLE_GRAPH_KNOBS = frozenset({"batch_size", "batch_cost", "num_parts", "parts_per_batch", "threads", "prefetch"})
+"""What a part of the graph cannot tell: how a batch, a cache or a thread's share of work compares with the whole graph."""
+
+
+class Vary(Enum):
+    """Which knobs are varied: all, what a part of the graph can tell of, or the rest."""
+
+    EVERYTHING = "everything"
+    ON_PART = "on a part"
+    ON_WHOLE = "on the whole graph"
+
+    def allows(self, knob: str) -> bool:
+        return self is Vary.EVERYTHING or (self is Vary.ON_WHOLE) == (knob in WHOLE_GRAPH_KNOBS)
+
+
+class Point(NamedTuple):
+    """One place in the space: the plan's candidate that it varies, and what a worker is told."""
+
+    family: str
+    spec: JobSpec
+
+
+class Dimension(NamedTuple):
+    """What a knob may be: one of ``choices``, or a number between two bounds."""
+
+    choices: tuple[SettingValue, ...] = ()
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    whole: bool = False
+    """Whole numbers only."""
+
+    def draw(self, rng: np.random.Generator) -> SettingValue:
+        if self.choices:
+            return self.choices[int(rng.integers(len(self.choices)))]
+        if self.log:
+            value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        else:
+            value = rng.uniform(self.low, self.high + (1 if self.whole else 0))
+        return min(int(value), int(self.high)) if self.whole else float(f"{value:.2g}")
+
+
+class Space:
+    """Families of the plan with the knobs that are free; pins hold in every point."""
+
+    def __init__(self, facts: Facts, choices: dict[str, Candidate], pins: Pins) -> None:
+        self.facts, self.choices, self.pins = facts, choices, pins
+        self._dimensions = {family: self._free(family) for family in choices}
+
+    def first(self) -> list[Point]:
+        """The plan's candidates as they are, in its order; PyG's defaults with three learning rates in between."""
+        points = [Point(family, one.spec) for family, one in self.choices.items() if family != BASELINE_NAME]
+        for index, point in enumerate(self.defaults()):
+            points.insert(2 * index + 1, point)
+        return points
+
+    def defaults(self) -> list[Point]:
+        """PyG's defaults with each of their learning rates, or as they are where the rate is pinned."""
+        if BASELINE_NAME not in self.choices:
+            return []
+        base = self.choices[BASELINE_NAME].spec
+        if RATE in self.pins.settings:
+            return [Point(BASELINE_NAME, base)]
+        return [Point(BASELINE_NAME, changed(base, {RATE: rate})) for rate in BASELINE_LEARNING_RATES]
+
+    def draw(self, rng: np.random.Generator, count: int, vary: Vary = Vary.EVERYTHING) -> list[Point]:
+        """Random points of random families; PyG's defaults stay as they are."""
+        names = [family for family in self.choices if family != BASELINE_NAME]
+        return [self._drawn(names[int(rng.integers(len(names)))], rng, vary) for _ in range(count if names else 0)]
+
+    def near(self, point: Point, rng: np.random.Generator, vary: Vary = Vary.EVERYTHING) -> Point:
+        """The same point with one or two knobs drawn again."""
+        free = [name for name in self._dimensions[point.family] if vary.allows(name)]
+        if not free:
+            return point
+        names = rng.choice(free, size=min(int(rng.integers(1, 3)), len(free)), replace=False)
+        return self._usable(point, [str(name) for name in names], rng)
+
+    def _drawn(self, family: str, rng: np.random.Generator, vary: Vary) -> Point:
+        free = [name for name in self._dimensions[family] if vary.allows(name)]
+        return self._usable(Point(family, self.choices[family].spec), free, rng)
+
+    def _usable(self, point: Point, names: list[str], rng: np.random.Generator) -> Point:
+        dimensions = self._dimensions[point.family]
+        for _ in range(MAX_DRAWS):
+            values = {name: dimensions[name].draw(rng) for name in names}
+            layers = values.get("layers")
+            if isinstance(layers, int) and "fanouts" in point.spec.settings:
+                fanouts = FANOUT_CHOICES.get(layers, (default_fanouts(layers),))
+                values["fanouts"] = fanouts[int(rng.integers(len(fanouts)))]
+            elif "fanouts" in values:
+                values["fanouts"] = _fanouts(point.spec)[int(rng.integers(len(_fanouts(point.spec))))]
+            spec = changed(point.spec, values)
+            if check(self.facts, spec).usable:
+                return Point(point.family, spec)
+        return point
+
+    def _free(self, family: str) -> dict[str, Dimension]:
+        """Dimensions of a family that the user has not pinned."""
+        if family == BASELINE_NAME:
+            return {}
+        spec = self.choices[family].spec
+        found = {RATE: Dimension(low=LEARNING_RATES[0], high=LEARNING_RATES[1], log=True)}
+        found["dropout"] = Dimension(tuple(sorted({*DROPOUTS, spec.training.dropout})))
+        gpus = self.facts.hardware.gpus
+        if spec.options[Slot.HARDWARE] == "cuda" and gpus and has_bf16(gpus[0]):
+            found["precision"] = Dimension(("fp32", "bf16"))
+        for knob in knobs_of(self.facts, spec):
+            if knob.tuned:
+                found[knob.name] = dimension(knob, spec)
+        found |= self._depths(spec)
+        free = {name: one for name, one in found.items() if name not in self.pins.settings}
+        return {name: one for name, one in free.items() if len(one.choices) != 1 and one.low < one.high}
+
+    def _depths(self, spec: JobSpec) -> dict[str, Dimension]:
+        """One convolution fewer or more, where the depth is a choice at all: not the user's, nor an ego graph's."""
+        layers = spec.settings.get("layers")
+        own = self.facts.model.layers is not None or spec.options[Slot.ARCHITECTURE] in ("custom", "sgc", "sign")
+        if own or "fanouts" in self.pins.settings or "depth" in spec.settings or not isinstance(layers, int):
+            return {}
+        least = max(self.facts.goal.context_hops or 1, 1)
+        return {"layers": Dimension(tuple(n for n in (layers - 1, layers, layers + 1) if least <= n))}
 
 
 def families(candidates: Sequence[Candidate], baseline: Candidate | None) -> dict[str, Candidate]:
-    """The plan's best candidates, and PyG's defaults with the same search of their learning rate."""
-    first = {one.options[Slot.SAMPLING]: one for one in reversed(candidates)}  # the best of each sampler
-    samplers = sorted(first.values(), key=candidates.index)[:MAX_SAMPLERS]
-    chosen = samplers + [one for one in candidates if one not in samplers][: MAX_FAMILIES - len(samplers)]
-    found = {one.name: one for one in sorted(chosen, key=candidates.index)}
+    """The plan's first choice, the best of each of its samplers and architectures, then its best other pairs of the two.
+
+    One representation of each pair: the planner's order between two that compute the same is not worth trials. PyG's
+    defaults come last, with a search of their learning rate.
+    """
+    pairs: dict[tuple[str, str], Candidate] = {}
+    for one in candidates:
+        pairs.setdefault((one.options[Slot.SAMPLING], one.options[Slot.ARCHITECTURE]), one)
+    best = list(pairs.values())
+    samplers = {one.options[Slot.SAMPLING]: one for one in reversed(best)}
+    architectures = {one.options[Slot.ARCHITECTURE]: one for one in reversed(best)}
+    chosen = _in_order(best, samplers.values())[:MAX_SAMPLERS]
+    chosen += [one for one in _in_order(best, architectures.values()) if one not in chosen]
+    chosen += [one for one in best if one not in chosen]
+    found = {one.name: one for one in _in_order(best, chosen[:MAX_FAMILIES])}
     if baseline is not None:
         found[BASELINE_NAME] = baseline
     return found
 
 
-def suggest(trial: Trial, facts: Facts, choices: dict[str, Candidate], pins: Pins) -> tuple[str, JobSpec]:
-    """One point of the search space."""
-    family = trial.suggest_categorical("family", list(choices))
-    base = choices[family].spec
-    training: dict[str, SettingValue] = {}
-    if "learning_rate" not in pins.settings:
-        training["learning_rate"] = trial.suggest_float("learning_rate", *LEARNING_RATES, log=True)
-    if family == BASELINE_NAME:
-        return family, base.model_copy(update={"training": base.training.model_copy(update=training)})
-    if "dropout" not in pins.settings:
-        training["dropout"] = trial.suggest_categorical("dropout", DROPOUTS)
-    settings = dict(base.settings)
-    for knob in knobs_of(facts, base):
-        if knob.tuned and knob.name not in pins.settings:
-            settings[knob.name] = _suggest(trial, knob, base)
-    updated = {"settings": settings, "training": base.training.model_copy(update=training)}
-    return family, base.model_copy(update=updated)
+def _in_order(ranked: list[Candidate], some: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(some, key=ranked.index)
 
 
-def default_parameters(
-    family: str, candidate: Candidate, facts: Facts, pins: Pins, learning_rate: float
-) -> dict[str, Any]:
-    """The point of the search space that is the candidate as the plan has it, but for the learning rate."""
-    found: dict[str, Any] = {"family": family}
-    if "learning_rate" not in pins.settings:
-        found["learning_rate"] = learning_rate
-    if family == BASELINE_NAME:
-        return found
-    if "dropout" not in pins.settings:
-        found["dropout"] = candidate.training.dropout
-    for knob in knobs_of(facts, candidate.spec):
-        if knob.tuned and knob.name not in pins.settings:
-            value = candidate.settings[knob.name]
-            found[_parameter(knob, candidate.spec)] = _text(value) if isinstance(value, tuple) else value
-    return found
-
-
-def _suggest(trial: Trial, knob: Knob, base: JobSpec) -> SettingValue:
-    name = _parameter(knob, base)
+def dimension(knob: Knob, spec: JobSpec) -> Dimension:
+    """What a knob may be; the plan's own value is always among it."""
+    own = spec.settings[knob.name]
     if knob.name == "fanouts":
-        chosen = trial.suggest_categorical(name, [_text(one) for one in fanout_choices(base)])
-        return tuple(int(part) for part in chosen.split(","))
+        return Dimension(_fanouts(spec))
     if knob.choices:
-        choices = [one for one in knob.choices if not isinstance(one, tuple)]
-        value = base.settings[knob.name]
-        if value not in choices and not isinstance(value, tuple):
-            choices.append(value)
-        picked: Any = trial.suggest_categorical(name, choices)
-        return picked  # type: ignore[no-any-return]
+        return Dimension(knob.choices if own in knob.choices else (*knob.choices, own))
     assert knob.low is not None and knob.high is not None, "a knob has choices or bounds"
-    if isinstance(knob.default, int):
-        return trial.suggest_int(name, int(knob.low), int(knob.high), log=knob.log)
-    return trial.suggest_float(name, knob.low, knob.high, log=knob.log)
+    return Dimension((), knob.low, knob.high, knob.log, isinstance(knob.default, int))
 
 
-def fanout_choices(base: JobSpec) -> list[tuple[int, ...]]:
+def changed(spec: JobSpec, values: dict[str, SettingValue]) -> JobSpec:
+    """A spec with other settings and training values, each where it belongs."""
+    training = {name: value for name, value in values.items() if name in type(spec.training).model_fields}
+    settings = {name: value for name, value in values.items() if name not in training}
+    update = {"settings": {**spec.settings, **settings}, "training": spec.training.model_copy(update=training)}
+    return spec.model_copy(update=update)
+
+
+def _fanouts(spec: JobSpec) -> tuple[tuple[int, ...], ...]:
     """Fanouts worth trying for this depth, the plan's own first."""
-    own = base.settings["fanouts"]
+    own = spec.settings["fanouts"]
     assert isinstance(own, tuple)
-    return [own, *(one for one in FANOUT_CHOICES.get(len(own), ()) if one != own)]
-
-
-def _parameter(knob: Knob, base: JobSpec) -> str:
-    """Names carry the depth, or the choices, where they differ between families: Optuna's distributions are fixed."""
-    if knob.name == "fanouts":
-        return "fanouts_" + _text(fanout_choices(base)[0])
-    if knob.name == "num_parts":  # its choices follow from the sampler's own default
-        return f"num_parts_{base.options[Slot.SAMPLING]}"
-    if knob.choices and base.settings[knob.name] not in knob.choices:
-        return f"{knob.name}_{base.settings[knob.name]}"
-    return knob.name
-
-
-def _text(value: SettingValue) -> str:
-    return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+    return (own, *(one for one in FANOUT_CHOICES.get(len(own), ()) if one != own))
