@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuner.api import measure, run, tune
+    from tuner.api import join, measure, run, tune
 
-__all__ = ["measure", "run", "tune"]
+__all__ = ["join", "measure", "run", "tune"]
 
 
 def __getattr__(name: str) -> Any:

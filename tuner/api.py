@@ -80,6 +80,7 @@ def tune(
     goal: Goal | None = None,
     fix: Mapping[str, str] | None = None,
     set: Mapping[str, SettingValue] | None = None,
+    study: str | None = None,
     listener: Listener = lambda event: None,
 ) -> TuneReport:
     """Measure the plan's candidates, keep the best, train it on the whole graph.
@@ -90,6 +91,8 @@ def tune(
         trials: at most so many search trials; the budget limits them too.
         budget_seconds: everything included: search, verification, final training and report.
         resume: go on with the run in ``out``; it must have been started with the same arguments.
+        study: a database URL for Optuna's storage, where several machines work on the run; by default a journal in
+            ``out``, which processes that share the folder can ``join`` as well.
         listener: told every event of the run.
 
     Raises:
@@ -114,8 +117,25 @@ def tune(
             fix=fix,
             set=set,
             listener=listener,
+            study=study,
         )
         return session.go()
+
+
+def join(run: str | Path, *, study: str | None = None, listener: Listener = lambda event: None) -> TuneReport | None:
+    """Help a run that another process has started, on this machine or on one like it that shares the folder.
+
+    Its trials are searched together, none twice. If the other process is gone by then, this one finishes the run.
+
+    Returns:
+        The report, or ``None`` where the process that leads the run will write it.
+
+    Raises:
+        InputError: no such run, not planned yet, or this machine is of another kind.
+    """
+    from tuner.session import Session
+
+    return Session.join(RunFolder.existing(run), study, listener).help()
 
 
 def run(

@@ -67,6 +67,8 @@ class Bench:
         self.facts, self.ladder, self.clock, self.budget_seconds = facts, tuple(ladder), clock, budget_seconds
         self.forecast, self.keep, self.growth, self._measure = forecast, keep, growth, measure
         self.trials, self._others = list(trials), others
+        self._targets: dict[tuple[float, int], float | None] = {}
+        self._scores: dict[tuple[int, float | None], float | None] = {}
 
     def refresh(self) -> None:
         """Learn of what other processes have measured."""
@@ -105,16 +107,26 @@ class Bench:
 
     def target_at(self, share: float) -> float | None:
         """On a part of the graph: almost the best that was reached there."""
-        if share >= 1.0:
-            return self.target
-        return evaluations_target([one for one in self.trials if one.share == share], "")
+        key = share, len(self.trials)
+        if key not in self._targets:
+            seen = [one for one in self.trials if one.share == share]
+            self._targets[key] = self.target if share >= 1.0 else evaluations_target(seen, "")
+        return self._targets[key]
 
     def score(self, trial: Trial) -> float | None:
         """Smaller is better; ``None`` is infeasible. Seconds on a part count as what they would be on the whole graph."""
-        value = score(trial.measured, self.target_at(trial.share), self.objective)
+        key = trial.number, self.target_at(trial.share)
+        if key not in self._scores:
+            self._scores[key] = score(trial.measured, key[1], self.objective)
+        value = self._scores[key]
         if value is None or trial.share >= 1.0 or value >= MISSED or self.objective is not Objective.TIME or value < 0:
             return value
         return value * self.growth(trial.spec, trial.share)
+
+    def reached(self, trial: Trial) -> bool:
+        """Whether it has come to the target: training longer would not change its score."""
+        value = self.score(trial)
+        return value is not None and value < MISSED and self.target_at(trial.share) is not None
 
     def scored(self, trials: Iterable[Trial]) -> list[tuple[float, Trial]]:
         """Feasible trials, best first."""
@@ -138,7 +150,7 @@ class Bench:
     def best(self) -> float | None:
         """The best score on the whole graph, where the target was reached."""
         ranked = self.scored(self.whole())
-        return ranked[0][0] if ranked and ranked[0][0] < MISSED and self.target is not None else None
+        return ranked[0][0] if ranked and ranked[0][0] < MISSED and self.target_at(1.0) is not None else None
 
     def fidelity(self, rung: int) -> Fidelity:
         """A rung of the ladder; nothing on the whole graph trains on once it has lost the race."""
@@ -193,11 +205,14 @@ def full_seconds(budget_seconds: float) -> float:
     return min(max(budget_seconds * TRIAL_SHARE, MIN_TRIAL_SECONDS), MAX_TRIAL_SECONDS)
 
 
-def ladder(seconds: float, parts: bool) -> tuple[Fidelity, ...]:
+def ladder(seconds: float, parts: Sequence[float] = ()) -> tuple[Fidelity, ...]:
     """Rungs from the cheapest to full trials: parts of the graph, or of the time where the whole graph is quick."""
     if parts:
-        return tuple(Fidelity(share, max(seconds * share, MIN_RUNG_SECONDS)) for share in RUNGS)
-    return tuple(Fidelity(1.0, seconds * share) for share in RUNGS if share == 1.0 or seconds * share >= MIN_RUNG_SECONDS)
+        below = tuple(Fidelity(share, max(seconds * share, MIN_RUNG_SECONDS)) for share in sorted(parts))
+        return (*below, Fidelity(1.0, seconds))
+    return tuple(
+        Fidelity(1.0, seconds * share) for share in RUNGS if share == 1.0 or seconds * share >= MIN_RUNG_SECONDS
+    )
 
 
 def as_candidate(family: str, spec: JobSpec, figures: ForecastFigures) -> Candidate:

@@ -118,11 +118,18 @@ def _add_tune(commands: Any) -> None:
         help="measure candidates, keep the best, train it on the whole graph",
         description="Measure the plan's candidates within a budget, keep the best and train it on the whole graph.",
         epilog="examples:\n  gnnfit tune pyg:KarateClub --budget 30s\n  gnnfit tune graph.npz --budget 2h --out RUN\n"
-        "  gnnfit tune graph.npz --budget 2h --out RUN --resume",
+        "  gnnfit tune graph.npz --budget 2h --out RUN --resume\n  gnnfit tune --join RUN",
     )
     add_graph(one, optional=True)
     _add_plan_file(one)
     one.add_argument("--out", metavar="RUN", help="run folder (default: gnnfit-runs/NAME-TIME)")
+    one.add_argument("--target", metavar="METRIC", help="validation metric to reach (default: what the best reach)")
+    one.add_argument(
+        "--join", metavar="RUN", help="help a run that another process has started, on a machine like this"
+    )
+    one.add_argument(
+        "--study", metavar="URL", help="database for Optuna's storage (default: a journal in the run folder)"
+    )
     one.add_argument("--trials", metavar="COUNT", help="at most so many search trials")
     one.add_argument("--budget", metavar="TIME", default=DEFAULT_BUDGET, help="everything included, such as 10m or 2h")
     one.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -187,8 +194,15 @@ def _tune(arguments: argparse.Namespace) -> int:
     from tuner.api import tune
     from tuner.report import report_text
 
+    if arguments.join is not None:
+        return _join(arguments)
+    if arguments.graph is None:
+        raise OptionError("tune needs a GRAPH, got none", "Name one, or a run to help with --join RUN")
     if arguments.resume and arguments.out is None:
         raise OptionError("--resume needs the run's folder", "Add --out RUN")
+    choices = _choices(arguments)
+    if arguments.target is not None:
+        choices["goal"] = choices["goal"].model_copy(update={"target": _target(arguments.target)})
     report = tune(
         arguments.graph,
         plan=arguments.plan,
@@ -197,10 +211,42 @@ def _tune(arguments: argparse.Namespace) -> int:
         budget_seconds=parse_seconds(arguments.budget, "--budget"),
         resume=arguments.resume,
         listener=_Story(parse_seconds(arguments.budget, "--budget")).tell,
-        **_choices(arguments),
+        study=arguments.study,
+        **choices,
     )
     print(report.model_dump_json(indent=2) if arguments.json else report_text(report))
     return 0
+
+
+def _join(arguments: argparse.Namespace) -> int:
+    """The run's own arguments hold: what is given beside them must not seem to have an effect."""
+    from tuner.api import join
+    from tuner.folder import RunFolder
+    from tuner.report import report_text
+
+    for name in ("graph", "plan", "out", "trials", "model", "fix", "set", "target"):
+        if getattr(arguments, name):
+            shown = "GRAPH" if name == "graph" else f"--{name}"
+            raise OptionError(f"--join takes the run as it was started, got {shown} beside it", f"Leave {shown} out")
+    budget = RunFolder.existing(arguments.join).asked()["budget_seconds"]
+    report = join(arguments.join, study=arguments.study, listener=_Story(budget).tell)
+    if report is None:
+        print(f"the search is over; {arguments.join} is finished by the process that leads it", file=sys.stderr)
+    else:
+        print(report.model_dump_json(indent=2) if arguments.json else report_text(report))
+    return 0
+
+
+def _target(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 < value <= 1.0:
+        raise OptionError(
+            f"--target must be a validation metric above 0 and up to 1, got {text!r}", "Write --target 0.9"
+        )
+    return value
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -274,7 +320,14 @@ def _event_text(event: dict[str, Any]) -> str:
             return f"trial {event['number']} {event['family']}: {event['state']} ({event['reason']})"
         memory = format_bytes(event["peak_host_bytes"])
         epoch = format_seconds(event["epoch_seconds"]) if event["epoch_seconds"] else "unfinished"
-        return f"trial {event['number']} ({event['purpose']}) {event['family']}: {event['metric']:.3f}, epoch {epoch}, peak {memory}"
+        part = "" if event["share"] >= 1.0 else f" on {event['share']:.0%}"
+        return f"trial {event['number']} ({event['purpose']}{part}) {event['family']}: {event['metric']:.3f}, epoch {epoch}, peak {memory}"
+    if kind == "search_stopped":
+        return f"search stopped after {event['trials']} trials: {event['reason']}"
+    if kind == "joined":
+        return f"joined {event['folder']}"
+    if kind == "waited":
+        return f"waited {event['seconds']:.0f} s for another tuner's trial on this machine"
     if kind == "winner":
         return f"winner {event['family']}: {event['reason']}"
     if kind == "final_started":

@@ -75,6 +75,10 @@ class RunFolder:
         write_json(self.path / "manifest.json", manifest())
         write_text(file, toml_text(spec))
 
+    def asked(self) -> dict[str, Any]:
+        """What the run was started with."""
+        return tomllib.loads((self.path / "spec.toml").read_text(encoding="utf-8"))
+
     def refuse_foreign(self) -> None:
         """Leave alone a folder, or a file, that is not ours.
 
@@ -130,6 +134,13 @@ class RunFolder:
         """Every trial that was measured to its end, in order."""
         files = sorted(self.trials_folder.glob("*/trial.json"))
         return [_read(Trial, file) for file in files]
+
+    def trials_since(self, seen: set[str]) -> list[Trial]:
+        """Finished trials whose folders are not in ``seen`` yet; adds them."""
+        files = sorted(self.trials_folder.glob("*/trial.json"))
+        new = [file for file in files if file.parent.name not in seen]
+        seen.update(file.parent.name for file in new)
+        return [_read(Trial, file) for file in new]
 
     def new_trial_folder(self, number: int) -> Path:
         """An empty folder; what an interrupted trial left there is removed."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from planner.inspect.opened import profiled
+from planner.records import Plan
 from techniques.facts import Facts
 from techniques.remote.source.folder import FolderGraph
 from techniques.remote.source.stored import StoredGraph
-from tuner.subsample import subsample
+from tuner.subsample import compared, subsample
 
 RUNGS = (1 / 9, 1 / 3, 1.0)
 """Shares of a full trial; a third of the trials of a rung go on to the next (Jamieson and Talwalkar, AISTATS 2016; Li et
 al., MLSys 2020, who use 4 and find little between 2 and 5)."""
+TRIALS_TO_CONVERGE = 4
+"""A candidate that needs longer than this many full trials to converge is searched on parts of the graph."""
+FEWEST_JUDGED = 50
+"""Validation nodes, or graphs, of a part: with fewer two models cannot be told apart."""
 
 
 class Fidelity(NamedTuple):
@@ -35,6 +41,22 @@ class Part:
     share: float
     graph: FolderGraph
     facts: Facts
+
+
+def parts_of(stored: StoredGraph, plan: Plan, seconds: float, folder: Path, tell: Callable[..., None]) -> list[Part]:
+    """Parts to search on where full trials of so many seconds would be too short for the whole graph; else none.
+
+    A hierarchy is one of the whole graph. ``tell`` is given every part's character beside the whole graph's.
+    """
+    assert plan.best is not None, "nothing is searched for where nothing fits"
+    quick = plan.best.forecast.seconds_to_converge <= TRIALS_TO_CONVERGE * seconds
+    if quick or plan.facts.goal.hierarchy is not None:
+        return []
+    found = [part_of(stored, plan.facts, share, folder / f"part-{share:.3f}") for share in RUNGS[:-1]]
+    kept = [part for part in found if (part.facts.graph.labels.val or FEWEST_JUDGED) >= FEWEST_JUDGED]
+    for part in kept:
+        tell("subsample", share=part.share, **compared(stored, part.graph))
+    return kept
 
 
 def part_of(stored: StoredGraph, facts: Facts, share: float, folder: Path) -> Part:

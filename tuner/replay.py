@@ -51,18 +51,17 @@ class Table:
         self.file, self.rows = file, list[Row]()
         csv.field_size_limit(1 << 24)
         if file.is_file():
-            with file.open(newline="", encoding="utf-8") as source:
-                for line in csv.DictReader(source):
-                    self._read(line)
+            for line in file.read_text(encoding="utf-8").splitlines()[1:]:
+                self._read(next(csv.reader([line]), []))
 
     def append(self, row: Row) -> None:
         """Write one row to the end of the file."""
         new = not self.file.is_file() or not self.file.stat().st_size
-        torn = not new and self.file.read_bytes()[-1:] != b"\n"
+        if not new and not (text := self.file.read_bytes()).endswith(b"\n"):
+            self.file.write_bytes(text[: text.rfind(b"\n") + 1])
         measured = {share: one.model_dump(mode="json", exclude_defaults=True) for share, one in row.measured.items()}
         spec = row.spec.model_dump_json()
         with self.file.open("a", newline="", encoding="utf-8") as target:
-            target.write("\n" if torn else "")
             writer = csv.writer(target, lineterminator="\n")
             if new:
                 writer.writerow(COLUMNS)
@@ -73,14 +72,20 @@ class Table:
         """The row of a configuration."""
         return next((one for one in self.rows if one.spec == spec and family in (None, one.family)), None)
 
-    def _read(self, line: dict[str, str]) -> None:
+    def _read(self, values: list[str]) -> None:
         try:
-            measured = {share: Measurement.model_validate(one) for share, one in json.loads(line["measured"]).items()}
-            spec = JobSpec.model_validate_json(line["spec"])
-            seconds, load = float(line["seconds"]), float(line["load"])
-        except (ValueError, TypeError, KeyError):
+            family, spec, seconds, load, measured = values
+            kept = {share: Measurement.model_validate(one) for share, one in json.loads(measured).items()}
+            row = Row(
+                family=family,
+                spec=JobSpec.model_validate_json(spec),
+                seconds=float(seconds),
+                load=float(load),
+                measured=kept,
+            )
+        except ValueError:
             return
-        self.rows.append(Row(family=line["family"], spec=spec, seconds=seconds, load=load, measured=measured))
+        self.rows.append(row)
 
 
 class TablePlaces:
@@ -90,9 +95,12 @@ class TablePlaces:
         self.points = [Point(row.family, row.spec) for row in rows]
 
     def first(self) -> list[Point]:
-        """The first row of each family, in order, and every row of PyG's defaults."""
+        """The first row of each family, in order."""
         firsts = {point.family: point for point in reversed(self.points)}
-        return [one for one in self.points if one.family == BASELINE_NAME or one == firsts[one.family]]
+        return [one for one in self.points if one == firsts[one.family]]
+
+    def defaults(self) -> list[Point]:
+        return [one for one in self.points if one.family == BASELINE_NAME]
 
     def draw(self, rng: np.random.Generator, count: int, vary: Vary) -> list[Point]:
         return [self.points[int(place)] for place in rng.permutation(len(self.points))]
@@ -142,7 +150,9 @@ def cut(measured: Measurement, seconds: float, target: float | None = None) -> M
 
 def _short(measured: Measurement) -> Measurement:
     history = tuple(
-        one.model_copy(update={name: float(f"{getattr(one, name):.{DIGITS}g}") for name in ("seconds", "loss", "metric")})
+        one.model_copy(
+            update={name: float(f"{getattr(one, name):.{DIGITS}g}") for name in ("seconds", "loss", "metric")}
+        )
         for one in measured.history
     )
     return measured.model_copy(update={"history": history, "phases": {}, "validation": {}})

@@ -19,22 +19,23 @@ from techniques.facts import Objective
 from techniques.job import JobSpec
 from tuner.bench import MIN_TRIAL_SECONDS, SEARCH_SHARE, Bench
 from tuner.records import RungSummary, SearchSummary, Trial
-from tuner.scoring import MISSED
 from tuner.space import Point, Vary
 from tuner.study import Study
 from tuner.surrogate import Surrogate, encoded, expected_improvement
 
 ETA = 3
 """One of so many trials goes on to the next rung."""
-DRAWS, NEIGHBOURS, BEST_VARIED = 300, 20, 5
+DRAWS, NEIGHBOURS, BEST_VARIED = 120, 12, 5
 LEAST_GAIN = 0.01
 """An improvement that counts: what repeated measurements of one point differ by at best."""
 LEAST_ACCURACY_GAIN = 0.001
-FEWEST_STALE, MOST_STALE = 8, 30
+FEWEST_STALE, MOST_STALE = 15, 40
 """Trials without such an improvement: after the first so many the model is asked whether more are worth it, after the
 others it is over whatever the model says."""
 EXPLORE_EVERY = 6
 """One proposal of so many is drawn at random: the model may be wrong."""
+WORST = 4.0
+"""How bad the bad ones are matters little: so many times e longer than the best is bad enough."""
 PART_SHARE = 0.6
 """Of the search's time: until then new points are looked for on parts of the graph, then the whole one decides."""
 
@@ -52,6 +53,14 @@ class Step(NamedTuple):
 
     point: Point
     rung: int
+
+
+class Seen(NamedTuple):
+    """A measured point: how high on the ladder, 0 to 1, and its value there; a target reached is known for good."""
+
+    point: Point
+    height: float
+    value: float
 
 
 class Search:
@@ -134,12 +143,14 @@ class Search:
         return stale
 
     def _first(self) -> Iterator[Step]:
-        """The plan's candidates: its first choice and PyG's defaults as full trials, the rest at the lowest rung."""
-        points = self.places.first()
-        full = [points[0], *[one for one in points if one.family == BASELINE_NAME][:1]] if points else []
-        for point in points:
+        """The plan's candidates, lowest rung first.
+
+        Where no target is asked for its first choice is a full trial, which shows what is to be had.
+        """
+        for place, point in enumerate(self.places.first()):
             if self.bench.known("search", point.spec) is None:
-                yield from self._free(point, self.bench.top if point in full else 0)
+                full = place == 0 and self.bench.facts.goal.target is None
+                yield from self._free(point, self.bench.top if full else 0)
 
     def _promoted(self) -> Iterator[Step]:
         """The best third of a rung that is not at the next yet, highest rung first."""
@@ -165,10 +176,8 @@ class Search:
         here, there = self.bench.ladder[rung], self.bench.fidelity(rung + 1)
         if here.share < there.share:
             return True
-        reached = self.bench.score(trial)
-        target = self.bench.target is not None and reached is not None and reached < MISSED
         ended = trial.measured.reason != "stopped by time"
-        return not target and not ended and there.seconds > 1.2 * (trial.limit_seconds or 0.0)
+        return not self.bench.reached(trial) and not ended and there.seconds > 1.2 * (trial.limit_seconds or 0.0)
 
     def _proposed(self) -> Iterator[Step]:
         """New points, those with the largest expected improvement first."""
@@ -187,36 +196,37 @@ class Search:
         for place in order:
             yield from self._free(pool[int(place)], rung)
 
-    def _observed(self, rung: int) -> list[tuple[Point, float]]:
-        """What is known of points where new ones are looked for: on the whole graph the furthest trial of each counts."""
+    def _observed(self, rung: int) -> list[Seen]:
+        """What is known at the share of the graph where new points are looked for."""
         share = self.bench.ladder[rung].share
-        found: dict[str, tuple[int, Point, float]] = {}
+        top = max(place for place, one in enumerate(self.bench.ladder) if one.share == share)
+        found = []
         for one in self.bench.trials:
             if one.purpose == "search" and one.share == share:
-                key, place = one.spec.model_dump_json(), one.rung or 0
-                if key not in found or found[key][0] <= place:
-                    found[key] = (place, Point(one.family, one.spec), self.bench.value(one))
-        return [(point, value) for _, point, value in found.values()]
+                value = self.bench.value(one)
+                height = 1.0 if self.bench.reached(one) or not top else (one.rung or 0) / top
+                found.append(Seen(Point(one.family, one.spec), height, value))
+        return found
 
-    def _pool(self, seen: list[tuple[Point, float]], rng: np.random.Generator, vary: Vary) -> list[Point]:
-        ranked = [point for point, _ in sorted(seen, key=lambda pair: pair[1]) if point.family != BASELINE_NAME]
+    def _pool(self, seen: list[Seen], rng: np.random.Generator, vary: Vary) -> list[Point]:
+        ranked = sorted(seen, key=lambda one: (-one.height, one.value))
+        best = [one.point for one in ranked if one.point.family != BASELINE_NAME][:BEST_VARIED]
         drawn = [] if vary is Vary.ON_WHOLE else self.places.draw(rng, DRAWS, vary)
-        drawn += [self.places.near(one, rng, vary) for one in ranked[:BEST_VARIED] for _ in range(NEIGHBOURS)]
-        known = {point.spec.model_dump_json() for point, _ in seen}
+        drawn += [self.places.near(one, rng, vary) for one in best for _ in range(NEIGHBOURS)]
+        known = {one.point.spec.model_dump_json() for one in seen}
         unique = {one.spec.model_dump_json(): one for one in drawn}
         return [one for key, one in unique.items() if key not in known]
 
-    def _ranked(self, seen: list[tuple[Point, float]], pool: list[Point]) -> list[int]:
-        """Places of the pool, best expected improvement first."""
-        if not pool:
-            return []
-        x, groups = encoded([*(point for point, _ in seen), *pool])
-        values = np.array([value for _, value in seen])
-        finite = values[np.isfinite(values)]
-        if not finite.size:
+    def _ranked(self, seen: list[Seen], pool: list[Point]) -> list[int]:
+        """Places of the pool, best expected improvement at the top of the ladder first."""
+        finite = [one.value for one in seen if math.isfinite(one.value)]
+        if not pool or not finite:
             return list(range(len(pool)))
-        best = float(finite.min())
-        values = np.minimum(values, best + 4.0)  # how bad the bad ones are matters little
+        x, groups = encoded([*(one.point for one in seen), *pool])
+        heights = np.array([*(one.height for one in seen), *(1.0 for _ in pool)])
+        x, groups = np.column_stack([x, heights]), [*groups, max(groups) + 1]
+        best = min([one.value for one in seen if math.isfinite(one.value) and one.height == 1.0] or finite)
+        values = np.minimum([one.value for one in seen], best + WORST)
         model = Surrogate(x[: len(seen)], values, groups)
         mean, deviation = model.predict(x[len(seen) :])
         gain = expected_improvement(mean, deviation, best)

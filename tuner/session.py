@@ -9,46 +9,61 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from planner.api import pins_of
-from planner.proposal import BASELINE_NAME, Pins
+from planner.inspect.machine import inspect_machine
+from planner.proposal import BASELINE_NAME
 from planner.records import Plan
 from techniques.base import SettingValue
-from techniques.errors import NoTrialSucceededError
+from techniques.errors import InputError, NoTrialSucceededError, RunLockedError
 from techniques.facts import Goal
 from techniques.remote.source.folder import FolderGraph
-from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, Bench, as_candidate, told
+from tuner.bench import (
+    FINAL_SHARE,
+    MIN_TRIAL_SECONDS,
+    SEARCH_SHARE,
+    VERIFY_SHARE,
+    Bench,
+    as_candidate,
+    full_seconds,
+    ladder,
+)
 from tuner.events import EventLog, Listener
 from tuner.final import final_measurement
-from tuner.folder import RunFolder, fingerprint
+from tuner.folder import RunFolder, fingerprint, write_text
 from tuner.ingest import ingest
+from tuner.live import Live, told
+from tuner.machine import hardware_fingerprint
+from tuner.parts import Part, parts_of
 from tuner.planning import choose, graph_name, planned, refuse_changed_graph
-from tuner.records import Trial, TrialState, TuneReport, Winner
+from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report import write_report
 from tuner.runner import Runner
-from tuner.search import search
-from tuner.space import families
-from tuner.subsample import character, subsample
+from tuner.search import Search
+from tuner.space import Space, families
+from tuner.study import Study, masked
+from tuner.subsample import compared
 from tuner.verify import standings, verify
 
-TRIALS_TO_CONVERGE = 4
-"""A candidate that needs longer than this many trials to converge is searched on a part of the graph."""
-MIN_PART = 0.02
+SHARES = {"search": SEARCH_SHARE, "verification": VERIFY_SHARE, "final training": FINAL_SHARE, "report": 1.0}
+POLL_SECONDS = 0.2
 
 
 @dataclass
 class Session:
-    """A run in this process: ``prepare``, then ``go``."""
+    """A run in this process: ``prepare`` or ``join``, then ``go`` or ``help``."""
 
     folder: RunFolder
     plan: Plan
     graph: FolderGraph
     log: EventLog
-    pins: Pins
+    space: Space
+    study: Study
     budget_seconds: float
     max_trials: int | None
 
@@ -66,6 +81,7 @@ class Session:
         fix: Mapping[str, str] | None,
         set: Mapping[str, SettingValue] | None,
         listener: Listener,
+        study: str | None = None,
     ) -> Session:
         """Ingest the graph and plan for it, or load what an earlier session made of them.
 
@@ -74,7 +90,7 @@ class Session:
             InputError: a resumed run was asked for something else, or its graph has changed.
         """
         name = graph_name(graph)
-        asked = _asked(name, plan, trials, budget_seconds, model, goal, fix, set)
+        asked = _asked(name, plan, trials, budget_seconds, model, goal, fix, set, study)
         pins_of(fix, set)  # a slot that does not exist is an error before anything is written
         folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
         log = EventLog(folder.events, listener)
@@ -88,45 +104,113 @@ class Session:
             made.save(folder.plan)
         log.add("started", graph=name, budget_seconds=budget_seconds, folder=str(folder.path))
         log.add("planned", verdict=made.verdict.value, best=made.best.name if made.best else None)
-        return Session(folder, made, stored, log, pins_of(fix, set, made), budget_seconds, trials)
+        space = Space(made.facts, families(made.candidates, made.baseline), pins_of(fix, set, made))
+        shared = study_of(folder, study)
+        shared.same_machine(hardware_fingerprint(inspect_machine()))
+        return Session(folder, made, stored, log, space, shared, budget_seconds, trials)
+
+    @staticmethod
+    def join(folder: RunFolder, study: str | None, listener: Listener) -> Session:
+        """Take part in a run that another process, here or on a machine that shares the folder, has started.
+
+        Raises:
+            InputError: it has not planned yet, or this machine is of another kind.
+        """
+        if not folder.plan.is_file():
+            raise InputError(f"{folder.path} has no plan yet", "Join it once it has started to search")
+        asked, made = folder.asked(), Plan.load(folder.plan)
+        if (wanted := asked.get("study")) is not None and wanted != masked(study or wanted):
+            raise InputError(f"the run's study is in {wanted}, --study says {masked(study or '')}", "Give the same URL")
+        if wanted is not None and "***" in wanted and study is None:
+            raise InputError(f"the run's study is in {wanted}, without its password", "Give --study with the password")
+        shared = study_of(folder, study or wanted)
+        shared.same_machine(hardware_fingerprint(inspect_machine()))
+        space = Space(made.facts, families(made.candidates, made.baseline), pins_of(None, None, made))
+        log = EventLog(folder.events, listener)
+        log.add("joined", owner=shared.owner, folder=str(folder.path))
+        graph = ingest(made.facts.graph.source, folder.graph)
+        return Session(folder, made, graph, log, space, shared, asked["budget_seconds"], asked.get("trials"))
 
     def go(self) -> TuneReport:
         """All steps; a finished run is not run again."""
         if self.folder.report.is_file():
             return self.folder.finished_report()
         with Runner() as runner:
-            bench = Bench(runner, self.folder, self.plan, self.graph, self.log, self.budget_seconds)
-            part = self._part(bench)
-            search(bench, families(self.plan.candidates, self.plan.baseline), self.pins, self.max_trials)
-            winner = verify(bench)
-            final = self._train(bench, winner)
-            return self._report(bench, winner, final, part)
+            bench, parts = self._bench(runner)
+            summary = self._search(bench)
+            self._wait_for_others(bench)
+            winner = self._verified(bench)
+            final = self._train(runner, bench, winner)
+            return self._report(bench, winner, final, parts, summary)
 
-    def _part(self, bench: Bench) -> dict[str, float | str]:
-        """Search on a part of the graph where the whole one would leave time for too few epochs."""
-        assert self.plan.best is not None
-        converge = self.plan.best.forecast.seconds_to_converge
-        wanted = TRIALS_TO_CONVERGE * bench.trial_seconds
-        if converge <= wanted or self.plan.facts.goal.hierarchy is not None:
-            return {}  # a hierarchy is one of the whole graph
-        share = max(wanted / converge, MIN_PART)
-        bench.search_on(subsample(self.graph, share, self.folder.path / "part"))
-        whole, part = character(self.graph), character(bench.trial_graph)
-        found: dict[str, float | str] = {f"whole_{name}": value for name, value in whole.items()}
-        found |= {f"part_{name}": value for name, value in part.items()}
-        self.log.add("subsample", share=share, **found)
-        return found
+    def help(self) -> TuneReport | None:
+        """Search beside the process that leads the run; finish the run in its place if it is gone by then."""
+        with Runner() as runner:
+            bench, _ = self._bench(runner)
+            self._search(bench)
+        if self.folder.report.is_file():
+            return self.folder.finished_report()
+        try:
+            with self.folder.locked():
+                return self.go()
+        except RunLockedError:
+            return None
 
-    def _train(self, bench: Bench, winner: Winner) -> Trial:
+    def _bench(self, runner: Runner) -> tuple[Bench, list[Part]]:
+        seconds = full_seconds(self.budget_seconds)
+        parts = parts_of(self.graph, self.plan, seconds, self.folder.path, self.log.add)
+        live = self._live(runner, parts)
+        bench = Bench(
+            self.plan.facts,
+            ladder(seconds, [part.share for part in parts]),
+            live.measure,
+            lambda: self.log.elapsed_seconds,
+            self.budget_seconds,
+            live.forecast,
+            keep=live.keep,
+            growth=live.growth,
+            others=live.others,
+        )
+        bench.refresh()
+        return bench, parts
+
+    def _live(self, runner: Runner, parts: list[Part]) -> Live:
+        by_share = {part.share: part for part in parts}
+        return Live(runner, self.folder, self.plan, self.graph, self.log, self.budget_seconds, by_share)
+
+    def _search(self, bench: Bench) -> SearchSummary:
+        search = Search(bench, self.space, self.study, self.max_trials)
+        stopped = search.run()
+        if self.study.over is None:
+            self.study.end(stopped)
+            self.log.add("search_stopped", reason=stopped, trials=len(bench.trials))
+        return search.summary(stopped, SHARES)
+
+    def _wait_for_others(self, bench: Bench) -> None:
+        """Trials that other processes are at are theirs to finish, within the time that verification can wait."""
+        while self.study.running() and bench.left(VERIFY_SHARE) > MIN_TRIAL_SECONDS:
+            time.sleep(POLL_SECONDS)
+        bench.refresh()
+
+    def _verified(self, bench: Bench) -> Winner:
+        """The winner, written down; a resumed run keeps the one that it has."""
+        if self.folder.best.is_file():
+            return self.folder.winner()
+        winner = verify(bench, self.study, self.plan, self.space.defaults())
+        write_text(self.folder.best, winner.model_dump_json(indent=1))
+        self.log.add("winner", family=winner.family, reason=winner.reason)
+        return winner
+
+    def _train(self, runner: Runner, bench: Bench, winner: Winner) -> Trial:
         """Train the winner on the whole graph; step down to the next verified candidate if it fails after all."""
         order = [(winner.family, winner.spec)]
-        order += [(trial.family, trial.spec) for _, trial in standings(bench) if trial.spec != winner.spec]
+        order += [(one.family, one.spec) for _, one in standings(bench, self.plan) if one.spec != winner.spec]
         reason: str | None = None
         for family, spec in order:
             seconds = max(bench.left(FINAL_SHARE), MIN_TRIAL_SECONDS)
             self.log.add("final_started", family=family, seconds=round(seconds, 1))
             measured = final_measurement(
-                bench.runner, self.folder, self.plan.facts, spec, str(self.graph.path), seconds, None, self._tell_epoch
+                runner, self.folder, self.plan.facts, spec, str(self.graph.path), seconds, None, self._tell_epoch
             )
             if measured.state is TrialState.COMPLETE:
                 self.log.add("final_finished", **told(measured, None))
@@ -142,8 +226,10 @@ class Session:
         if event["event"] == "epoch":
             self.log.add("epoch", **{name: event[name] for name in ("epoch", "loss", "metric", "best")})
 
-    def _report(self, bench: Bench, winner: Winner, final: Trial, part: dict[str, float | str]) -> TuneReport:
-        baselines = [trial for _, trial in standings(bench) if trial.family == BASELINE_NAME]
+    def _report(
+        self, bench: Bench, winner: Winner, final: Trial, parts: list[Part], summary: SearchSummary
+    ) -> TuneReport:
+        baselines = [trial for _, trial in standings(bench, self.plan) if trial.family == BASELINE_NAME]
         report = TuneReport(
             graph=self.plan.facts.graph.name,
             metric_name=final.measured.metric_name,
@@ -154,12 +240,20 @@ class Session:
             winner=winner,
             baseline=baselines[0] if baselines else None,
             final=final,
-            trials=tuple(one.model_copy(update={"score": bench.score(one.measured)}) for one in bench.trials),
-            subsample=part,
+            trials=tuple(one.model_copy(update={"score": bench.score(one)}) for one in bench.trials),
+            subsample=compared(self.graph, parts[-1].graph) if parts else {},
+            search=summary,
         )
         write_report(self.folder, report)
         self.log.add("finished", folder=str(self.folder.path))
         return report
+
+
+def study_of(folder: RunFolder, url: str | None) -> Study:
+    """The run's study: in a journal of its own, or in a database under a name that says which run it is."""
+    if url is None:
+        return Study(folder.journal)
+    return Study(url, f"gnnfit {folder.path.name} {fingerprint(folder.asked())}")
 
 
 def _asked(
@@ -171,11 +265,12 @@ def _asked(
     goal: Goal | None,
     fix: Mapping[str, str] | None,
     set: Mapping[str, SettingValue] | None,
+    study: str | None = None,
 ) -> dict[str, Any]:
     """What the user asked for, as it stands in ``spec.toml``."""
     asked: dict[str, Any] = {"graph": name, "budget_seconds": float(budget_seconds)}
     planned_by = fingerprint(plan.to_json()) if isinstance(plan, Plan) else plan and os.fspath(plan)
-    given = (("plan", planned_by), ("trials", trials), ("model", model))
+    given = (("plan", planned_by), ("trials", trials), ("model", model), ("study", study and masked(study)))
     asked |= {key: value for key, value in given if value is not None}
     wanted = (goal or Goal()).model_dump(mode="json", exclude_none=True)
     settings = {key: list(value) if isinstance(value, tuple) else value for key, value in (set or {}).items()}

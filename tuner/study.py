@@ -46,9 +46,7 @@ class Study:
         params, distributions = parameters(point)
         attributes = {KEY: key, OWNER: self.owner, SPEC: point.spec.model_dump_json(), LEVEL: level, "claim": mark}
         self.study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attributes
-            )
+            create_trial(state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=attributes)
         )
         same = [one for one in self._trials() if one.user_attrs.get(KEY) == key and one.state is not TrialState.FAIL]
         mine = next(one for one in same if one.user_attrs["claim"] == mark)

@@ -115,8 +115,9 @@ def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
 
 
 def _solved(kernel: Array, noise: float, y: Array) -> tuple[Array, Array]:
-    factor = np.linalg.cholesky(kernel + (noise + 1e-8) * np.eye(len(kernel)))
-    return factor, np.linalg.solve(factor.T, np.linalg.solve(factor, y))
+    factor: Array = np.linalg.cholesky(kernel + (noise + 1e-8) * np.eye(len(kernel)))
+    weights: Array = np.linalg.solve(factor.T, np.linalg.solve(factor, y))
+    return factor, weights
 
 
 def _flat(point: Point) -> dict[str, SettingValue]:

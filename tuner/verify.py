@@ -2,62 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from planner.proposal import BASELINE_NAME
+from planner.records import Plan
 from techniques.errors import NoTrialSucceededError
 from techniques.facts import Objective
 from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, VERIFY_SHARE, Bench
-from tuner.folder import write_text
+from tuner.parts import Fidelity
 from tuner.records import Trial, Winner
 from tuner.scoring import MISSED
+from tuner.space import Point
+from tuner.study import Study
 
-VERIFIED = 2
+VERIFIED = 3
 """So many of the search's best are measured again."""
+LONGER = 2.0
+"""A verification trains so many times as long as a full trial: what was slow in the search may show its quality."""
 
 
-def verify(bench: Bench) -> Winner:
-    """Measure what has to be measured again, choose, and write the choice down.
+def verify(bench: Bench, study: Study, plan: Plan, defaults: Sequence[Point]) -> Winner:
+    """Measure what has to be measured again, and choose.
+
+    Args:
+        defaults: PyG's defaults with each of their learning rates, in order of preference.
 
     Raises:
         NoTrialSucceededError: nothing was measured to its end.
     """
-    if bench.folder.best.is_file():
-        return bench.folder.winner()
-    for place, trial in enumerate(to_verify(bench)):
-        # The best and the best baseline are compared even where that takes from the final training.
-        share = FINAL_SHARE if place < 2 else VERIFY_SHARE
-        if bench.left(share) > MIN_TRIAL_SECONDS and bench.known("verify", trial.spec) is None:
-            bench.measure(bench.next_number(), "verify", trial.family, trial.spec, stop_at_target=False)
-    winner = choose(bench)
-    write_text(bench.folder.best, winner.model_dump_json(indent=1))
-    bench.log.add("winner", family=winner.family, reason=winner.reason)
-    return winner
+    fidelity = Fidelity(1.0, LONGER * bench.ladder[bench.top].seconds)
+    for place, point in enumerate(to_verify(bench, plan, defaults)):
+        # The best, the best of PyG's defaults and the plan's first choice are compared even where that takes from the
+        # final training.
+        share = FINAL_SHARE if place < 3 else VERIFY_SHARE
+        if bench.left(share) <= MIN_TRIAL_SECONDS or bench.known("verify", point.spec) is not None:
+            continue
+        number = study.claim("verify", point, "verify")
+        if number is not None:
+            trial = bench.measure(number, "verify", point, fidelity, None, stop_at_target=False)
+            study.tell(number, bench.score(trial), {"family": trial.family, "metric": trial.measured.metric})
+    return choose(bench, plan)
 
 
-def to_verify(bench: Bench) -> list[Trial]:
-    """The best of the search, the best baseline, the second best, the plan's first choice; no spec twice."""
-    ranked = [trial for _, trial in bench.scored("search")]
-    best = bench.plan.best.name if bench.plan.best else ""
-    baseline, first = ([trial for trial in ranked if trial.family == name][:1] for name in (BASELINE_NAME, best))
-    chosen = ranked[:1] + baseline + ranked[1:VERIFIED] + first
-    return [trial for index, trial in enumerate(chosen) if all(trial.spec != one.spec for one in chosen[:index])]
+def to_verify(bench: Bench, plan: Plan, defaults: Sequence[Point]) -> list[Point]:
+    """The best of the search, PyG's defaults, the plan's first choice, the next best, PyG's defaults with other learning
+    rates; no spec twice, and nothing that the forecast, or a trial, showed not to fit."""
+    ranked = [Point(one.family, one.spec) for one in ranking(bench)]
+    usual = [point for point in ranked if point.family == BASELINE_NAME] + list(defaults)
+    first = [] if plan.best is None else [Point(plan.best.name, plan.best.spec)]
+    wanted = ranked[:1] + usual[:1] + first + ranked[1:VERIFIED] + usual[1:]
+    chosen = [point for index, point in enumerate(wanted) if all(point.spec != one.spec for one in wanted[:index])]
+    failed = [one.spec for one in bench.trials if bench.score(one) is None]
+    return [point for point in chosen if point.spec not in failed and bench.fits(point.spec)]
 
 
-def standings(bench: Bench) -> list[tuple[float, Trial]]:
-    """Verified specs by their worse score of search and verification: a lucky run does not win.
+def ranking(bench: Bench) -> list[Trial]:
+    """What the search has measured, best first: by what the whole graph says, then by what larger parts of it say."""
+    found: list[Trial] = []
+    for share in sorted({one.share for one in bench.trials}, reverse=True):
+        at_share = [one for one in bench.trials if one.purpose == "search" and one.share == share]
+        for _, trial in bench.scored(at_share):
+            if all(trial.spec != one.spec for one in found):
+                found.append(trial)
+    return found
 
-    Where the search saw only a part of the graph, its scores say nothing about the whole and are left out.
+
+def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
+    """Verified specs by the worse of their scores on the whole graph: a lucky run does not win.
+
+    PyG's defaults and the plan's first choice stand here with what the search measured where there was no time to
+    verify them, so that the winner is worse than neither.
     """
     found = []
-    for value, trial in bench.scored("verify"):
-        before = bench.known("search", trial.spec)
-        searched = bench.score(before.measured) if before and bench.trial_graph is bench.graph else None
-        found.append((max(value, searched) if searched is not None else value, trial))
-    return sorted(found, key=lambda pair: pair[0]) or bench.scored("search")
+    for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
+        full = [one for one in bench.at(bench.top) if one.spec == trial.spec]
+        found.append((max([value, *(score for score, _ in bench.scored(full))]), trial))
+    verified = [trial.spec for _, trial in found]
+    for value, trial in bench.scored(bench.at(bench.top)):
+        reference = trial.family == BASELINE_NAME or (plan.best is not None and trial.spec == plan.best.spec)
+        if reference and trial.spec not in verified:
+            found.append((value, trial))
+    ranked = sorted(found, key=lambda pair: pair[0])
+    return ranked if any(trial.purpose == "verify" for _, trial in ranked) else bench.scored(ranking(bench))
 
 
-def choose(bench: Bench) -> Winner:
+def choose(bench: Bench, plan: Plan) -> Winner:
     """The best of the standings."""
-    ranked = standings(bench)
+    ranked = standings(bench, plan)
     if not ranked:
         failed = "; ".join(sorted({trial.measured.reason or "no reason" for trial in bench.trials})[:3])
         raise NoTrialSucceededError(f"no trial of {len(bench.trials)} succeeded ({failed})", "See trials/*/log.txt")
@@ -67,14 +98,16 @@ def choose(bench: Bench) -> Winner:
 
 
 def _why(bench: Bench, trial: Trial, best: float, baselines: list[float]) -> str:
-    objective = bench.facts.goal.optimize
-    if objective is not Objective.TIME or bench.target is None:
+    objective, target = bench.objective, bench.target
+    if objective is not Objective.TIME or target is None:
         return f"best by {objective.value} among the verified"
     if best >= MISSED:
-        return f"nothing verified reaches validation {bench.target:.3f}; {trial.measured.metric or 0.0:.3f} is nearest"
-    text = f"reaches validation {bench.target:.3f} in {best:.2f} s"
-    if baselines and baselines[0] >= MISSED:
+        return f"nothing verified reaches validation {target:.3f}; {trial.measured.metric or 0.0:.3f} is nearest"
+    text = f"reaches validation {target:.3f} in {best:.2f} s"
+    if trial.family == BASELINE_NAME:
+        return f"{text}; PyG's defaults are the best that was found"
+    if not baselines:
+        return f"{text}; PyG's defaults could not be measured"
+    if baselines[0] >= MISSED:
         return f"{text}; PyG's defaults miss it in the same limits"
-    if baselines and best < baselines[0]:
-        return f"{text}; PyG's defaults take {baselines[0] / best:.1f} times as long"
-    return text
+    return f"{text}; PyG's defaults take {baselines[0] / best:.1f} times as long"

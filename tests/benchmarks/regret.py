@@ -23,9 +23,8 @@ import numpy as np
 
 from planner.proposal import Pins
 from planner.records import Plan
-from techniques.remote.source.folder import FolderGraph
 from tuner.ingest import ingest
-from tuner.parts import RUNGS, Fidelity, Part, part_of
+from tuner.parts import RUNGS, Part, part_of
 from tuner.planning import planned
 from tuner.records import Limits, Measurement, WorkRequest
 from tuner.replay import Row, Table
@@ -78,9 +77,7 @@ class Collector:
             limits = Limits(host_bytes=self.plan.facts.host_limit_bytes, seconds=seconds)
             graph = str(part.graph.path)
             return runner.measure(
-                WorkRequest(
-                    spec=spec, facts=part.facts, graph=graph, folder=scratch, limits=limits, check_values=False
-                )
+                WorkRequest(spec=spec, facts=part.facts, graph=graph, folder=scratch, limits=limits, check_values=False)
             )
 
 
@@ -89,8 +86,12 @@ def collect(arguments: argparse.Namespace) -> None:
     table = Table(Path(arguments.table))
     with tempfile.TemporaryDirectory() as folder, Runner() as runner:
         collector = Collector(arguments.graph, Path(folder), arguments.threads)
-        wanted = [(point, arguments.seconds, collector.parts) for point in collector.configurations(arguments.configurations)]
-        wanted += [(point, arguments.seconds * REFERENCE_SECONDS, collector.parts[-1:]) for point in collector.references()]
+        wanted = [
+            (point, arguments.seconds, collector.parts) for point in collector.configurations(arguments.configurations)
+        ]
+        wanted += [
+            (point, arguments.seconds * REFERENCE_SECONDS, collector.parts[-1:]) for point in collector.references()
+        ]
         for number, (point, seconds, parts) in enumerate(wanted, 1):
             spec = changed(point.spec, {"threads": arguments.threads})
             if table.find(spec, point.family) is None:

@@ -14,6 +14,14 @@ from tuner.records import Evaluation, Limits, Measurement, TrialState, WorkReque
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_machine_lock(tmp_path_factory: Any) -> Iterator[None]:
+    """Tuners of tests do not wait for those of others on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GNNFIT_MACHINE_LOCK", str(tmp_path_factory.mktemp("lock") / "lock"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def keep_signal_handlers() -> Iterator[None]:
     """``tuner.cli.main`` installs its own."""

@@ -1,114 +1,348 @@
-"""The study on disk: queued once, reclaimed after a kill, nothing forgotten."""
+"""The search on a made-up world whose every curve is known: order, pins, stopping, resuming, joining, and what wins."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
+import math
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import TrialState
 
-from tuner.search import TRIAL_NUMBER, enqueue_once, open_study, reclaim, tell
+from planner.api import make_plan
+from planner.proposal import BASELINE_NAME, Pins
+from techniques.base import Slot
+from techniques.errors import NoTrialSucceededError
+from tuner.bench import SEARCH_SHARE, Bench, ladder
+from tuner.parts import Fidelity
+from tuner.records import Evaluation, Measurement, TrialState
+from tuner.replay import Lookup, Row, Table, TablePlaces, cut
+from tuner.scoring import score
+from tuner.search import FEWEST_STALE, Search
+from tuner.space import Point, Space, families
+from tuner.study import Study
+from tuner.verify import standings, verify
 
-POINTS = [{"rate": 0.1}, {"rate": 0.2}, {"rate": 0.3}]
+START_SECONDS = 0.5
+LIMIT, LONGEST = 9.0, 18.0
+
+
+class World:
+    """Learning curves by formula: the fastest at a learning rate of 0.02 and few hidden units, seconds on a clock."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.asked: list[tuple[str, Fidelity, float | None]] = []
+        self.out_of_memory: set[str] = set()
+        self.top: Callable[[Point], float] = lambda point: 0.9
+
+    def pace(self, point: Point) -> float:
+        """Seconds until two thirds are learnt."""
+        training, hidden = point.spec.training, point.spec.settings.get("hidden", 64)
+        slow = 4.0 if point.family == BASELINE_NAME else 1.0
+        slow *= 1.5 if point.spec.options[Slot.SAMPLING] != "full_batch" else 1.0
+        return slow * 0.3 * (1 + math.log10(training.learning_rate / 0.02) ** 2 * 4) * (float(str(hidden)) / 32) ** 0.5
+
+    def __call__(
+        self, number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None
+    ) -> Measurement:
+        self.asked.append((point.spec.model_dump_json(), fidelity, target))
+        if point.family in self.out_of_memory:
+            self.seconds += START_SECONDS
+            return Measurement(state=TrialState.OUT_OF_MEMORY, reason="used too much", wall_seconds=START_SECONDS)
+        steps = [0.15 * one for one in range(1, int(LONGEST / 0.15) + 1)]
+        history = tuple(
+            Evaluation(epoch=epoch, seconds=t, loss=1.0, metric=self.top(point) * (1 - math.exp(-t / self.pace(point))))
+            for epoch, t in enumerate(steps, 1)
+        )
+        whole = Measurement(
+            state=TrialState.COMPLETE,
+            reason="stopped by time",
+            metric=history[-1].metric,
+            history=history,
+            peak_host_bytes=10**6,
+            wall_seconds=START_SECONDS + history[-1].seconds,
+        )
+        found = cut(whole, fidelity.seconds, target)
+        self.seconds += found.wall_seconds
+        return found
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "study.journal"
+def world() -> World:
+    return World()
 
 
-def _ask(study: Any, number: int | None = None) -> Any:
-    trial = study.ask()
-    trial.suggest_float("rate", 0.0, 1.0)
-    if number is not None:
-        trial.set_user_attr(TRIAL_NUMBER, number)
-    return trial
+@pytest.fixture
+def setting(make_facts: Any, world: World) -> Callable[..., Any]:
+    """``setting(pins, budget=, shares=, study=, trials=, **goal)``: bench, space, search and plan."""
+
+    def build(
+        pins: Pins | None = None,
+        budget: float = 120.0,
+        shares: tuple[float, ...] = (),
+        study: Any = None,
+        trials: Any = (),
+        max_trials: int | None = None,
+        fits: Callable[[Any], bool] | None = None,
+        others: Any = list,
+        **goal: Any,
+    ) -> Any:
+        facts = make_facts((50_000, 400_000, 64, 5), **goal)
+        plan = make_plan(facts, pins or Pins())
+        assert plan.best is not None
+        space = Space(facts, families(plan.candidates, plan.baseline), pins or Pins())
+        figures = plan.best.forecast
+        too_large = figures.model_copy(update={"peak_host_bytes": figures.peak_host_bytes * 1e6})
+        bench = Bench(
+            facts,
+            ladder(LIMIT, shares),
+            world,
+            lambda: world.seconds,
+            budget / SEARCH_SHARE,
+            lambda spec: figures if fits is None or fits(spec) else too_large,
+            trials=trials,
+            others=others,
+        )
+        return bench, space, Search(bench, space, study or Study(None), max_trials), plan
+
+    return build
 
 
-def _states(study: Any) -> list[str]:
-    return [trial.state.name for trial in study.trials]
+def _specs(bench: Any, purpose: str = "search") -> list[tuple[str, Any]]:
+    return [(one.spec.model_dump_json(), one.rung) for one in bench.trials if one.purpose == purpose]
 
 
-def test_points_are_queued_once(journal: Path) -> None:
-    study = open_study(journal)
-    enqueue_once(study, POINTS)
-    assert [_ask(study).params["rate"] for _ in POINTS] == [0.1, 0.2, 0.3]
-    enqueue_once(open_study(journal), POINTS)
-    assert len(study.trials) == len(POINTS)
+def test_the_plans_ranking_comes_first_and_its_first_choice_in_full(setting: Any) -> None:
+    bench, space, search, plan = setting()
+    search.run()
+    firsts = [one.family for one in bench.trials if one.rung == 0 or one is bench.trials[0]]
+    assert firsts[: len(space.choices)] == [point.family for point in space.first()]
+    assert bench.trials[0].spec == plan.best.spec
+    assert bench.trials[0].rung == bench.top
 
 
-def test_points_that_a_kill_kept_from_being_queued_are_queued_later(journal: Path) -> None:
-    enqueue_once(open_study(journal), POINTS[:1])
-    study = open_study(journal)
-    enqueue_once(study, POINTS)
-    assert [trial.system_attrs["fixed_params"]["rate"] for trial in study.trials] == [0.1, 0.2, 0.3]
+def test_survivors_are_promoted_from_the_best_third_one_rung_at_a_time(setting: Any) -> None:
+    bench, _, search, _ = setting(target=0.899)
+    search.run()
+    counts = Counter(one.rung for one in bench.trials)
+    assert counts[0] > counts[1] >= counts[2] >= 1
+    for number, one in enumerate(bench.trials):
+        if one.rung:
+            below = [before for before in bench.trials[:number] if before.rung == one.rung - 1]
+            assert any(before.spec == one.spec for before in below), "never promoted past a rung"
 
 
-def test_after_a_kill_measured_trials_are_told_and_others_queued_again(journal: Path) -> None:
-    before = open_study(journal)
-    enqueue_once(before, POINTS)
-    for number in (1, 2, 3):
-        _ask(before, number)  # asked for, never told: the tuner was killed
-    study = open_study(journal)
-    reclaim(study, {1: 4.5, 2: None})
-    assert _states(study) == ["COMPLETE", "PRUNED", "FAIL", "WAITING"]
-    assert study.trials[0].value == 4.5
-    assert _ask(study).params["rate"] == 0.3
-    reclaim(open_study(journal), {})
-    assert _states(study)[-1] == "WAITING", "killed again: still not lost"
+def test_no_point_is_measured_twice_at_one_rung(setting: Any) -> None:
+    bench, _, search, _ = setting()
+    search.run()
+    assert max(Counter(_specs(bench)).values()) == 1
+    assert len(bench.trials) > 20
 
 
-def test_a_trial_killed_before_its_first_suggestion_is_queued_again(journal: Path) -> None:
-    before = open_study(journal)
-    enqueue_once(before, POINTS[:1])
-    before.ask()
-    study = open_study(journal)
-    reclaim(study, {})
-    assert _ask(study).params["rate"] == 0.1
+def test_it_finds_what_is_fast(setting: Any, world: World) -> None:
+    bench, _, search, plan = setting(budget=60.0, target=0.8)
+    search.run()
+    best, trial = bench.scored(bench.whole())[0]
+    assert best < 0.6 * world.pace(Point(plan.best.name, plan.best.spec)) * math.log(9)
+    assert 0.008 < trial.spec.training.learning_rate < 0.05
 
 
-def test_no_trial_runs_after_a_reclaim_and_a_second_one_changes_nothing(journal: Path) -> None:
-    before = open_study(journal)
-    enqueue_once(before, POINTS)
-    _ask(before, 1)
-    study = open_study(journal)
-    reclaim(study, {})
-    states = _states(study)
-    assert "RUNNING" not in states
-    reclaim(study, {})
-    assert _states(study) == states
+def test_it_stops_by_itself_and_says_why(setting: Any) -> None:
+    bench, _, search, _ = setting(budget=10_000.0)
+    why = search.run()
+    assert "no improvement" in why
+    assert search.stale() >= FEWEST_STALE
+    assert bench.left(SEARCH_SHARE) > 5_000
+    summary = search.summary(why, {"search": SEARCH_SHARE})
+    assert summary.stopped == why
+    assert sum(rung.trials for rung in summary.rungs) == len(bench.trials)
 
 
-def test_an_infeasible_point_is_pruned_not_failed(journal: Path) -> None:
-    study = open_study(journal)
-    tell(study, _ask(study), None)
-    tell(study, _ask(study), 2.0)
-    assert [trial.state for trial in study.trials] == [TrialState.PRUNED, TrialState.COMPLETE]
+def test_budget_and_number_of_trials_are_reasons_too(setting: Any, world: World) -> None:
+    _, _, search, _ = setting(max_trials=5)
+    assert search.run() == "5 trials were asked for"
+    world.seconds = 0.0
+    _, _, search, _ = setting(budget=20.0)
+    assert "share of the budget" in search.run()
+    assert world.seconds < 20.0 + LIMIT + START_SECONDS
 
 
-def test_the_journal_survives_a_kill_and_a_relative_path(journal: Path, monkeypatch: Any) -> None:
-    """With Optuna's default lock and a relative path this hangs for ever."""
-    monkeypatch.chdir(journal.parent)
-    code = (
-        "from pathlib import Path; from tuner.search import *\n"
-        "study = open_study(Path('study.journal')); trial = study.ask(); trial.suggest_float('rate', 0, 1)\n"
-        "print('asked', flush=True); __import__('time').sleep(600)"
-    )
-    path = os.pathsep.join(one for one in sys.path if one)
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
-    )
-    assert child.stdout is not None
-    with child.stdout:
-        assert child.stdout.readline() == b"asked\n"
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    study = open_study(Path("study.journal"))
-    assert _states(study) == ["RUNNING"]
-    reclaim(study, {})
-    assert _states(study) == ["FAIL", "WAITING"]
+def test_what_cannot_fit_is_skipped_and_counted(setting: Any) -> None:
+    bench, _, search, _ = setting(fits=lambda spec: spec.options[Slot.SAMPLING] == "full_batch", target=0.8)
+    why = search.run()
+    assert {one.spec.options[Slot.SAMPLING] for one in bench.trials} == {"full_batch"}
+    assert search.summary(why, {}).skipped > 0
+
+
+def test_the_infeasible_is_learnt_from_and_never_wins(setting: Any, world: World) -> None:
+    bench, space, search, plan = setting()
+    world.out_of_memory = {plan.best.name}
+    search.run()
+    winner = verify(bench, search.study, plan, space.defaults())
+    assert winner.family != plan.best.name
+    pruned = [trial for trial in search.study.study.trials if trial.state.name == "PRUNED"]
+    assert pruned, "told as infeasible, not failed"
+
+
+def test_nothing_that_succeeds_is_an_error_that_says_so(setting: Any, world: World) -> None:
+    bench, space, search, plan = setting(max_trials=4)
+    world.out_of_memory = set(space.choices)
+    search.run()
+    with pytest.raises(NoTrialSucceededError, match="used too much"):
+        verify(bench, search.study, plan, space.defaults())
+
+
+def test_pins_hold_in_every_trial_and_in_the_winner(setting: Any) -> None:
+    pins = Pins({Slot.SAMPLING: "neighbor"}, {"hidden": 128, "learning_rate": 0.004, "dropout": 0.1, "fanouts": (7, 3)})
+    bench, space, search, plan = setting(pins, max_trials=25, budget=1000.0)
+    search.run()
+    winner = verify(bench, search.study, plan, space.defaults())
+    ours = [one.spec for one in bench.trials if one.family != BASELINE_NAME] + [winner.spec]
+    for spec in ours:
+        assert spec.options[Slot.SAMPLING] == "neighbor"
+        assert (spec.settings["hidden"], spec.settings["fanouts"], spec.settings["layers"]) == (128, (7, 3), 2)
+        assert (spec.training.learning_rate, spec.training.dropout) == (0.004, 0.1)
+    assert len({spec.model_dump_json() for spec in ours}) > 2
+
+
+@pytest.mark.parametrize("budget", [60.0, 99.0, 200.0])
+def test_the_winner_is_never_worse_than_the_baseline_or_the_plans_first(
+    setting: Any, world: World, budget: float
+) -> None:
+    """Here PyG's defaults are by far the best: the only ones that learn much."""
+    world.top = lambda point: 0.9 if point.family == BASELINE_NAME else 0.4
+    bench, space, search, plan = setting(budget=budget)
+    search.run()
+    winner = verify(bench, search.study, plan, space.defaults())
+    assert winner.family == BASELINE_NAME
+    assert "PyG's defaults are the best" in winner.reason
+    verified = {one.spec.model_dump_json() for one in bench.trials if one.purpose == "verify"}
+    assert plan.best.spec.model_dump_json() in verified
+    best = standings(bench, plan)[0][0]
+    for one in bench.trials:
+        if one.purpose == "verify":
+            assert best <= (score(one.measured, bench.target, bench.objective) or math.inf)
+
+
+def test_a_lucky_search_trial_does_not_win(setting: Any, world: World) -> None:
+    """One point is ten times as fast in the search as when it is measured again."""
+    bench, space, search, plan = setting(target=0.8, budget=60.0)
+    search.run()
+    lucky = bench.scored(bench.whole())[0][1]
+    slow = world.pace
+
+    def luck_is_over(point: Point) -> float:
+        return slow(point) * (30.0 if point.spec == lucky.spec else 1.0)
+
+    world.pace = luck_is_over  # type: ignore[method-assign]
+    assert verify(bench, search.study, plan, space.defaults()).spec != lucky.spec
+
+
+def test_a_resumed_search_repeats_nothing_and_loses_nothing(setting: Any, world: World, tmp_path: Path) -> None:
+    journal = tmp_path / "study.journal"
+    first, _, search, _ = setting(max_trials=12, study=Study(journal))
+    search.run()
+    kept = _specs(first)
+    world.seconds = 0.0
+    again, _, search, _ = setting(max_trials=30, study=Study(journal), trials=first.trials)
+    search.run()
+    assert _specs(again)[:12] == kept
+    assert len(again.trials) == 30
+    assert max(Counter(_specs(again)).values()) == 1
+    states = Counter(trial.state.name for trial in search.study.study.trials)
+    assert states == {"COMPLETE": 30}
+
+
+def test_two_that_take_turns_measure_different_trials_and_stop_together(setting: Any, tmp_path: Path) -> None:
+    """Each learns of the other's trials, and of what the other is at."""
+    journal, shared = tmp_path / "study.journal", list[Any]()
+    searches = []
+    for _ in range(2):
+        bench, _, search, _ = setting(max_trials=30, study=Study(journal), others=lambda: list(shared), target=0.8)
+        bench.keep = shared.append
+        searches.append(search)
+    turn = 0
+    while not isinstance(step := searches[turn % 2].next(), str):
+        searches[turn % 2].measure(step)
+        turn += 1
+    assert len(shared) == 30
+    assert sorted(one.number for one in shared) == list(range(1, 31))
+    assert max(Counter((one.spec.model_dump_json(), one.rung) for one in shared).values()) == 1
+    searches[0].study.end(step)
+    assert searches[1].next() == step
+
+
+def test_a_point_that_another_measures_is_left_to_it(setting: Any, tmp_path: Path) -> None:
+    journal = tmp_path / "study.journal"
+    _, space, search, _ = setting(study=Study(journal))
+    other = Study(journal)
+    first = space.first()[0]
+    assert other.claim("search", first, "rung 2") == 1
+    step = search.next()
+    assert not isinstance(step, str)
+    assert step.point != first
+
+
+def test_parts_come_first_and_the_whole_graph_decides(setting: Any) -> None:
+    bench, _, search, _ = setting(shares=(1 / 9, 1 / 3), budget=150.0)
+    search.run()
+    assert bench.trials[0].share == 1.0, "the plan's first choice shows what is to be had"
+    shares = Counter(one.share for one in bench.trials)
+    assert shares[1 / 9] > shares[1 / 3] > 0
+    assert shares[1.0] > 1
+    whole = [one for one in bench.trials[1:] if one.share == 1.0]
+    assert len({one.spec.options[Slot.SAMPLING] for one in whole}) > 1, "samplers are compared on the whole graph"
+    known = {one.spec.model_dump_json() for one in bench.trials if one.share < 1.0}
+    varied = [one for one in whole if one.spec.model_dump_json() not in known]
+    for one in varied:
+        likes = [other.spec for other in bench.trials if other is not one and other.family == one.family]
+        same = [other for other in likes if other.training == one.spec.training]
+        assert same, "new points on the whole graph differ only in what a part cannot tell"
+
+
+def test_memory_and_accuracy_are_goals_too(setting: Any, world: World) -> None:
+    world.top = lambda point: 0.9 if point.spec.settings.get("hidden") == 256 else 0.7
+    bench, space, search, plan = setting(optimize="accuracy", budget=300.0)
+    search.run()
+    assert verify(bench, search.study, plan, space.defaults()).spec.settings["hidden"] == 256
+    bench, space, search, plan = setting(optimize="memory", max_trials=12)
+    search.run()
+    assert "best by memory" in verify(bench, search.study, plan, space.defaults()).reason
+
+
+def test_the_same_search_runs_from_a_table(setting: Any, world: World, tmp_path: Path) -> None:
+    bench, space, _, _ = setting()
+    table = Table(tmp_path / "table.csv")
+    import numpy as np
+
+    for point in [*space.first(), *space.draw(np.random.default_rng(0), 40)]:
+        if table.find(point.spec, point.family) is None:
+            measured = world(0, "search", point, Fidelity(1.0, LIMIT), None)
+            table.append(Row.of(point.family, point.spec, LIMIT, {1.0: measured}, load=0.0))
+    with table.file.open("a") as torn:
+        torn.write('gcn,"{')
+    rows = Table(table.file).rows
+    assert len(rows) == len(table.rows)
+    table.append(rows[0].model_copy(update={"family": "again"}))
+    assert Table(table.file).rows[-1].family == "again", "a torn row does not swallow the next"
+    lookup = Lookup(rows)
+    replayed = Bench(bench.facts, ladder(LIMIT), lookup, lambda: lookup.seconds, 60 / SEARCH_SHARE, bench.forecast)
+    Search(replayed, TablePlaces(rows), Study(None)).run()
+    assert 5 < len(replayed.trials) < len(rows) * 3
+    assert lookup.seconds == pytest.approx(sum(one.measured.wall_seconds for one in replayed.trials))
+    first = replayed.trials[0]
+    row = table.find(first.spec)
+    assert row is not None
+    assert first.measured.metric == pytest.approx(row.measurement(1.0).metric, rel=1e-3)
+
+
+def test_a_trial_is_cut_as_if_it_had_been_stopped(measured: Any) -> None:
+    whole = measured(0.2, 0.5, 0.4, 0.8, wall_seconds=5.0, reason="stopped by patience")
+    short = cut(whole, 2.0)
+    assert [one.metric for one in short.history] == [0.2, 0.5]
+    assert (short.metric, short.epochs, short.wall_seconds, short.reason) == (0.5, 2, 3.0, "stopped by time")
+    assert cut(whole, 9.0, target=0.5).epochs == 2
+    assert cut(whole, 9.0).history == whole.history
+    assert cut(whole, 9.0).wall_seconds == 5.0

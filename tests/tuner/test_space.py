@@ -1,116 +1,129 @@
-"""Suggestions: every one a spec that can be composed, with the pins in it."""
+"""Points: every one a spec that can be composed, with the pins in it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import optuna
+import numpy as np
 import pytest
 
 from planner.api import make_plan
 from planner.proposal import BASELINE_NAME, Pins, check, knobs_of
 from techniques.base import Slot
 from techniques.job import compose
-from tuner.space import BASELINE_LEARNING_RATES, LEARNING_RATES, MAX_FAMILIES, default_parameters, families, suggest
+from tuner.space import BASELINE_LEARNING_RATES, LEARNING_RATES, MAX_FAMILIES, WHOLE_GRAPH_KNOBS, Space, Vary, families
 
-TRIALS = 60
-
-
-@pytest.fixture
-def study() -> Any:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+DRAWS = 150
 
 
 @pytest.fixture
-def choices(make_facts: Any) -> Any:
-    facts = make_facts((50_000, 400_000, 64, 5))
-    plan = make_plan(facts, Pins())
-    return facts, families(plan.candidates, plan.baseline)
+def space_for(make_facts: Any) -> Any:
+    """``space_for(pins, **goal)``."""
+
+    def build(pins: Pins | None = None, **others: Any) -> Space:
+        facts = make_facts((50_000, 400_000, 64, 5), **others)
+        plan = make_plan(facts, pins or Pins())
+        return Space(facts, families(plan.candidates, plan.baseline), pins or Pins())
+
+    return build
 
 
-def _ask(study: Any, facts: Any, choices: Any, pins: Pins, count: int = TRIALS) -> list[Any]:
-    found = []
-    for _ in range(count):
-        trial = study.ask()
-        found.append((trial, *suggest(trial, facts, choices, pins)))
-        study.tell(trial, 1.0)
-    return found
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(0)
 
 
-def test_every_suggestion_is_usable_and_in_bounds(study: Any, choices: Any) -> None:
-    facts, known = choices
+def test_every_point_is_usable_and_in_bounds(space_for: Any) -> None:
+    space = space_for()
     seen = set()
-    for _, family, spec in _ask(study, facts, known, Pins()):
+    for family, spec in space.draw(_rng(), DRAWS):
         seen.add(family)
-        assert check(facts, spec).usable
-        assert compose(spec, facts)
+        assert check(space.facts, spec).usable
+        assert compose(spec, space.facts)
         assert LEARNING_RATES[0] <= spec.training.learning_rate <= LEARNING_RATES[1]
-        assert spec.options == known[family].options
-        for knob in knobs_of(facts, spec):
+        assert spec.options == space.choices[family].options
+        for knob in knobs_of(space.facts, spec):
             value = spec.settings[knob.name]
             if knob.low is not None and knob.high is not None and knob.tuned:
                 assert knob.low <= value <= knob.high
-    assert seen == set(known)
-    assert len(known) <= MAX_FAMILIES + 1
+        if "fanouts" in spec.settings:
+            assert len(spec.settings["fanouts"]) == spec.settings["layers"]
+    assert seen == set(space.choices) - {BASELINE_NAME}
+    assert len(space.choices) <= MAX_FAMILIES + 1
 
 
-def test_the_baseline_varies_its_learning_rate_alone(study: Any, choices: Any) -> None:
-    facts, known = choices
-    base = known[BASELINE_NAME].spec
-    for trial, family, spec in _ask(study, facts, known, Pins()):
-        if family == BASELINE_NAME:
-            assert set(trial.params) == {"family", "learning_rate"}
-            assert spec.settings == base.settings
-            rate = spec.training.learning_rate
-            assert spec.training == base.training.model_copy(update={"learning_rate": rate})
+def test_families_are_pairs_of_sampler_and_architecture_the_plans_first_among_them(space_for: Any) -> None:
+    space = space_for()
+    pairs = [
+        (one.options[Slot.SAMPLING], one.options[Slot.ARCHITECTURE])
+        for name, one in space.choices.items()
+        if name != BASELINE_NAME
+    ]
+    assert len(set(pairs)) == len(pairs)
+    assert len({sampling for sampling, _ in pairs}) >= 3
+    assert {"gcn", "sage", "gat", "gin"} <= {architecture for _, architecture in pairs}
+    assert space.first()[0].spec == next(iter(space.choices.values())).spec
 
 
-def test_pins_are_respected_and_not_asked_for(study: Any, make_facts: Any) -> None:
-    facts = make_facts((50_000, 400_000, 64, 5))
-    pins = Pins(
-        {Slot.SAMPLING: "neighbor"},
-        {"batch_size": 256, "fanouts": (7, 3), "layers": 2, "learning_rate": 0.004, "dropout": 0.1},
-    )
-    plan = make_plan(facts, pins)
-    known = families(plan.candidates, None)
-    for trial, _, spec in _ask(study, facts, known, pins, 20):
-        assert (spec.settings["batch_size"], spec.settings["fanouts"]) == (256, (7, 3))
+def test_the_baseline_varies_its_learning_rate_alone(space_for: Any) -> None:
+    space = space_for()
+    base = space.choices[BASELINE_NAME].spec
+    assert [point.spec.training.learning_rate for point in space.defaults()] == list(BASELINE_LEARNING_RATES)
+    for point in space.defaults():
+        assert point.spec.settings == base.settings
+        rate = point.spec.training.learning_rate
+        assert point.spec.training == base.training.model_copy(update={"learning_rate": rate})
+        assert space.near(point, _rng()) == point
+
+
+def test_pins_are_respected_in_every_point(space_for: Any) -> None:
+    settings = {"batch_size": 256, "fanouts": (7, 3), "layers": 2, "learning_rate": 0.004, "dropout": 0.1}
+    space = space_for(Pins({Slot.SAMPLING: "neighbor"}, settings))
+    points = space.draw(_rng(), 30)
+    for family, spec in [*points, *(space.near(point, _rng()) for point in points)]:
+        assert family != BASELINE_NAME
+        assert spec.options[Slot.SAMPLING] == "neighbor"
+        assert (spec.settings["batch_size"], spec.settings["fanouts"], spec.settings["layers"]) == (256, (7, 3), 2)
         assert (spec.training.learning_rate, spec.training.dropout) == (0.004, 0.1)
-        assert not {"batch_size", "learning_rate", "dropout"} & set(trial.params)
-        assert not any(name.startswith("fanouts") for name in trial.params)
 
 
-def test_names_carry_the_family_where_distributions_differ(study: Any, choices: Any) -> None:
-    """Optuna refuses one name with two lists of choices; a journal would keep the study from going on."""
-    facts, known = choices
-    _ask(study, facts, known, Pins())
-    kinds: dict[str, set[str]] = {}
-    for trial in study.trials:
-        for name, distribution in trial.distributions.items():
-            kinds.setdefault(name, set()).add(repr(distribution))
-    assert all(len(found) == 1 for found in kinds.values()), kinds
-
-
-def test_default_parameters_lead_back_to_the_candidate(study: Any, choices: Any) -> None:
-    facts, known = choices
-    for name, candidate in known.items():
-        rate = BASELINE_LEARNING_RATES[1]
-        study.enqueue_trial(default_parameters(name, candidate, facts, Pins(), rate))
-        trial = study.ask()
-        family, spec = suggest(trial, facts, known, Pins())
-        assert family == name
-        training = candidate.training.model_copy(update={"learning_rate": rate})
-        assert spec == candidate.spec.model_copy(update={"training": training})
-        study.tell(trial, 1.0)
-
-
-def test_whatever_wins_keeps_what_is_pinned(study: Any, make_facts: Any) -> None:
-    facts = make_facts((50_000, 400_000, 64, 5))
+def test_whatever_wins_keeps_what_is_pinned(space_for: Any) -> None:
     pins = Pins({Slot.ARCHITECTURE: "gcn"}, {"hidden": 48, "learning_rate": 0.02, "weight_decay": 0.0})
-    plan = make_plan(facts, pins)
-    known = families(plan.candidates, plan.baseline)
-    assert BASELINE_NAME in known
-    for _, _, spec in _ask(study, facts, known, pins, 30):
-        assert spec.options[Slot.ARCHITECTURE] == "gcn" and spec.settings["hidden"] == 48
+    space = space_for(pins)
+    assert BASELINE_NAME in space.choices
+    for _, spec in [*space.draw(_rng(), 30), *space.defaults()]:
+        assert spec.options[Slot.ARCHITECTURE] == "gcn"
+        assert spec.settings["hidden"] == 48
         assert (spec.training.learning_rate, spec.training.weight_decay) == (0.02, 0.0)
+
+
+def test_a_depth_that_the_user_states_is_kept_and_hops_that_are_wanted_too(space_for: Any) -> None:
+    assert {spec.settings["layers"] for _, spec in space_for(Pins({}, {"layers": 3})).draw(_rng(), 60)} == {3}
+    assert {spec.settings["layers"] for _, spec in space_for().draw(_rng(), 60)} > {2}
+    wanted = space_for(Pins({Slot.SAMPLING: "neighbor"}), context_hops=3)
+    assert min(spec.settings["layers"] for _, spec in wanted.draw(_rng(), 60)) >= 3
+
+
+def test_a_neighbour_differs_in_a_knob_or_two(space_for: Any) -> None:
+    space, rng = space_for(), _rng()
+    for point in space.draw(rng, 40):
+        near = space.near(point, rng)
+        differ = [name for name, value in near.spec.settings.items() if value != point.spec.settings[name]]
+        training = [
+            name
+            for name in ("learning_rate", "dropout")
+            if getattr(near.spec.training, name) != getattr(point.spec.training, name)
+        ]
+        assert near.family == point.family
+        assert len(set(differ) - {"fanouts"}) + len(training) <= 2
+
+
+def test_what_a_part_cannot_tell_is_varied_on_the_whole_graph_alone(space_for: Any) -> None:
+    space, rng = space_for(Pins({Slot.SAMPLING: "neighbor"})), _rng()
+    sizes = {family: one.settings["batch_size"] for family, one in space.choices.items()}
+    on_part = space.draw(rng, 40, Vary.ON_PART)
+    assert all(spec.settings["batch_size"] == sizes[family] for family, spec in on_part)
+    for point in on_part:
+        near = space.near(point, rng, Vary.ON_WHOLE)
+        changed = {name for name, value in near.spec.settings.items() if value != point.spec.settings[name]}
+        assert changed <= WHOLE_GRAPH_KNOBS
+        assert near.spec.training == point.spec.training

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from techniques.remote.source import open_graph
-from tuner.subsample import character, subsample
+from tuner.subsample import character, compared, distances, subsample
 
 
 def _dense(stored: Any) -> Any:
@@ -94,3 +94,26 @@ def test_a_part_of_a_real_graph_keeps_its_character(real_graph: Any, tmp_path: P
     for key in ("train_mask", "val_mask"):
         if key in whole.headers:
             assert np.asarray(part.read(key)).any(), f"{key} picks nobody: nothing could be learned or compared"
+
+
+@pytest.mark.parametrize("name", ["cora", "amazon_computers", "coauthor_cs"])
+def test_degrees_and_classes_of_a_third_of_a_real_graph_are_close(real_graph: Any, tmp_path: Path, name: str) -> None:
+    whole = open_graph(str(real_graph(name)))
+    part = subsample(whole, 1 / 3, tmp_path / "part")
+    apart = distances(whole, part)
+    assert apart["degree_distance"] < 0.12
+    assert apart["class_distance"] < 0.1
+    told = compared(whole, part)
+    assert {"whole_mean_degree", "part_mean_degree", "part_homophily", "part_degree_distance"} <= set(told)
+
+
+def test_distances_of_known_graphs(tiny: Any) -> None:
+    """A graph is no distance from itself; a ring and a ring of twice the degrees are as far apart as can be."""
+    whole = tiny()
+    assert set(distances(whole, whole).values()) == {0.0}
+    ring, double = tiny(), tiny()
+    nodes = np.arange(60)
+    ring.arrays["edge_index"] = np.stack([nodes, np.roll(nodes, 1)])
+    double.arrays["edge_index"] = np.concatenate([ring.arrays["edge_index"], ring.arrays["edge_index"][::-1]], axis=1)
+    ring.arrays["y"], double.arrays["y"] = nodes % 2, np.zeros(60, dtype=np.int64)
+    assert distances(ring, double) == {"degree_distance": 1.0, "class_distance": 0.5}

@@ -23,7 +23,7 @@ from tuner.api import run, tune
 from tuner.cli import main
 from tuner.folder import RunFolder
 from tuner.records import TrialState, TuneReport
-from tuner.search import open_study
+from tuner.study import open_study
 
 FILES = {
     *("spec.toml", "manifest.json", "plan.json", "study.journal", "events.jsonl", "run.lock", "trials", "best.json"),

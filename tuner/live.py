@@ -1,0 +1,112 @@
+"""Trials on this machine: measured in child processes while the machine's lock is held, kept in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.costing import cost
+from planner.inspect.opened import drawer
+from planner.records import ForecastFigures, Plan
+from techniques.facts import Facts
+from techniques.job import JobSpec
+from techniques.remote.source.folder import FolderGraph
+from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS
+from tuner.events import EventLog
+from tuner.folder import RunFolder
+from tuner.machine import machine_lock
+from tuner.parts import Fidelity, Part
+from tuner.records import Limits, Measurement, Trial, WorkRequest
+from tuner.runner import Runner
+from tuner.space import Point
+
+LONG_WAIT_SECONDS = 1.0
+
+
+class Live:
+    """What a bench needs of the world: measurements, forecasts, a place to keep trials."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        folder: RunFolder,
+        plan: Plan,
+        graph: FolderGraph,
+        log: EventLog,
+        budget_seconds: float,
+        parts: Mapping[float, Part],
+    ) -> None:
+        self.runner, self.folder, self.plan, self.log = runner, folder, plan, log
+        self.budget_seconds, self.parts = budget_seconds, dict(parts)
+        self.parts[1.0] = Part(1.0, graph, plan.facts)
+        self._draw = drawer(graph, plan.facts.graph)
+        self._seen: set[str] = set()
+        self._growths: dict[tuple[str, float], float] = {}
+
+    def measure(self, number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
+        """One trial, never longer than what is left of the budget."""
+        part = self.parts[fidelity.share]
+        request = WorkRequest(
+            spec=point.spec,
+            facts=part.facts,
+            graph=str(part.graph.path),
+            folder=str(self.folder.new_trial_folder(number)),
+            limits=Limits(
+                host_bytes=self.plan.facts.host_limit_bytes,
+                seconds=min(fidelity.seconds, max(self._left(), MIN_TRIAL_SECONDS)),
+                target=target,
+            ),
+            check_values=False,
+        )
+        before = self.log.elapsed_seconds
+        with machine_lock(max(self._left(), 0.0)) as held:
+            waited = self.log.elapsed_seconds - before
+            if waited > LONG_WAIT_SECONDS or not held:
+                self.log.add("waited", number=number, seconds=round(waited, 2), held=held)
+            self.log.add("trial_started", number=number, purpose=purpose, family=point.family, share=fidelity.share)
+            return self.runner.measure(request)
+
+    def keep(self, trial: Trial) -> None:
+        """Write a finished trial down and tell of it."""
+        self.folder.keep_trial(trial)
+        words = {"number": trial.number, "purpose": trial.purpose, "family": trial.family, "share": trial.share}
+        self.log.add("trial_finished", **words, **told(trial.measured, trial.score))
+
+    def others(self) -> list[Trial]:
+        """Trials that have been written since the last look, by this process or another."""
+        return self.folder.trials_since(self._seen)
+
+    def forecast(self, spec: JobSpec) -> ForecastFigures:
+        """What the planner expects of a spec on the whole graph."""
+        return cost(self.plan.facts, spec, self._draw)
+
+    def _left(self) -> float:
+        return self.budget_seconds * FINAL_SHARE - self.log.elapsed_seconds
+
+    def growth(self, spec: JobSpec, share: float) -> float:
+        """How many times as long a step takes on the whole graph as on a part, by forecast."""
+        key = spec.model_dump_json(), share
+        if key not in self._growths:
+            part = step_seconds(self.parts[share].facts, spec)
+            self._growths[key] = step_seconds(self.plan.facts, spec) / max(part, 1e-9)
+        return self._growths[key]
+
+
+def step_seconds(facts: Facts, spec: JobSpec) -> float:
+    """What a step is expected to take: learning is a matter of steps, on a part of the graph as on all of it."""
+    figures = cost(facts, spec)
+    return figures.epoch_seconds.expected / max(figures.steps_per_epoch, 1)
+
+
+def told(measured: Measurement, value: float | None) -> dict[str, Any]:
+    """A measurement as an event."""
+    return {
+        "state": measured.state.value,
+        "reason": measured.reason,
+        "metric": measured.metric,
+        "score": value,
+        "epoch_seconds": measured.epoch_seconds,
+        "peak_host_bytes": measured.peak_host_bytes,
+        "epochs": measured.epochs,
+        "wall_seconds": round(measured.wall_seconds, 2),
+    }
