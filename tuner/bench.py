@@ -91,6 +91,10 @@ class Bench:
     def fits(self, spec: JobSpec) -> bool:
         return fits(self.facts, self.forecast(spec))
 
+    def predicted(self, point: Point) -> Candidate:
+        """A point with its forecast, under the name of the plan's candidate that it varies."""
+        return as_candidate(point.family, point.spec, self.forecast(point.spec))
+
     @property
     def target(self) -> float | None:
         """What a candidate must reach on the whole graph.
@@ -181,13 +185,12 @@ class Bench:
         early = stop_at_target and self.objective is not Objective.ACCURACY
         target = self.facts.goal.target if early and fidelity.whole else None
         measured = self._measure(number, purpose, point, fidelity, target)
-        predicted = as_candidate(point.family, point.spec, self.forecast(point.spec))
         trial = Trial(
             number=number,
             purpose=purpose,
             family=point.family,
             spec=point.spec,
-            predicted=predicted,
+            predicted=self.predicted(point),
             measured=measured,
             share=fidelity.share,
             rung=rung,

@@ -119,9 +119,11 @@ class Session:
         if not folder.plan.is_file():
             raise InputError(f"{folder.path} has no plan yet", "Join it once it has started to search")
         asked, made = folder.asked(), Plan.load(folder.plan)
-        if (wanted := asked.get("study")) is not None and wanted != masked(study or wanted):
-            raise InputError(f"the run's study is in {wanted}, --study says {masked(study or '')}", "Give the same URL")
-        if wanted is not None and "***" in wanted and study is None:
+        wanted = asked.get("study")
+        if study is not None and masked(study) != wanted:
+            where = wanted or "the journal of its folder"
+            raise InputError(f"the study of this run is in {where}, not in {masked(study)}", "Leave --study out")
+        if wanted is not None and study is None and "***" in wanted:
             raise InputError(f"the run's study is in {wanted}, without its password", "Give --study with the password")
         shared = study_of(folder, study or wanted)
         shared.same_machine(hardware_fingerprint(inspect_machine()))

@@ -115,8 +115,8 @@ def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
 
 
 def _solved(kernel: Array, noise: float, y: Array) -> tuple[Array, Array]:
-    factor: Array = np.linalg.cholesky(kernel + (noise + 1e-8) * np.eye(len(kernel)))
-    weights: Array = np.linalg.solve(factor.T, np.linalg.solve(factor, y))
+    factor: Array = np.asarray(np.linalg.cholesky(kernel + (noise + 1e-8) * np.eye(len(kernel))), dtype=np.float64)
+    weights: Array = np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, y)), dtype=np.float64)
     return factor, weights
 
 

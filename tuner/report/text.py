@@ -8,7 +8,7 @@ from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, range_bytes
 from planner.render import settings_text, table
 from tuner.metric_names import NAMES
-from tuner.records import Measurement, Trial, TuneReport
+from tuner.records import Measurement, SearchSummary, Trial, TuneReport
 from tuner.report.compared import compared, phases_compared
 from tuner.report.told import RunState, Story
 from tuner.scoring import target_seconds
@@ -35,6 +35,8 @@ def report_text(report: TuneReport) -> str:
     ]
     if report.target is not None and any(trial.purpose == "verify" for trial in report.trials):
         lines += ["", f"Time to validation {report.metric_name} {report.target:.3f}", *target_lines(report)]
+    if report.search is not None:
+        lines += ["", *search_lines(report.search)]
     lines += ["", "Trials", *trial_table(report.trials)]
     if report.subsample:
         lines += ["", "Searched on a part of the graph", *subsample_lines(report)]
@@ -163,6 +165,18 @@ def _trial_row(trial: Trial) -> list[str]:
         format_bytes(measured.peak_host_bytes),
         measured.state.value,
     ]
+
+
+def search_lines(search: SearchSummary) -> list[str]:
+    """Rungs, cheapest first, and why the search stopped."""
+    header = ["share of the graph", "trains at most", "trials", "took"]
+    rows = [
+        [f"{one.share:.0%}", format_seconds(one.seconds), str(one.trials), format_seconds(one.spent_seconds)]
+        for one in search.rungs
+    ]
+    skipped = f"; {search.skipped} points skipped, the forecast says that they do not fit" if search.skipped else ""
+    until = ", ".join(f"{stage} until {share:.0%}" for stage, share in search.shares.items())
+    return [f"Search stopped: {search.stopped}{skipped}", *table(header, rows), f"Of the budget: {until}"]
 
 
 def subsample_lines(report: TuneReport) -> list[str]:

@@ -15,7 +15,7 @@ from techniques.errors import GnnfitError, RunLockedError
 from techniques.facts import Record
 from tuner.events import read_events
 from tuner.folder import RunFolder
-from tuner.records import SCHEMA_VERSION, Trial, TuneReport, Winner
+from tuner.records import SCHEMA_VERSION, SearchSummary, Trial, TuneReport, Winner
 from tuner.scoring import evaluations_target
 
 
@@ -46,6 +46,7 @@ class Story(Record):
     final: Trial | None = None
     trials: tuple[Trial, ...] = ()
     subsample: dict[str, float | str] = {}
+    search: SearchSummary | None = None
     search_end: str | None = None
     """Why the search stopped."""
     plan: Plan | None = None
