@@ -29,6 +29,9 @@ FLOATS_PER_NODE = 12
 MOST_EGO_NODES = 50_000
 """ShaDow is judged on an ego graph per node: on larger graphs that takes minutes."""
 
+MOST_CUT_EDGES = 10_000_000
+"""METIS takes minutes for more."""
+
 COMBINATIONS: tuple[tuple[str, str, str], ...] = (
     ("full_batch", "gcn", "coo"),
     ("neighbor", "sage", "csr"),
@@ -89,8 +92,14 @@ def grid(graph: GraphFacts, turn: int) -> Iterator[Choice]:
     links = graph.task is Task.LINK
     for index, (sampler, architecture, representation) in enumerate(COMBINATIONS):
         chosen = sampler == "link_neighbor" if links else (index + turn) % period in kept
-        if chosen and not (sampler == "shadow_k_hop" and graph.num_nodes > MOST_EGO_NODES):
+        if chosen and not _takes_minutes(graph, sampler):
             yield _choice(graph, kind, turn + index, sampler, architecture, representation)
+
+
+def _takes_minutes(graph: GraphFacts, sampler: str) -> bool:
+    if sampler == "shadow_k_hop":
+        return graph.num_nodes > MOST_EGO_NODES
+    return sampler == "cluster" and graph.num_edges > MOST_CUT_EDGES
 
 
 def _choice(graph: GraphFacts, kind: str, turn: int, sampler: str, architecture: str, representation: str) -> Choice:
