@@ -320,13 +320,14 @@ class TrainStep:
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         of_graphs = self.plan.readout is Readout.GRAPHS and self.shapes_vary and place is Place.HOST
-        activations = resident(live, largest.blocks, place, self.shapes_vary and not of_graphs)
+        varies = self.shapes_vary and not of_graphs
+        activations = resident(live, largest.blocks, place, varies, alike=so_far.fused)
         slack = set_slack(live + _batch_bytes(so_far), largest.blocks) if of_graphs else ZERO
         converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST and not of_graphs else ZERO
         so_far = so_far.spike(Phase.TRAIN, place, activations + slack + converted)
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
-            heap = heap_left(live, largest.blocks)
+            heap = heap_left(live, largest.blocks, so_far.fused)
             heap = slack if of_graphs else heap + converted
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
             so_far = so_far.hold(Phase.EVALUATE, place, "metrics", METRICS_BYTES)
@@ -400,9 +401,9 @@ class EvaluateAllNodes:
         blocks = [FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out)]
         if not so_far.fused:
             blocks.append(FLOAT_BYTES * gathered * min(size.edges, self._chunk_edges(so_far, size)))
-        needs = resident(live, blocks, self.speed.place, shapes_vary=False)
+        needs = resident(live, blocks, self.speed.place, shapes_vary=False, alike=so_far.fused)
         left = so_far.held.get((Place.HOST, HEAP), ZERO)
-        again = reused(left, live, blocks)
+        again = reused(left, live, blocks, so_far.fused)
         return Range(needs.low - again, needs.expected - again, needs.high - again)
 
     def _live_bytes(self, so_far: Forecast, size: LayerSize) -> float:

@@ -105,9 +105,9 @@ class EvaluateGraphs:
             cost = with_norm(self.plan, replace(size, bf16=False), self.architecture.layer_cost(size))
             floats = cost.inference + (0.0 if size.first else size.sources * size.columns_in)
             blocks = [FLOAT_BYTES * size.sources * columns for columns in (cost.gathered, size.columns_out)]
-            needs = resident(FLOAT_BYTES * floats, blocks, self.speed.place, shapes_vary=True)
+            needs = resident(FLOAT_BYTES * floats, blocks, self.speed.place, shapes_vary=True, alike=so_far.fused)
             left = so_far.held.get((Place.HOST, HEAP), ZERO)
-            again = reused(left, FLOAT_BYTES * floats, blocks)
+            again = reused(left, FLOAT_BYTES * floats, blocks, so_far.fused)
             peak = peak.maximum(Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again))
         return peak
 

@@ -25,19 +25,20 @@ large blocks are backed by huge pages (measured on 2 cores, GraphSAGE 2 x 128 on
 HEAP = "heap left by training"
 """The label under which it is held while a model is evaluated."""
 PAGE_BYTES = 4096
+ALIGNED_BYTES = 2 * 2**20
+"""torch aligns blocks from this size on to a page (``THP_MEM_ALLOC_ENABLE``)."""
 MAPPED_BYTES = MMAP_THRESHOLD_BYTES - PAGE_BYTES
-"""Blocks from this size on are mapped one by one and go back when freed; others fill the heap. torch aligns blocks from
-2 MiB on to a page (``THP_MEM_ALLOC_ENABLE``), so glibc is asked for a page more (malloc(3), mallinfo2)."""
-ALIKE_HEAP = Range(0.3, 1.0, 1.6)
-"""Bytes that the heap holds beside the live ones at the peak of a step, over the live ones that lie in it, where blocks are
-alike: what is left of an aligned hole is taken by small blocks, so that the next block of the same size no longer fits."""
-MIXED_HEAP = Range(0.0, 0.3, 0.9)
-"""The same where rows of edges, larger and of sizes of their own, come and go between them: their holes fit the others."""
+"""Blocks from this size on are mapped one by one and go back when freed, since glibc is asked for a page more; others fill the
+heap (malloc(3); ``tests/techniques/hardware/test_allocator.py`` asks mallinfo2)."""
+ALIKE_HEAP = Range(0.3, 1.0, 1.7)
+"""Bytes that the heap holds beside the live ones at the peak of a step, over those of live aligned blocks that are alike: small
+blocks take what is left of the page in front of a hole, so that the next block of the same size no longer fits."""
+MIXED_HEAP = Range(0.0, 0.4, 1.1)
+"""The same of other blocks: smaller ones, and those between which rows of edges come and go whose holes fit the others."""
 MOST_HEAP_BYTES = float(TRIM_BYTES)
 """A heap's free end is cut off at the trim threshold."""
-BATCHES_HEAP = Range(0.0, 0.6, 1.5)
-"""The same over the bytes of batches that lie in the heap of the thread that makes them (an arena of its own)."""
-LIVE_ERROR = 0.04
+LIVE_ERROR = Range(0.96, 1.0, 1.07)
+"""Small tensors are left out of the ledger."""
 FIXED_BYTES = Range(1e6, 8e6, 16e6)
 """Workspaces of matrix products, Python's own objects. These figures: 40 candidates on random graphs of 2,000 to 40,000
 nodes, and on cora and two amazon graphs."""
@@ -50,13 +51,19 @@ GPU_VARYING_SHAPES = Range(1.1, 1.4, 1.9)
 """Reserved over live bytes on a GPU (nvidia-smi over max_memory_allocated in the logs of Betty, ASPLOS 2023)."""
 
 
-def resident(live_bytes: float, blocks: Sequence[float], place: Place, shapes_vary: bool) -> Range:
-    """Resident bytes of a step whose tensors have ``live_bytes`` at their peak; ``blocks`` are typical tensors of it."""
+def resident(
+    live_bytes: float, blocks: Sequence[float], place: Place, shapes_vary: bool, *, alike: bool = False
+) -> Range:
+    """Resident bytes of a step whose tensors have ``live_bytes`` at their peak; ``blocks`` are typical tensors of it.
+
+    Args:
+        alike: whether all of them have a row per node, and none a row per edge.
+    """
     if place is Place.DEVICE:
         factor = GPU_VARYING_SHAPES if shapes_vary else GPU_FIXED_SHAPES
         return Range(live_bytes * factor.low, live_bytes * factor.expected, live_bytes * factor.high)
-    live = Range.within(live_bytes, LIVE_ERROR)
-    return independent(live, heap_slack(live_bytes, blocks), fixed_bytes(live_bytes))
+    live = LIVE_ERROR * live_bytes
+    return independent(live, heap_slack(live_bytes, blocks, alike), fixed_bytes(live_bytes))
 
 
 def independent(*terms: Range) -> Range:
@@ -78,19 +85,18 @@ def heap_share(blocks: Sequence[float]) -> float:
     return sum(block for block in blocks if block < MAPPED_BYTES) / max(sum(blocks), 1.0)
 
 
-def heap_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
+def heap_slack(live_bytes: float, blocks: Sequence[float], alike: bool = False) -> Range:
     """Freed bytes that stay in the host's heap at the peak: holes that nothing fits, and what is below the trim threshold."""
-    small = [block for block in blocks if block < MAPPED_BYTES]
-    largest = max(small, default=0.0)
-    alike = 2 * sum(block > 0.5 * largest for block in small) > len(blocks)
-    slack = (ALIKE_HEAP if alike else MIXED_HEAP) * (live_bytes * heap_share(blocks))
+    aligned = sum(block for block in blocks if ALIGNED_BYTES <= block < MAPPED_BYTES) / max(sum(blocks), 1.0)
+    share = aligned if alike else 0.0
+    slack = ALIKE_HEAP * (live_bytes * share) + MIXED_HEAP * (live_bytes * (heap_share(blocks) - share))
     most = MOST_HEAP_BYTES
     return Range(min(slack.low, most), min(slack.expected, most), min(slack.high, 2 * most))
 
 
 def batch_slack(batch_bytes: float, alive: float) -> Range:
-    """The same of ``alive`` batches of so many bytes each, most of them one block."""
-    return BATCHES_HEAP * (batch_bytes * alive if batch_bytes < MAPPED_BYTES else 0.0)
+    """The same of batches in the heap (an arena of its own) of the thread that makes them; most of a batch is one block."""
+    return heap_slack(batch_bytes * alive, (batch_bytes,), alike=True)
 
 
 def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
@@ -100,15 +106,15 @@ def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
     return Range(0.3 * expected, expected, 1.8 * expected)
 
 
-def heap_left(live_bytes: float, blocks: Sequence[float]) -> Range:
+def heap_left(live_bytes: float, blocks: Sequence[float], alike: bool = False) -> Range:
     """What the heap holds once the step is over: nearly all of it, since holes keep its end in place."""
-    slack, small = heap_slack(live_bytes, blocks) + fixed_bytes(live_bytes), live_bytes * heap_share(blocks)
+    slack, small = heap_slack(live_bytes, blocks, alike) + fixed_bytes(live_bytes), live_bytes * heap_share(blocks)
     return Range(0.0, small + slack.expected, small + slack.high)
 
 
-def reused(left: Range, live_bytes: float, blocks: Sequence[float]) -> float:
+def reused(left: Range, live_bytes: float, blocks: Sequence[float], alike: bool = False) -> float:
     """Bytes of a step that find room in the heap that is ``left`` of what was there before."""
-    slack = heap_slack(live_bytes, blocks) + fixed_bytes(live_bytes)
+    slack = heap_slack(live_bytes, blocks, alike) + fixed_bytes(live_bytes)
     return min(left.expected, live_bytes * heap_share(blocks) + slack.expected)
 
 

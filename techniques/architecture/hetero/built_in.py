@@ -62,7 +62,7 @@ class TypedTrainStep(TrainStep):
         live = largest.activation_bytes + largest.workspace_bytes
         held = fragments(largest.activation_bytes, largest.blocks, self.shapes_vary)
         batches = so_far.held.get((Place.HOST, "batches"), ZERO)
-        needs = Range.within(live, LIVE_ERROR) + held + BATCHES * batches.expected + FIXED_BYTES
+        needs = LIVE_ERROR * live + held + BATCHES * batches.expected + FIXED_BYTES
         done = done.drop(Place.HOST, HEAP).spike(Phase.TRAIN, Place.HOST, needs)
         left = Range(LEFT.low * needs.low, LEFT.expected * needs.expected, LEFT.high * needs.high)
         return done.hold(Phase.EVALUATE, Place.HOST, HEAP, left * heap_share(largest.blocks))

@@ -77,7 +77,7 @@ class EvaluateTypes:
         small = live * heap_share(blocks)
         left = so_far.held.get((Place.HOST, HEAP), ZERO)
         again = min(left.expected, 1.6 * small)
-        needs = Range.within(live, LIVE_ERROR) + FIXED * small + FIXED_BYTES
+        needs = LIVE_ERROR * live + FIXED * small + FIXED_BYTES
         return Range(needs.low - again, needs.expected - again, needs.high - again)
 
     def build(self, job: Job) -> Job:

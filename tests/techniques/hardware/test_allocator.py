@@ -40,10 +40,10 @@ print(glibc.mallinfo2().hblkhd - before)
 
 
 def test_blocks_that_are_alike_leave_holes_that_nothing_fits() -> None:
-    alike, mixed = heap_slack(MANY / 4, ALIKE), heap_slack(MANY / 4, MIXED)
+    alike, mixed = heap_slack(MANY / 4, ALIKE, alike=True), heap_slack(MANY / 4, MIXED)
     assert alike.expected > mixed.expected > 0
     assert heap_slack(MANY, MAPPED) == Range.exact(0.0)
-    assert heap_slack(100 * MANY, ALIKE).expected == MOST_HEAP_BYTES
+    assert heap_slack(100 * MANY, ALIKE, alike=True).expected == MOST_HEAP_BYTES
 
 
 def test_mapped_blocks_are_given_back_and_the_heap_is_not() -> None:
