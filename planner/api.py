@@ -42,6 +42,8 @@ def plan(
     fix: Mapping[str, str] | None = None,
     set: Mapping[str, SettingValue] | None = None,
     check_values: bool = False,
+    calibration: bool = True,
+    use_history: bool = False,
 ) -> Plan:
     """Say whether training on a graph fits a machine, and how to make it fit.
 
@@ -55,6 +57,8 @@ def plan(
         fix: option by slot, such as ``{"sampling": "neighbor"}``.
         set: knob by name, such as ``{"batch_size": 512}``.
         check_values: also look at every feature value.
+        calibration: whether what ``gnnfit calibrate`` measured counts, for the machine at hand.
+        use_history: correct forecasts by how earlier ones were off on this machine.
 
     Returns:
         The plan; its verdict is ``does_not_fit`` where no candidate fits.
@@ -66,7 +70,10 @@ def plan(
     _refuse_contradiction(model, pins)
     goal = goal or Goal()
     started = time.perf_counter()
-    facts, draw = inspect(graph, model=model, on=on, goal=goal, check_values=check_values, set=set)
+    facts, draw = inspect(
+        graph, model=model, on=on, goal=goal, check_values=check_values, set=set, calibration=calibration
+    )
+    facts = with_history(facts) if use_history and on is None else facts
     inspected = time.perf_counter()
     made = make_plan(facts, pins, draw)
     timing = {"inspect_seconds": inspected - started, "planning_seconds": time.perf_counter() - inspected}
@@ -81,13 +88,14 @@ def inspect(
     goal: Goal,
     check_values: bool = False,
     set: Mapping[str, SettingValue] | None = None,
+    calibration: bool = True,
 ) -> tuple[Facts, Draw | None]:
     """The world as facts; with a graph at hand also a way to draw batches from it.
 
     A ``module:factory`` is looked at with the knobs in ``set``, in a child process.
     """
     graph_facts, draw = _graph_facts(graph, goal.task, check_values)
-    hardware = _hardware_facts(on)
+    hardware = _hardware_facts(on, calibration)
     if isinstance(model, str) and ":" in model:
         from planner.inspect.own_model import inspect_own_model
 
@@ -100,6 +108,15 @@ def inspect(
         hierarchy = checked_hierarchy(goal.hierarchy, graph_facts.num_nodes)
         hierarchy.own(goal.hierarchy_level or hierarchy.middle)
     return Facts(graph=graph_facts, model=model_facts, hardware=hardware, goal=goal), draw
+
+
+def with_history(facts: Facts) -> Facts:
+    """The same facts, and how forecasts were off on this machine."""
+    from planner.history import corrections, read_history
+    from planner.inspect.fingerprint_machine import machine_fingerprint
+
+    rows = read_history(fingerprint=machine_fingerprint(facts.hardware))
+    return facts.model_copy(update={"corrections": corrections(rows)})
 
 
 def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
@@ -195,7 +212,7 @@ def _graph_facts(graph: GraphLike, task: Task | None, check_values: bool) -> tup
     return open_and_profile(graph, task, check_values)
 
 
-def _hardware_facts(on: str | HardwareFacts | None) -> HardwareFacts:
+def _hardware_facts(on: str | HardwareFacts | None, calibration: bool) -> HardwareFacts:
     if isinstance(on, HardwareFacts):
         return on
     if on is not None:
@@ -204,7 +221,11 @@ def _hardware_facts(on: str | HardwareFacts | None) -> HardwareFacts:
         return machine(on)
     from planner.inspect.machine import inspect_machine
 
-    return inspect_machine()
+    if not calibration:
+        return inspect_machine()
+    from planner.inspect.calibration import calibrated
+
+    return calibrated(inspect_machine())
 
 
 def pins_of(fix: Mapping[str, str] | None, set: Mapping[str, SettingValue] | None, plan: Plan | None = None) -> Pins:

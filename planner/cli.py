@@ -114,6 +114,10 @@ def add_facts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--on", metavar="MACHINE", help="a machine of the catalog, such as colab-t4 (default: this one)"
     )
+    parser.add_argument("--no-calibration", action="store_true", help="forecast as if nothing had been measured here")
+    parser.add_argument(
+        "--use-history", action="store_true", help="correct forecasts by how earlier ones were off here"
+    )
     parser.add_argument("--host-memory", metavar="SIZE", help="host memory that may be used, such as 13GiB")
     parser.add_argument("--device-memory", metavar="SIZE", help="GPU memory that may be used, such as 16GiB")
     parser.add_argument(
@@ -180,6 +184,8 @@ def plan_from(arguments: argparse.Namespace) -> Any:
         fix=pairs(arguments.fix, "--fix"),
         set={name: setting_value(text) for name, text in pairs(arguments.set, "--set").items()},
         check_values=getattr(arguments, "check", False),
+        calibration=not arguments.no_calibration,
+        use_history=arguments.use_history,
     )
 
 

@@ -10,8 +10,8 @@ from planner.quantities import format_bytes
 from planner.records import Candidate, ForecastFigures
 from techniques.architecture.bf16 import has_bf16
 from techniques.base import Reason, SettingValue, Slot
-from techniques.facts import Facts
-from techniques.forecast import Draw, Phase, Range
+from techniques.facts import Correction, Facts
+from techniques.forecast import Draw, Level, Phase, Range
 from techniques.job import JobSpec, forecast
 
 BASELINE_HOST_BYTES = Range(285e6, 298e6, 320e6)
@@ -40,7 +40,35 @@ def cost(facts: Facts, spec: JobSpec, draw: Draw | None = None) -> ForecastFigur
     """Forecast one spec."""
     so_far = forecast(spec, facts, draw)
     epochs = epochs_to_converge(spec, -(-so_far.steps_per_epoch // spec.training.accumulate_batches))
-    return ForecastFigures.of(so_far, BASELINE_HOST_BYTES, epochs)
+    return corrected(facts, spec, ForecastFigures.of(so_far, BASELINE_HOST_BYTES, epochs))
+
+
+def correction_of(facts: Facts, spec: JobSpec, level: Level) -> Correction | None:
+    """What this machine's history says of such a candidate; ``None`` where it is not asked, or has too little."""
+    options = spec.options
+    kind = (options[Slot.ARCHITECTURE], options[Slot.REPRESENTATION], options[Slot.SAMPLING], level.value)
+    for one in facts.corrections:
+        if (one.architecture, one.representation, one.sampling, one.level) == kind:
+            return one
+    return None
+
+
+def corrected(facts: Facts, spec: JobSpec, figures: ForecastFigures) -> ForecastFigures:
+    """The same figures times how many times too low they were before on this machine."""
+    found = correction_of(facts, spec, figures.level)
+    if found is None:
+        return figures
+    phases = {
+        phase: one.model_copy(update={"host_peak_bytes": one.host_peak_bytes * found.memory})
+        for phase, one in figures.phases.items()
+    }
+    phases[Phase.TRAIN] = phases[Phase.TRAIN].model_copy(update={"seconds": figures.epoch_seconds * found.seconds})
+    changed = {
+        "epoch_seconds": figures.epoch_seconds * found.seconds,
+        "peak_host_bytes": figures.peak_host_bytes * found.memory,
+        "phases": phases,
+    }
+    return figures.model_copy(update=changed)
 
 
 def epochs_to_converge(spec: JobSpec, steps_per_epoch: int) -> Range:

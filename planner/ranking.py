@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from planner.costing import Costed
+from planner.costing import Costed, correction_of
+from planner.history import LEAST_ROWS
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
 from planner.rules import break_even, outgrows_dense
@@ -10,6 +11,7 @@ from planner.typed import ONE_TYPE_HANDICAP, trains_types, type_reasons
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Reason, Slot
 from techniques.facts import FLOAT_BYTES, Facts, Objective, Task
+from techniques.forecast import Level
 from techniques.representation.dense import matrix_bytes
 from techniques.representation.features_csr import csr_bytes
 
@@ -142,6 +144,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
             text="published epochs to accuracy; tune measures it",
         )
     )
+    found += forecast_reasons(facts, one)
     handicap = _handicap(facts, one)
     if handicap > 1.0:
         rule = "expected quality of layer and sampler, one-batch sampling, tight memory"
@@ -149,6 +152,21 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
         found.append(_reason("handicap", f"{handicap:.2f}x", rule, "Bajaj et al., VLDB 2025, section 5", text))
     found += type_reasons(facts, one.spec) + sampler_reasons(facts, one.spec) + _choice_reasons(facts, options)
     return tuple(found)
+
+
+def forecast_reasons(facts: Facts, one: Costed) -> list[Reason]:
+    """What forecasts of time and memory stand on beside the model: a calibration, this machine's history."""
+    found, calibration = [], facts.hardware.calibration
+    if one.figures.level is Level.CALIBRATED and calibration is not None:
+        text = "seconds are priced with what was measured on this machine"
+        found.append(_reason("calibration", f"of {calibration.date}", "same hardware", "gnnfit calibrate", text))
+    correction = correction_of(facts, one.spec, one.figures.level)
+    if correction is not None:
+        value = f"time {correction.seconds:.2f}x, memory {correction.memory:.2f}x"
+        rule = f"at least {LEAST_ROWS} measurements of this architecture, representation and sampler here"
+        text = f"forecasts times the median of measured over expected in {correction.rows} measurements"
+        found.append(_reason("history", value, rule, "--use-history", text))
+    return found
 
 
 def _choice_reasons(facts: Facts, options: dict[Slot, str]) -> list[Reason]:

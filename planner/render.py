@@ -27,6 +27,7 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
     lines = [
         graph_line(plan.facts.graph),
         machine_line(plan),
+        *(f"  ! {note}" for note in plan.facts.hardware.notes if note.startswith("calibrat")),
         "",
         f"{HEADLINES[plan.verdict]}: {headline(plan)}",
         "",
@@ -157,6 +158,7 @@ def machine_line(plan: Plan) -> str:
     """The machine and its limits in one line."""
     hardware: HardwareFacts = plan.facts.hardware
     text = f"{hardware.name}: {hardware.cores} cores, {format_bytes(plan.facts.host_limit_bytes)} of host memory usable"
+    text += f", calibrated {hardware.calibration.date[:10]}" if hardware.calibration else ""
     if hardware.gpus:
         return f"{text}, {hardware.gpus[0].name} with {format_bytes(plan.facts.device_limit_bytes)}"
     return f"{text}, no GPU"

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from techniques.hardware.calibration import Calibration
+from techniques.record import Record
+
+__all__ = ["Record"]
 
 NODE = "node"
 EDGE = "edge"
 
 FLOAT_BYTES = 4
 INDEX_BYTES = 8
-
-
-class Record(BaseModel):
-    """A frozen record that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+SOURCE_BYTES = 4
+"""The structure keeps one int32 source per edge up to 2**31 nodes."""
 
 
 class Task(StrEnum):
@@ -289,6 +288,8 @@ class HardwareFacts(Record):
     gemm_flops_per_second: float
     """float32 matrix products, all usable cores together."""
     host_link_bytes_per_second: float | None = None
+    calibration: Calibration | None = None
+    """What ``gnnfit calibrate`` has measured here."""
     notes: tuple[str, ...] = ()
     """Reasons for what is missing ("no GPU: ...") and sources of what is there."""
 
@@ -370,6 +371,18 @@ class Goal(Record):
     ddp_tried: bool | None = None
 
 
+class Correction(Record):
+    """How forecasts of one kind were off on this machine: measured over expected, median of so many ``rows``."""
+
+    architecture: str
+    representation: str
+    sampling: str
+    level: str
+    rows: int
+    seconds: float
+    memory: float
+
+
 class Facts(Record):
     """All facts in one bundle: what ``Option.check`` and ``Option.parts`` are told."""
 
@@ -377,6 +390,8 @@ class Facts(Record):
     model: ModelFacts = ModelFacts()
     hardware: HardwareFacts
     goal: Goal = Goal()
+    corrections: tuple[Correction, ...] = ()
+    """What this machine's history says, where it is asked."""
 
     @property
     def task(self) -> Task:

@@ -34,6 +34,8 @@ class Level(StrEnum):
 
     COUNTS = "counts"
     GRAPH = "graph"
+    CALIBRATED = "calibrated"
+    """From the graph, with times from what was measured on this machine."""
 
 
 @dataclass(frozen=True)
@@ -181,12 +183,19 @@ class Forecast:
     gemm_flops_per_epoch: Range = ZERO
     aggregation_flops_per_epoch: Range = ZERO
     parameters: int = 0
+    making_seconds: float = 0.0
+    """What making an epoch's batches takes of one core, until the steps that use them are counted."""
+    made_ahead: bool = False
+    """Whether a thread makes them while the steps run."""
     whole: Forecast | None = None
     """The forecast before the graph was coarsened, while later stages work on the coarse graph."""
 
     @property
     def level(self) -> Level:
-        return Level.GRAPH if self.draw is not None else Level.COUNTS
+        if self.draw is None:
+            return Level.COUNTS
+        calibration = self.facts.hardware.calibration
+        return Level.CALIBRATED if calibration is not None and calibration.rates else Level.GRAPH
 
     @property
     def dense(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,14 @@ from planner.proposal import Pins, make_spec
 from techniques.facts import Facts, Goal, GpuFacts, GraphFacts, HardwareFacts, ModelFacts, Origin
 
 GIB = 2**30
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: Any) -> Path:
+    """A home of gnnfit of the tests' own: neither calibration nor history of whoever runs them counts, or grows."""
+    folder: Path = tmp_path_factory.mktemp("home")
+    os.environ["GNNFIT_HOME"] = str(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +64,38 @@ def make_facts(make_machine: Any) -> Callable[..., Facts]:
             graph = from_counts(*graph, directed=directed)
         machine = machine or make_machine(cores, host, device)
         return Facts(graph=graph, hardware=machine, goal=Goal(**goal), model=model or ModelFacts())
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def make_calibration() -> Callable[..., Any]:
+    """``make_calibration(work=1e-9, operator=1e-6, step=1e-3)``: a machine on which every unit of work takes as long."""
+    from techniques.hardware.calibration import Calibration, SamplerRate, ThreadRates
+    from techniques.hardware.grid import Grid
+    from techniques.hardware.operations import Kind
+
+    axes = {Kind.GEMM: 3, Kind.GEMM_WEIGHT: 3, Kind.SPMM: 3}
+    axes |= dict.fromkeys((Kind.GATHER, Kind.GATHER_SORTED, Kind.SCATTER, Kind.INDEX_ADD, Kind.MAXIMUM), 2)
+
+    def flat(value: float, dimensions: int) -> Grid:
+        return Grid(axes=((1.0,),) * dimensions, values=(value,))
+
+    def build(
+        work: float = 1e-9, operator: float = 1e-6, step: float = 1e-3, edge: float = 1e-8, fingerprint: str = "test"
+    ) -> Calibration:
+        grids = {kind: flat(work, axes.get(kind, 1)) for kind in Kind if kind is not Kind.LAUNCH}
+        rates = ThreadRates(threads=2, grids=grids, touch=flat(1e-12, 1), operator_seconds=operator, step_seconds=step)
+        kernels = ("neighbor", "shadow", "subgraph", "saint")
+        sampler = SamplerRate(seconds_per_edge=flat(edge, 1), batch_seconds=0.0)
+        return Calibration(
+            date="2026-01-02T03:04:05+00:00",
+            fingerprint=fingerprint,
+            packages={},
+            rates=(rates,),
+            samplers={f"{kernel}/{form}": sampler for kernel in kernels for form in ("csr", "coo")},
+            row_seconds_per_byte=flat(1e-10, 2),
+        )
 
     return build
 

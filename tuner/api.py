@@ -13,6 +13,7 @@ from techniques.errors import TrialFailedError
 from techniques.facts import Goal
 from tuner.events import Listener
 from tuner.folder import RunFolder, default_folder
+from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
 from tuner.planning import choose, graph_name, planned
 from tuner.records import Limits, Measurement, TrialState, TuneReport, WorkRequest
@@ -32,6 +33,8 @@ def measure(
     goal: Goal | None = None,
     fix: Mapping[str, str] | None = None,
     set: Mapping[str, SettingValue] | None = None,
+    calibration: bool = True,
+    use_history: bool = False,
     progress: Progress = lambda event: None,
 ) -> tuple[Candidate, Measurement]:
     """Measure the four metrics of one candidate in a child process.
@@ -50,7 +53,17 @@ def measure(
     """
     with tempfile.TemporaryDirectory(prefix="gnnfit-measure-") as temporary:
         stored = ingest(graph, Path(temporary) / "graph")
-        made = planned(stored, graph, plan=plan, model=model, goal=goal, fix=fix, set=set)
+        made = planned(
+            stored,
+            graph,
+            plan=plan,
+            model=model,
+            goal=goal,
+            fix=fix,
+            set=set,
+            calibration=calibration,
+            use_history=use_history,
+        )
         chosen = choose(made, candidate)
         folder = Path(temporary) / "trial"
         folder.mkdir()
@@ -65,6 +78,7 @@ def measure(
             measured = runner.measure(request, progress)
     if measured.state is TrialState.FAILED:
         raise TrialFailedError(f"{chosen.name} could not be measured: {measured.reason}", "Report this as a bug")
+    remember(made.facts, chosen.spec, chosen.forecast, measured)
     return chosen, measured
 
 
@@ -81,6 +95,8 @@ def tune(
     fix: Mapping[str, str] | None = None,
     set: Mapping[str, SettingValue] | None = None,
     study: str | None = None,
+    calibration: bool = True,
+    use_history: bool = False,
     listener: Listener = lambda event: None,
 ) -> TuneReport:
     """Measure the plan's candidates, keep the best, train it on the whole graph.
@@ -116,6 +132,8 @@ def tune(
             goal=goal,
             fix=fix,
             set=set,
+            calibration=calibration,
+            use_history=use_history,
             listener=listener,
             study=study,
         )

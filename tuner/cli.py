@@ -29,6 +29,7 @@ from planner.doctor_cli import add_doctor
 from planner.quantities import parse_count, parse_seconds
 from planner.wizard_cli import add_wizard
 from techniques.errors import GnnfitError, InputError, OptionError
+from tuner.calibrate.cli import add_calibrate
 from tuner.watch_cli import add_watch
 
 EXIT_USAGE, EXIT_MISSING, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_TERMINATED = 2, 5, 130, 141, 143
@@ -82,6 +83,7 @@ def parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPar
     _add_run(commands)
     _add_report(commands)
     add_watch(commands)
+    add_calibrate(commands)
     add_doctor(commands)
     add_wizard(commands)
     return top, commands.choices
@@ -271,6 +273,10 @@ def _report(arguments: argparse.Namespace) -> int:
     story = story_of(folder)
     document = story.report() or story
     print(document.model_dump_json(indent=2) if arguments.json else story_text(story))
+    if not arguments.json:
+        from planner.history import history_line, read_history
+
+        print(f"\n{history_line(read_history())}")
     with contextlib.suppress(OSError):  # someone else's run, perhaps: what is printed is the same
         _say(f"page: {write_page(folder)}", 0)
     return 0
@@ -288,6 +294,8 @@ def _choices(arguments: argparse.Namespace) -> dict[str, Any]:
         "goal": goal_from(arguments),
         "fix": pairs(arguments.fix, "--fix"),
         "set": settings,
+        "calibration": not arguments.no_calibration,
+        "use_history": arguments.use_history,
     }
 
 

@@ -10,6 +10,7 @@ from techniques.errors import InputError, TrialFailedError
 from techniques.facts import Facts
 from techniques.job import JobSpec
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
+from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
 from tuner.planning import choose, graph_name, planned
 from tuner.records import Limits, Measurement, TrialState, WorkRequest
@@ -80,9 +81,11 @@ def train_graph(
         made = planned(stored, graph, plan=loaded)
         if folder.plan.is_file() and Plan.load(folder.plan).facts.graph.source != made.facts.graph.source:
             raise InputError(f"{folder.path} holds a training of another graph", "Choose another --out")
-        spec = choose(made, None).spec
+        chosen = choose(made, None)
         made.save(folder.plan)
-        return _train(folder, made.facts, spec, str(stored.path), epochs, progress)
+        measured = _train(folder, made.facts, chosen.spec, str(stored.path), epochs, progress)
+        remember(made.facts, chosen.spec, chosen.forecast, measured)
+        return measured
 
 
 def _train(

@@ -14,6 +14,7 @@ from techniques.remote.source.folder import FolderGraph
 from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS
 from tuner.events import EventLog
 from tuner.folder import RunFolder
+from tuner.history import remember
 from tuner.machine import machine_lock
 from tuner.parts import Fidelity, Part
 from tuner.records import Limits, Measurement, Trial, WorkRequest
@@ -69,6 +70,8 @@ class Live:
     def keep(self, trial: Trial) -> None:
         """Write a finished trial down and tell of it."""
         self.folder.keep_trial(trial)
+        if trial.share == 1.0:
+            remember(self.plan.facts, trial.spec, trial.predicted.forecast, trial.measured)
         words = {"number": trial.number, "purpose": trial.purpose, "family": trial.family, "share": trial.share}
         self.log.add("trial_finished", **words, **told(trial.measured, trial.score))
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from planner.api import inspect, make_plan, pins_of
+from planner.api import inspect, make_plan, pins_of, with_history
+from planner.inspect.calibration import calibrated
 from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import drawer, open_any, profiled
 from planner.records import Candidate, Plan
@@ -27,6 +28,8 @@ def planned(
     goal: Goal | None = None,
     fix: Mapping[str, str] | None = None,
     set: Mapping[str, SettingValue] | None = None,
+    calibration: bool = True,
+    use_history: bool = False,
 ) -> Plan:
     """A plan for a graph that lies in a folder: the saved one with this machine's limits, or a new one.
 
@@ -40,7 +43,8 @@ def planned(
     if plan is not None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
         return _for_this_graph(loaded, facts.fingerprint, facts.model_copy(update={"source": source}), goal, fix, set)
-    everything, _ = inspect(facts, model=model, on=None, goal=goal or Goal(), set=set)
+    everything, _ = inspect(facts, model=model, on=None, goal=goal or Goal(), set=set, calibration=calibration)
+    everything = with_history(everything) if use_history else everything
     return make_plan(everything, pins_of(fix, set), drawer(stored, facts))
 
 
@@ -63,7 +67,7 @@ def _for_this_graph(
     before = plan.facts.graph.fingerprint
     if before is not None and before != fingerprint:
         raise OptionError(f"the plan is for another graph: {before} planned, {fingerprint} given", "Plan again")
-    here = {"graph": graph_facts, "goal": goal or plan.facts.goal, "hardware": inspect_machine()}
+    here = {"graph": graph_facts, "goal": goal or plan.facts.goal, "hardware": calibrated(inspect_machine())}
     facts = plan.facts.model_copy(update=here)
     if fix or set:
         return make_plan(facts, pins_of(fix, set, plan))

@@ -36,6 +36,7 @@ from tuner.bench import (
 from tuner.events import EventLog, Listener
 from tuner.final import final_measurement
 from tuner.folder import RunFolder, fingerprint, write_text
+from tuner.history import remember
 from tuner.ingest import ingest
 from tuner.live import Live, told
 from tuner.machine import hardware_fingerprint
@@ -80,6 +81,8 @@ class Session:
         goal: Goal | None,
         fix: Mapping[str, str] | None,
         set: Mapping[str, SettingValue] | None,
+        calibration: bool = True,
+        use_history: bool = False,
         listener: Listener,
         study: str | None = None,
     ) -> Session:
@@ -99,7 +102,17 @@ class Session:
             made = Plan.load(folder.plan)
             refuse_changed_graph(graph, made)
         else:
-            made = planned(stored, graph, plan=plan, model=model, goal=goal, fix=fix, set=set)
+            made = planned(
+                stored,
+                graph,
+                plan=plan,
+                model=model,
+                goal=goal,
+                fix=fix,
+                set=set,
+                calibration=calibration,
+                use_history=use_history,
+            )
             choose(made, None)
             made.save(folder.plan)
         log.add("started", graph=name, budget_seconds=budget_seconds, folder=str(folder.path))
@@ -216,7 +229,9 @@ class Session:
             )
             if measured.state is TrialState.COMPLETE:
                 self.log.add("final_finished", **told(measured, None))
-                predicted = as_candidate(family, spec, bench.forecast(spec))
+                figures = bench.forecast(spec)
+                predicted = as_candidate(family, spec, figures)
+                remember(self.plan.facts, spec, figures, measured)
                 return Trial(
                     number=0, purpose="final", family=family, spec=spec, predicted=predicted, measured=measured
                 )

@@ -16,6 +16,8 @@ from techniques.architecture.costs import (
     sparse_backward,
     sparse_forward,
 )
+from techniques.architecture.operations.appnp import appnp
+from techniques.architecture.operations.passes import Passes
 from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import Facts
@@ -117,6 +119,9 @@ class Appnp(BuiltIn):
             recomputed=wide + copied,
             recomputed_late=copied if steps else 0.0,
         )
+
+    def layer_operations(self, size: LayerSize) -> Passes:
+        return appnp(size, self.propagation_steps)
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.propagation import Dense

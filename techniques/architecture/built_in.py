@@ -14,7 +14,6 @@ from techniques.architecture.costs import (
     LayerSize,
     Readout,
     StepCost,
-    products_per_sum,
     shape_sizes,
     step_cost,
 )
@@ -28,11 +27,14 @@ from techniques.architecture.graph_level import (
     pool_of,
     with_norm,
 )
+from techniques.architecture.operations.passes import Operations, Passes
+from techniques.architecture.operations.step import inference, training_step
 from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.hardware.allocator import HEAP, METRICS_BYTES, conversion_slack, heap_left, resident, reused, set_slack
+from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS, weighs_edges
@@ -44,8 +46,6 @@ CHUNK_BYTES = 64 * 2**20
 """Messages that evaluation holds at once where neighbours are gathered edge by edge."""
 FUSED_CHUNK_EDGES = 4_000_000
 """Edges whose values it holds at once where neighbours are summed by a fused product."""
-TIME_FACTOR = 3.0
-"""Uncalibrated rates are this uncertain."""
 GRAPH_LAYERS, GRAPH_HIDDEN = 4, 64
 """For sets of graphs: Xu et al. (ICLR 2019, section 7) take five layers, the input's among them, of 16 to 64 columns."""
 VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
@@ -74,6 +74,10 @@ class BuiltIn(ABC):
     @abstractmethod
     def layer_cost(self, size: LayerSize) -> LayerCost:
         """What one layer costs."""
+
+    @abstractmethod
+    def layer_operations(self, size: LayerSize) -> Passes:
+        """What one layer asks of the processor, forward and back."""
 
     @abstractmethod
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
@@ -312,7 +316,8 @@ class TrainStep:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         assert so_far.shape is not None and so_far.largest_shape is not None
-        mean, largest = self._cost(so_far, so_far.shape), self._cost(so_far, so_far.largest_shape)
+        mean_shape = so_far.shape
+        mean, largest = self._cost(so_far, mean_shape), self._cost(so_far, so_far.largest_shape)
         place, steps = self.speed.place, so_far.full_steps_per_epoch
         per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
         table_bytes = ADAM_BYTES_PER_PARAMETER * self.plan.table_size
@@ -331,16 +336,24 @@ class TrainStep:
             heap = slack if of_graphs else heap + converted
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
             so_far = so_far.hold(Phase.EVALUATE, place, "metrics", METRICS_BYTES)
-        products = mean.gemm_flops + mean.recomputed_flops + mean.summing_flops
-        # Adam reads and writes weights, gradients and both moments of the whole table in every step.
-        moved = mean.moved_bytes + 2 * table_bytes
-        seconds = products / self.speed.flops_per_second + moved / self.speed.bytes_per_second
-        so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, TIME_FACTOR))
+        so_far = replace(so_far, parameters=mean.parameters + self.plan.table_size)
+        seconds = self.speed.seconds(self._operations(so_far, mean_shape))
         return replace(
-            so_far,
+            spend_steps(so_far, self.speed, seconds),
             gemm_flops_per_epoch=Range.within(mean.gemm_flops * steps, 0.02),
             aggregation_flops_per_epoch=Range.within(mean.aggregation_flops * steps, 0.02),
-            parameters=mean.parameters + self.plan.table_size,
+        )
+
+    def _operations(self, so_far: Forecast, shape: StepShape) -> Operations:
+        return training_step(
+            self.plan.sizes(so_far, shape),
+            self.architecture.layer_operations,
+            shape.seeds,
+            self.plan.readout,
+            self.plan.num_classes,
+            so_far.parameters,
+            norm=self.plan.norm,
+            checkpoint_layers=self.plan.checkpoint_layers,
         )
 
     def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
@@ -379,20 +392,18 @@ class EvaluateAllNodes:
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
         whole = StepShape((LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges),), graph.num_nodes)
-        seconds, peak = 0.0, ZERO
-        shape = StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes)
-        for size in self.plan.sizes(so_far, shape):
-            cost = self.architecture.layer_cost(size)
-            products = 2 * cost.gemm + cost.aggregated * products_per_sum(size, cost.gathered)
-            seconds += products / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
+        peak = ZERO
+        sizes = self.plan.sizes(so_far, StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes))
+        for size in sizes:
             peak = peak.maximum(self._resident(so_far, size))
+        seconds = self.speed.seconds(inference(sizes, self.architecture.layer_operations))
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         so_far = so_far.spike(Phase.EVALUATE, place, peak)
         if self.plan.readout is Readout.PAIRS:
             # Both ends of a chunk of pairs and their product, beside the embeddings.
             scored = FLOAT_BYTES * self.plan.widths[-1] * (graph.num_nodes + 3 * PAIRS_PER_CHUNK)
             so_far = so_far.spike(Phase.EVALUATE, place, Range.within(scored, 0.3))
-        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
+        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
 
     def _resident(self, so_far: Forecast, size: LayerSize) -> Range:
         """One layer for all nodes; the heap that training has left is used again."""

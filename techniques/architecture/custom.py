@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from techniques.architecture.built_in import ADAM_SCRATCH_BYTES, TIME_FACTOR
+from techniques.architecture.built_in import ADAM_SCRATCH_BYTES
 from techniques.architecture.costs import ADAM_BYTES_PER_PARAMETER
+from techniques.architecture.operations.passes import in_bulk
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, CustomFacts, CustomKnob, Facts, GraphFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import heap_left, resident
+from techniques.hardware.operations import Kind, Operation
+from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import FACTORY
@@ -27,6 +30,10 @@ PROBE_ERROR = 0.25
 """Steps of another size, and other shapes of neighbourhoods, than those that were looked at."""
 OTHER_KNOBS = 3.0
 """Knobs may have other values than when the module was looked at: its figures may be so many times off."""
+OPERATORS = 60
+"""Operators of one message-passing layer, forward and back."""
+BULK_FACTOR = 1.5
+"""Of seconds, where amounts of work are known but not its shapes."""
 SEEDS_PER_BATCH = 256
 """Nodes whose whole neighbourhoods are predicted together."""
 WHOLE_SHARE = 0.5
@@ -233,9 +240,10 @@ class UserStep:
             so_far = so_far.hold(Phase.EVALUATE, place, "heap left by training", left)
         steps, size = so_far.full_steps_per_epoch, (mean.input_nodes, mean.input_edges)
         flops = own.gemm_flops.at(*size)
-        seconds = flops / self.speed.flops_per_second + own.moved_bytes.at(*size) / self.speed.bytes_per_second
-        off = TIME_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
-        so_far = so_far.spend(Phase.TRAIN, Range.factor(seconds * steps, off))
+        work = in_bulk(flops / 2, own.moved_bytes.at(*size) / FLOAT_BYTES, mean.input_nodes, OPERATORS * own.layers)
+        seconds = self.speed.seconds((*work, Operation(Kind.ADAM, own.parameters, 1.0)))
+        off = BULK_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
+        so_far = spend_steps(so_far, self.speed, seconds, off)
         counted = Range.factor(flops * steps, OTHER_KNOBS) if self.other_knobs else Range.within(flops * steps, 0.1)
         return replace(so_far, gemm_flops_per_epoch=counted, parameters=own.parameters)
 
@@ -272,10 +280,11 @@ class UserEvaluation:
         so_far = so_far.spike(Phase.EVALUATE, place, _uncertain(needs, self.other_knobs))
         # A forward pass is a third of a step.
         flops, moved = self.own.gemm_flops.at(nodes, edges) / 3, self.own.moved_bytes.at(nodes, edges) / 3
-        seconds = batches * (flops / self.speed.flops_per_second + moved / self.speed.bytes_per_second)
-        return so_far.spend(
-            Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0))
+        seconds = batches * self.speed.seconds(
+            in_bulk(flops / 2, moved / FLOAT_BYTES, nodes, OPERATORS * self.own.layers)
         )
+        off = BULK_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
+        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, off * self.speed.time_factor))
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.user_module import build_predict

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from techniques.architecture.costs import INFERENCE_CHUNK_BYTES, PAIRS_PER_CHUNK, LayerSize, Readout, products_per_sum
+from techniques.architecture.costs import INFERENCE_CHUNK_BYTES, PAIRS_PER_CHUNK, LayerSize, Readout
+from techniques.architecture.operations.step import inference
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SECONDS_PER_EDGE = 10e-9
 """The kernel that finds each chunk's sources (measured, as for sampling)."""
-TIME_FACTOR = 3.0
 SLACK = 6e6
 """Heap beside the chunks."""
 
@@ -55,7 +55,7 @@ class EvaluateInChunks:
         so_far = so_far.spike(Phase.EVALUATE, Place.HOST, needs)
         if place is Place.DEVICE:
             so_far = so_far.spike(Phase.EVALUATE, place, Range.within(chunk, 0.3))
-        return so_far.spend(Phase.EVALUATE, Range.factor(self._seconds(so_far, sizes), TIME_FACTOR))
+        return so_far.spend(Phase.EVALUATE, Range.factor(self._seconds(so_far, sizes), self.speed.time_factor))
 
     def _tables(self, so_far: Forecast, sizes: list[LayerSize]) -> list[float]:
         """Bytes of the outputs that are small enough to stay in memory."""
@@ -77,11 +77,10 @@ class EvaluateInChunks:
 
     def _seconds(self, so_far: Forecast, sizes: list[LayerSize]) -> float:
         seconds, speed = 0.0, self.speed
+        seconds += speed.seconds(inference(sizes, self.architecture.layer_operations))
         for size in sizes:
             cost = self.architecture.layer_cost(size)
-            products = 2 * cost.gemm + cost.aggregated * products_per_sum(size, cost.gathered)
             gathered = FLOAT_BYTES * min(size.edges + size.targets, 8 * size.sources) * cost.gathered
-            seconds += products / speed.flops_per_second + 4 * cost.moved / speed.bytes_per_second
             seconds += SECONDS_PER_EDGE * size.edges
             seconds += 2 * gathered / so_far.facts.hardware.memory_bandwidth_bytes_per_second
             if speed.link_bytes_per_second is not None:

@@ -14,6 +14,8 @@ from techniques.architecture.costs import (
     sparse_forward,
 )
 from techniques.architecture.graph_level import pool_of
+from techniques.architecture.operations.attention import gat
+from techniques.architecture.operations.passes import Passes
 from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_int
@@ -93,6 +95,9 @@ class Gat(BuiltIn):
             gathered=size.columns_out,
             recomputed=target + max(saved + messages + target, sparse_forward(size, size.columns_out)),
         )
+
+    def layer_operations(self, size: LayerSize) -> Passes:
+        return gat(size)
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.convs import GAT

@@ -13,6 +13,8 @@ from techniques.architecture.costs import (
     sparse_forward,
 )
 from techniques.architecture.gat import Gat
+from techniques.architecture.operations.attention import gatv2
+from techniques.architecture.operations.passes import Passes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,6 +74,9 @@ class GatV2(Gat):
             gathered=2 * size.columns_out,
             recomputed=target + max(summed, sparse_forward(size, 2 * size.columns_out)),
         )
+
+    def layer_operations(self, size: LayerSize) -> Passes:
+        return gatv2(size)
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.convs_gatv2 import GATv2

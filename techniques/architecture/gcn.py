@@ -14,6 +14,8 @@ from techniques.architecture.costs import (
     sparse_backward,
     sparse_forward,
 )
+from techniques.architecture.operations.gcn import gcn
+from techniques.architecture.operations.passes import Passes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,6 +68,9 @@ class Gcn(BuiltIn):
             recomputed=target + copied + (0.0 if size.fused else summed),
             recomputed_late=copied if size.fused else 0.0,
         )
+
+    def layer_operations(self, size: LayerSize) -> Passes:
+        return gcn(size)
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.convs import GCN

@@ -15,6 +15,8 @@ from techniques.architecture.costs import (
     sparse_forward,
 )
 from techniques.architecture.graph_level import pool_of
+from techniques.architecture.operations.gin import gin
+from techniques.architecture.operations.passes import Passes
 from techniques.base import Slot
 from techniques.job import JobSpec, setting_int
 
@@ -90,6 +92,9 @@ class Gin(BuiltIn):
             recomputed=narrow * target + copied + making,
             keeps_input=size.transform_first,
         )
+
+    def layer_operations(self, size: LayerSize) -> Passes:
+        return gin(size, inner_width(size.columns_out, last=size.last))
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.convs import GIN

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.architecture.costs import LayerCost, LayerSize, normalised
+from techniques.architecture.operations.step import inference
 from techniques.base import Knob, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 POOLS = ("sum", "mean", "max")
 NORM, NO_NORM = "batch_norm", "none"
-TIME_FACTOR = 3.0
 PYG_POOLS = {"sum": "global_add_pool", "mean": "global_mean_pool", "max": "global_max_pool"}
 
 
@@ -81,13 +81,9 @@ class EvaluateGraphs:
         # What thop counts is one forward pass over a batch as in training.
         assert so_far.largest_shape is not None
         so_far = so_far.spike(Phase.EVALUATE, place, self._resident(so_far, so_far.largest_shape))
-        seconds = 0.0
-        for size in self.plan.sizes(so_far, shape):
-            cost = with_norm(self.plan, size, self.architecture.layer_cost(size))
-            seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
-        return so_far.spend(
-            Phase.EVALUATE, Range.factor(batches * (seconds + self.speed.step_seconds / 3), TIME_FACTOR)
-        )
+        seconds = self.speed.seconds(inference(self.plan.sizes(so_far, shape), self.architecture.layer_operations))
+        seconds = batches * (seconds + self.speed.step_seconds / 3)
+        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
 
     def _shape(self, graph: GraphFacts) -> tuple[StepShape, float]:
         """The largest batch, and how many such batches a split has; a kept model answers for the whole set."""

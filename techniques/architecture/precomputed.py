@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from techniques.architecture.built_in import TIME_FACTOR, BuiltIn, NetworkPlan, TrainStep
+from techniques.architecture.built_in import BuiltIn, NetworkPlan, TrainStep
 from techniques.architecture.costs import (
     LayerCost,
     LayerSize,
     activations_moved,
     dropped_out,
 )
+from techniques.architecture.operations.passes import Passes, linear
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import resident
-from techniques.hardware.rates import Rates, rates
+from techniques.hardware.operations import fused_sum, product, stream
+from techniques.hardware.rates import Rates, host_rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import ROW_SAMPLERS
 from techniques.sampling.batches import needs_one_graph
@@ -128,6 +130,10 @@ class Precomputed(BuiltIn):
             recomputed=wide + copied,
         )
 
+    def layer_operations(self, size: LayerSize) -> Passes:
+        bias = stream(size.targets, size.columns_out, 2)
+        return linear(size, size.targets, size.columns_in, size.columns_out, bias=True) + Passes((bias,), ())
+
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.propagation import Dense
 
@@ -183,9 +189,10 @@ class Propagate:
         live = (buffers + share) * one + FLOAT_BYTES * edges + 12 * graph.num_nodes
         needs = resident(live, [one] * buffers, Place.HOST, shapes_vary=False)
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, needs)
-        moved = FLOAT_BYTES * (1.3 * graph.num_edges + 8 * graph.num_nodes) * graph.features.width * self.steps
-        seconds = moved / so_far.facts.hardware.memory_bandwidth_bytes_per_second
-        so_far = so_far.spend(Phase.PREPARE, Range.factor(seconds, TIME_FACTOR))
+        speed, nodes = host_rates(so_far.facts.hardware), float(graph.num_nodes)
+        one_step = (fused_sum(nodes, width, graph.num_edges, nodes), *(stream(nodes, width, 2, fresh=True),) * 3)
+        seconds = self.steps * graph.features.width / width * speed.seconds(one_step)
+        so_far = so_far.spend(Phase.PREPARE, Range.factor(seconds, speed.time_factor))
         wide = {"width": graph.features.width * (copies + 1), "nonzeros": matrix // FLOAT_BYTES * (copies + 1)}
         graph = graph.model_copy(update={"features": graph.features.model_copy(update=wide)})
         return replace(so_far, facts=so_far.facts.model_copy(update={"graph": graph}))
@@ -216,10 +223,10 @@ class EvaluateRows:
         blocks = [FLOAT_BYTES * rows * width for width in self.plan.widths]
         live = FLOAT_BYTES * (rows * widest + graph.num_nodes * self.plan.widths[-1])
         so_far = so_far.spike(Phase.EVALUATE, place, resident(live, blocks, place, shapes_vary=False))
-        weights = so_far.parameters or sum(first * second for first, second in pairwise(self.plan.widths))
-        seconds = 2 * graph.num_nodes * weights / self.speed.flops_per_second
-        seconds += FLOAT_BYTES * graph.num_nodes * sum(self.plan.widths) / self.speed.bytes_per_second
-        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
+        nodes = float(graph.num_nodes)
+        dense = [product(nodes, first, second) for first, second in pairwise(self.plan.widths)]
+        seconds = self.speed.seconds([stream(nodes, self.plan.widths[0], fresh=True), *dense])
+        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
 
     def build(self, job: Job) -> Job:
         import torch

@@ -16,6 +16,8 @@ from techniques.architecture.costs import (
     sparse_backward,
     sparse_forward,
 )
+from techniques.architecture.operations.passes import Passes
+from techniques.architecture.operations.sage import sage_max, sage_mean
 from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec
@@ -56,6 +58,9 @@ class Sage(BuiltIn):
         if self.aggregator == "max":
             return _largest(size)
         return _transform_first(size) if size.transform_first else _aggregate_first(size)
+
+    def layer_operations(self, size: LayerSize) -> Passes:
+        return sage_max(size) if self.aggregator == "max" else sage_mean(size)
 
     def conv(self, columns_in: int, columns_out: int, *, last: bool, transform_first: bool, heads: int) -> nn.Module:
         from techniques.architecture.convs import SAGE

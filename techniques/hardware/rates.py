@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from techniques.base import Slot
-from techniques.facts import Facts
+from techniques.facts import Facts, HardwareFacts
 from techniques.forecast import Place
+from techniques.hardware.operations import Operation
+from techniques.hardware.prices import CalibratedPrices, Prices, PublishedPrices
 from techniques.job import JobSpec
 
-CPU_STEP_SECONDS = 3e-3
-"""Python and dispatch of one small training step (2 to 5 ms published for PyG on a T4)."""
+CPU_STEP_SECONDS = 1e-3
+"""Of one training step beside its operators: the loop itself, the loss on the host, gradients set to none."""
 GPU_STEP_SECONDS = 4e-3
 GEMM_SHARE = 0.5
 """Share of a GPU's peak rate that float32 products of tall, narrow matrices reach."""
 BANDWIDTH_SHARE = 0.45
 """Share of a GPU's bandwidth that gathers reach (0.35 to 0.55 from A100 epoch times of Bajaj et al., VLDB 2025, table 21)."""
+PUBLISHED_FACTOR, CALIBRATED_FACTOR = 3.0, 1.35
+"""How far off times are, nine times in ten."""
 UNKNOWN_GPU_BANDWIDTH = 300e9
 UNKNOWN_GPU_FLOPS = 8e12
 UNKNOWN_LINK = 12e9
@@ -29,8 +34,16 @@ class Rates:
     bytes_per_second: float
     flops_per_second: float
     step_seconds: float
+    prices: Prices = field(repr=False)
+    threads: int = 1
+    time_factor: float = PUBLISHED_FACTOR
+    """A measurement lies within this many times less and more, nine times in ten."""
     link_bytes_per_second: float | None = None
     """Host to device; ``None`` where the step runs on the host."""
+
+    def seconds(self, operations: Iterable[Operation]) -> float:
+        """All of them, one after the other."""
+        return self.prices.seconds(operations)
 
 
 def rates(facts: Facts, spec: JobSpec) -> Rates:
@@ -38,20 +51,30 @@ def rates(facts: Facts, spec: JobSpec) -> Rates:
     hardware = facts.hardware
     if spec.options[Slot.HARDWARE] == "cpu":
         threads = spec.settings.get("threads", hardware.cores)
-        share = min(1.0, float(threads if isinstance(threads, int) else hardware.cores) / hardware.cores)
-        return Rates(
-            place=Place.HOST,
-            bytes_per_second=hardware.memory_bandwidth_bytes_per_second * share,
-            flops_per_second=hardware.gemm_flops_per_second * share,
-            step_seconds=CPU_STEP_SECONDS,
-        )
+        return host_rates(hardware, threads if isinstance(threads, int) else hardware.cores)
     gpu = hardware.gpus[0] if hardware.gpus else None
     bandwidth = (gpu and gpu.memory_bandwidth_bytes_per_second) or UNKNOWN_GPU_BANDWIDTH
     flops = (gpu and gpu.float32_flops_per_second) or UNKNOWN_GPU_FLOPS
+    bandwidth, flops = bandwidth * BANDWIDTH_SHARE, flops * GEMM_SHARE
     return Rates(
         place=Place.DEVICE,
-        bytes_per_second=bandwidth * BANDWIDTH_SHARE,
-        flops_per_second=flops * GEMM_SHARE,
+        bytes_per_second=bandwidth,
+        flops_per_second=flops,
         step_seconds=GPU_STEP_SECONDS,
+        prices=PublishedPrices(bandwidth, flops, on_host=False),
         link_bytes_per_second=(gpu and gpu.host_link_bytes_per_second) or UNKNOWN_LINK,
     )
+
+
+def host_rates(hardware: HardwareFacts, threads: int = 0) -> Rates:
+    """Of so many threads, all cores by default: measured where the machine is calibrated, else in proportion."""
+    threads = threads or hardware.cores
+    share = min(1.0, threads / hardware.cores)
+    bandwidth = hardware.memory_bandwidth_bytes_per_second * share
+    flops = hardware.gemm_flops_per_second * share
+    prices: Prices = PublishedPrices(bandwidth, flops, on_host=True)
+    step, factor = CPU_STEP_SECONDS, PUBLISHED_FACTOR
+    if hardware.calibration is not None and hardware.calibration.rates:
+        measured = hardware.calibration.at(threads)
+        prices, step, factor = CalibratedPrices(measured), measured.step_seconds, CALIBRATED_FACTOR
+    return Rates(Place.HOST, bandwidth, flops, step, prices, threads, factor)

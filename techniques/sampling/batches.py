@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import Knob, Settings, Slot, Stage, Verdict, refuse
 from techniques.errors import OptionError
-from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, SOURCE_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import DrawnHops, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.hardware.allocator import batch_slack
 from techniques.job import Job, JobSpec, setting_int
@@ -58,6 +58,8 @@ class SampledBatches(ABC):
         """Fill ``job.batches``."""
 
     drawable: ClassVar[bool] = True
+    kernel: ClassVar[str] = "neighbor"
+    """Whose measured rate counts on a calibrated machine."""
 
     def can_draw(self, graph: GraphFacts) -> bool:
         """Whether batches are drawn while planning, where the graph is at hand."""
@@ -118,7 +120,8 @@ class SampledBatches(ABC):
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "sampling", making)
             heap = batch_slack(batch_bytes, alive)
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "heap of the sampling thread", heap)
-        return so_far.spend(Phase.TRAIN, self._wait_seconds(so_far, mean, batch_bytes) * full_steps)
+        seconds = full_steps * self.making_seconds(so_far, mean, batch_bytes)
+        return replace(so_far, making_seconds=seconds, made_ahead=self.prefetch > 0)
 
     def _batch_bytes(self, so_far: Forecast, shape: StepShape) -> float:
         graph = so_far.facts.graph
@@ -138,11 +141,15 @@ class SampledBatches(ABC):
         layers = shape.layers[: self.block_copies()] if so_far.fused else shape.layers[:1]
         return sum(so_far.block_bytes(layer) for layer in layers)
 
-    def _wait_seconds(self, so_far: Forecast, shape: StepShape, batch_bytes: float) -> Range:
-        looking = self.seconds_per_edge * self.edges_looked_at(so_far.facts.graph, shape)
-        seconds = looking + batch_bytes / COPY_BYTES_PER_SECOND
-        hidden = self.prefetch > 0 and so_far.facts.hardware.cores > 1
-        return Range.factor(seconds * (0.3 if hidden else 1.0), 3)
+    def making_seconds(self, so_far: Forecast, shape: StepShape, batch_bytes: float) -> float:
+        """Making one batch, one thread: choosing edges, copying rows."""
+        graph, measured = so_far.facts.graph, so_far.facts.hardware.calibration
+        edges = self.edges_looked_at(graph, shape)
+        if measured is None or not measured.rates:
+            return self.seconds_per_edge * edges + batch_bytes / COPY_BYTES_PER_SECOND
+        row = 8 * graph.features.nonzeros / graph.num_nodes if self.sparse_features else 4 * graph.features.width
+        structure, fused = SOURCE_BYTES * graph.num_edges, so_far.fused
+        return measured.batch_seconds(self.kernel, fused, edges, structure, shape.input_nodes, row, graph.num_nodes)
 
 
 _COUNTED: dict[tuple[SampledBatches, int], tuple[GraphFacts, HopSizes]] = {}

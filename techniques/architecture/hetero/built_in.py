@@ -16,6 +16,7 @@ from techniques.architecture.hetero.inputs import InputKind, type_inputs
 from techniques.architecture.hetero.plan import TypedPlan
 from techniques.architecture.hetero.typed import relations_of, target_place
 from techniques.architecture.hetero.use import LayerUse, layer_uses
+from techniques.architecture.operations.passes import Passes, in_bulk
 from techniques.base import Knob, Part, Slot, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
@@ -38,6 +39,8 @@ WORKS_WITH: dict[Slot, tuple[str, ...]] = {
     Slot.PARALLEL: ("single",),
 }
 """What knows node and edge types beside a typed architecture."""
+TYPED_OPERATORS = 40
+"""Operators of one layer's pass over a few relations."""
 MOST_EMBEDDED = 5_000_000
 """Nodes without features up to which each gets an embedding by default: 64 columns of as many take 5 GB with Adam."""
 
@@ -98,6 +101,12 @@ class TypedBuiltIn(BuiltIn):
         if size.inputs is not None:
             return encoder_cost(size)
         return head_cost(size) if size.use is None else self.typed_cost(size)
+
+    def layer_operations(self, size: LayerSize) -> Passes:
+        """The amounts of the ledger, type by type: no shapes are told apart."""
+        cost, rows = self.layer_cost(size), max(size.targets, 1.0)
+        forward = in_bulk(cost.gemm, cost.moved, rows, TYPED_OPERATORS)
+        return Passes(forward, in_bulk(cost.gemm + cost.input_gemm, 2 * cost.moved, rows, TYPED_OPERATORS))
 
     def check(self, facts: Facts, spec: JobSpec) -> Verdict:
         refused = self._refused_graph(facts) or _refused_choice(spec, self.name) or self._refused_reach(facts, spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from techniques.architecture.built_in import CHUNK_BYTES, FUSED_CHUNK_EDGES, TIME_FACTOR
+from techniques.architecture.built_in import CHUNK_BYTES, FUSED_CHUNK_EDGES
 from techniques.architecture.hetero.costs import typed_blocks
 from techniques.architecture.hetero.heap import FIXED, heap_share
 from techniques.base import Stage
@@ -42,15 +42,14 @@ class EvaluateTypes:
         )
         seconds, peak = 0.0, ZERO
         for size in self.plan.sizes(so_far, shape):
-            cost = self.architecture.layer_cost(size)
-            seconds += 2 * cost.gemm / self.speed.flops_per_second + 4 * cost.moved / self.speed.bytes_per_second
+            seconds += self.speed.seconds(self.architecture.layer_operations(size).forward)
             live = FLOAT_BYTES * self._live_floats(so_far, size)  # type: ignore[arg-type]
             blocks = [FLOAT_BYTES * block for block in typed_blocks(size)]  # type: ignore[arg-type]
             peak = peak.maximum(self._resident(so_far, live, blocks))
         best = Range.exact(FLOAT_BYTES * so_far.parameters)
         so_far = so_far.hold(Phase.EVALUATE, self.speed.place, "best weights", best)
         so_far = so_far.spike(Phase.EVALUATE, self.speed.place, peak)
-        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, TIME_FACTOR))
+        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
 
     def _live_floats(self, so_far: Forecast, size: TypedSize) -> float:
         """The input of all types, what is written of them so far, and one chunk of one type."""

@@ -1,0 +1,90 @@
+"""What ``gnnfit calibrate`` has measured on this machine: plain data that a forecast is priced with."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from techniques.hardware.grid import Grid
+from techniques.hardware.operations import Kind
+from techniques.record import Record
+
+SCHEMA_VERSION = 1
+
+
+class ThreadRates(Record):
+    """Operations with so many compute threads; seconds per unit of work.
+
+    Units: a multiply-add for products (axes rows, inner, columns), an entry and column for sums and gathers (axes bytes of
+    the table, columns; of fused sums also entries per row), a value for what goes element by element (axis bytes of the
+    tensor), a non-zero and column for sparse inputs, a parameter for Adam.
+    """
+
+    threads: int
+    grids: dict[Kind, Grid]
+    touch: Grid
+    """Seconds per byte to touch a new tensor for the first time, by its bytes."""
+    operator_seconds: float
+    """Of one operator that does next to nothing."""
+    step_seconds: float
+    """Of one training step beside its operators: loss on the host, gradients set to none, the loop itself."""
+
+
+class SamplerRate(Record):
+    """Making batches, one thread: ``seconds_per_edge`` by bytes of the arrays that are read at random."""
+
+    seconds_per_edge: Grid
+    batch_seconds: float
+
+
+class AllocatorFit(Record):
+    """What the host's allocator holds beyond live bytes on this machine; a share of ``None`` was not fitted."""
+
+    varying_shapes_heap: float | None = None
+    fixed_shapes_heap: float | None = None
+    fixed_bytes: float | None = None
+
+
+class Calibration(Record):
+    """One calibration: when, where, with what, and the rates."""
+
+    schema_version: int = SCHEMA_VERSION
+    date: str
+    """ISO 8601, in UTC, to the second."""
+    fingerprint: str
+    """Processor, cores, memory and GPUs in words: a calibration counts on the same hardware only."""
+    packages: dict[str, str]
+    rates: tuple[ThreadRates, ...] = Field(default=(), exclude=True)
+    """Empty in a plan that was saved: it names its calibration and does not repeat it."""
+    samplers: dict[str, SamplerRate] = Field(default={}, exclude=True)
+    """By kernel and ``csr`` or ``coo``, such as ``neighbor/csr``."""
+    row_seconds_per_byte: Grid | None = Field(default=None, exclude=True)
+    """Gathering rows of features into a batch, one thread; axes bytes of the features and bytes of a row."""
+    storage_bytes_per_second: float | None = None
+    host_to_device_bytes_per_second: float | None = None
+    allocator: AllocatorFit | None = None
+    notes: tuple[str, ...] = ()
+    """What was not measured, and why."""
+
+    def batch_seconds(
+        self, kernel: str, fused: bool, edges: float, structure_bytes: float, rows: float, row_bytes: float, nodes: int
+    ) -> float:
+        """Making one batch: ``edges`` looked at in a structure of so many bytes, ``rows`` of features copied."""
+        rate = self.samplers.get(f"{kernel}/{'csr' if fused else 'coo'}") or self.samplers["neighbor/csr"]
+        seconds = rate.batch_seconds + edges * rate.seconds_per_edge.at(structure_bytes)
+        assert self.row_seconds_per_byte is not None, "a calibration has all its rates or none"
+        copied = max(rows * row_bytes, 1.0)
+        return seconds + copied * self.row_seconds_per_byte.at(nodes * max(row_bytes, 1.0), max(row_bytes, 1.0))
+
+    def at(self, threads: int) -> ThreadRates:
+        """The rates measured with the nearest number of threads, the larger of two equally near."""
+        return min(self.rates, key=lambda one: (abs(one.threads - threads), -one.threads))
+
+    def to_document(self) -> str:
+        """The whole record as JSON, rates included."""
+        import json
+
+        rates = [one.model_dump(mode="json") for one in self.rates]
+        samplers = {name: one.model_dump(mode="json") for name, one in self.samplers.items()}
+        rows = self.row_seconds_per_byte and self.row_seconds_per_byte.model_dump(mode="json")
+        whole = {"rates": rates, "samplers": samplers, "row_seconds_per_byte": rows}
+        return json.dumps(self.model_dump(mode="json") | whole)

@@ -1,0 +1,69 @@
+"""Lists of operations beside the ledger of bytes and FLOPs, and beside the operators of real steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from techniques import option
+from techniques.architecture.costs import Readout, shape_sizes, step_cost
+from techniques.architecture.operations.step import training_step
+from techniques.base import Slot
+from techniques.forecast import LayerShape, StepShape
+from techniques.hardware.operations import Kind, gemm_flops
+
+WIDTHS = (24, 16, 16, 5)
+SHAPE = StepShape(
+    tuple(LayerShape.homogeneous(*one) for one in ((900.0, 400.0, 2_000.0), (400.0, 90.0, 700.0), (90.0, 20.0, 150.0))),
+    20.0,
+)
+
+
+def architecture(name: str) -> Any:
+    found: Any = option(Slot.ARCHITECTURE, name)
+    return found
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("name", ["gcn", "sage", "gin", "gat", "gatv2", "appnp"])
+def test_dense_flops_are_those_of_the_ledger(name: str, fused: bool, first: bool) -> None:
+    this = architecture(name)
+    first = first and name in ("sage", "gin")
+    sizes = shape_sizes(SHAPE, WIDTHS, fused, first, heads=4 if "gat" in name else 1)
+    ledger = step_cost([(size, this.layer_cost(size)) for size in sizes], SHAPE.seeds)
+    listed = training_step(sizes, this.layer_operations, SHAPE.seeds, Readout.NODES, 5, ledger.parameters)
+    assert gemm_flops(listed) == pytest.approx(ledger.gemm_flops)
+
+
+def test_fused_sums_make_no_row_per_edge() -> None:
+    this = architecture("sage")
+    for fused, kinds in ((True, {Kind.SPMM}), (False, {Kind.GATHER, Kind.SCATTER, Kind.INDEX_ADD})):
+        sizes = shape_sizes(SHAPE, WIDTHS, fused, transform_first=False)
+        listed = [one.kind for size in sizes for part in this.layer_operations(size) for one in part]
+        assert kinds <= set(listed)
+        assert (Kind.SPMM in listed) is fused
+
+
+@pytest.mark.parametrize(
+    ("name", "fused"), [("gcn", True), ("gcn", False), ("sage", True), ("sage", False), ("gin", True), ("gat", False)]
+)
+def test_operators_of_a_step_are_about_those_that_torch_dispatches(name: str, fused: bool) -> None:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from tuner.calibrate.overhead import step_of
+
+    class Count(TorchDispatchMode):
+        dispatched = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            Count.dispatched += 1
+            return func(*args, **(kwargs or {}))
+
+    work, operations = step_of(architecture(name), fused, nodes=40, edges=120, columns=8, depth=3)
+    work()
+    with Count():
+        work()
+    listed = sum(one.inner if one.kind is Kind.LAUNCH else 1.0 for one in operations)
+    assert listed == pytest.approx(Count.dispatched, rel=0.35)

@@ -1,0 +1,93 @@
+"""Making batches: every kernel on a graph that caches hold and on one that they do not, through the loaders of a run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from planner.inspect.opened import profiled
+from planner.proposal import Pins, make_spec
+from techniques.base import Slot
+from techniques.facts import SOURCE_BYTES, Facts, HardwareFacts, Task
+from techniques.hardware.calibration import SamplerRate
+from techniques.hardware.grid import Grid
+from techniques.job import Job, build
+from techniques.remote.source.arrays import ArrayGraph
+from techniques.sampling.kernels.csr_rows import gather_dense_rows
+from tuner.calibrate.timing import seconds_of
+
+GRAPHS = ((5_000, 20), (200_000, 20))
+"""Nodes, and edges to each."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "neighbor": {"batch_size": 512, "fanouts": (10, 5)},
+    "shadow_k_hop": {"batch_size": 128},
+    "random_node": {"num_parts": 20},
+    "graph_saint": {},
+}
+KERNELS = {"neighbor": "neighbor", "shadow_k_hop": "shadow", "random_node": "subgraph", "graph_saint": "saint"}
+BATCHES = 6
+FEATURE_BYTES, ROW_BYTES = (2**20, 2**24, 2**28), (16, 256, 2048)
+
+
+def measure_batches(hardware: HardwareFacts) -> dict[str, SamplerRate]:
+    """Seconds per edge that is looked at, by kernel and representation."""
+    stored = [_graph(*size) for size in GRAPHS]
+    facts = [Facts(graph=profiled(one, Task.NODE, None, False), hardware=hardware) for one in stored]
+    found: dict[str, SamplerRate] = {}
+    for sampling, kernel in KERNELS.items():
+        for representation in ("csr", "coo"):
+            rates = [_rate(one, known, sampling, representation) for one, known in zip(stored, facts, strict=True)]
+            sizes = tuple(float(SOURCE_BYTES * one.graph.num_edges) for one in facts)
+            grid = Grid(axes=(sizes,), values=tuple(max(rate, 1e-11) for rate in rates))
+            found[f"{kernel}/{representation}"] = SamplerRate(seconds_per_edge=grid, batch_seconds=0.0)
+    return found
+
+
+def _graph(nodes: int, degree: int) -> ArrayGraph:
+    rng = np.random.default_rng(0)
+    edges = np.stack([rng.integers(0, nodes, nodes * degree), np.repeat(np.arange(nodes), degree)])
+    arrays: dict[str, Any] = {"num_nodes": np.array(nodes), "edge_index": edges.astype(np.int32)}
+    arrays |= {"x": np.ones((nodes, 1), np.float32), "y": np.arange(nodes) % 2}
+    return ArrayGraph("calibration", arrays)
+
+
+def _rate(stored: ArrayGraph, facts: Facts, sampling: str, representation: str) -> float:
+    """Seconds of some batches over the edges that a forecast counts of them."""
+    chosen = {Slot.SAMPLING: sampling, Slot.REPRESENTATION: representation, Slot.HARDWARE: "cpu"}
+    chosen |= {Slot.ARCHITECTURE: "sage" if representation == "csr" else "gat"}
+    spec = make_spec(facts, Pins(chosen, {"prefetch": 0, **SETTINGS[sampling]}), {})
+    with tempfile.TemporaryDirectory() as scratch:
+        job = build(Job(spec=spec, facts=facts, stored=stored, scratch=Path(scratch)))
+        counted: list[float] = []
+
+        def some() -> None:
+            counted.clear()
+            for number, batch in enumerate(job.need("batches")()):
+                counted.append(batch.blocks[0].num_edges)
+                if number + 1 == BATCHES:
+                    break
+
+        seconds = seconds_of(some, 0.1, least=2)
+    return seconds / max(sum(counted), 1.0)
+
+
+def measure_rows() -> Grid:
+    """Seconds per byte of rows gathered from a matrix of features, one thread."""
+    points = [(size, row) for size in FEATURE_BYTES for row in ROW_BYTES]
+    return Grid(axes=(FEATURE_BYTES, ROW_BYTES), values=tuple(_row(*point) for point in points))
+
+
+def _row(size: int, row_bytes: int) -> float:
+    x = np.ones((size // row_bytes, row_bytes // 4), np.float32)
+    rows = np.random.default_rng(0).integers(0, len(x), min(len(x), 2**22 // row_bytes))
+
+    def work() -> torch.Tensor:
+        out = torch.empty((rows.size, x.shape[1]))
+        gather_dense_rows(x, rows, out.numpy())
+        return out
+
+    return seconds_of(work) / (rows.size * row_bytes)

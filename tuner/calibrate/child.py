@@ -1,0 +1,87 @@
+"""Everything that is measured, in order: ``python -m tuner.calibrate.child OUT THREADS [THREADS ...]``.
+
+Runs under the environment of trials. Progress goes to stdout as it comes, the record to OUT.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+from techniques.hardware.calibration import Calibration, ThreadRates
+from techniques.hardware.prices import CalibratedPrices
+
+
+def main() -> None:
+    """Entry point of the child."""
+    out, *threads = sys.argv[1:]
+    warnings.simplefilter("ignore")
+    measured = measure([int(one) for one in threads])
+    Path(out).write_text(measured.to_document(), encoding="utf-8")
+
+
+def measure(threads: list[int]) -> Calibration:
+    """Rates with each number of threads, then what one thread does beside them."""
+    import torch
+
+    from planner.inspect.fingerprint_machine import machine_fingerprint, packages
+    from planner.inspect.machine import inspect_machine
+    from tuner.calibrate.batches import measure_batches, measure_rows
+    from tuner.calibrate.links import measure_device_link, measure_storage
+
+    torch.manual_seed(0)
+    rates = tuple(_rates(count) for count in threads)
+    hardware = inspect_machine()
+    tell("making batches")
+    samplers = measure_batches(hardware)
+    tell("rows of features, storage, GPUs")
+    link = measure_device_link()
+    return Calibration(
+        date=_now(),
+        fingerprint=machine_fingerprint(hardware),
+        packages=packages(),
+        rates=rates,
+        samplers=samplers,
+        row_seconds_per_byte=measure_rows(),
+        storage_bytes_per_second=measure_storage(),
+        host_to_device_bytes_per_second=link,
+        notes=() if link else ("host to device: not measured, no GPU",),
+    )
+
+
+def _rates(threads: int) -> ThreadRates:
+    import torch
+
+    from tuner.calibrate.elements import measure_elements, measure_touch
+    from tuner.calibrate.overhead import measure_overhead
+    from tuner.calibrate.products import measure_products
+    from tuner.calibrate.sums import measure_sums
+
+    torch.set_num_threads(threads)
+    count = f"{threads} thread{'s' * (threads > 1)}"
+    tell(f"{count}: dense products")
+    grids = measure_products()
+    tell(f"{count}: sums over neighbours")
+    grids |= measure_sums()
+    tell(f"{count}: element by element")
+    grids |= measure_elements()
+    found = ThreadRates(threads=threads, grids=grids, touch=measure_touch(), operator_seconds=1e-12, step_seconds=1e-12)
+    tell(f"{count}: operators and steps")
+    operator, step = measure_overhead(CalibratedPrices(found).seconds)
+    return found.model_copy(update={"operator_seconds": operator, "step_seconds": step})
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def tell(what: str) -> None:
+    """Say what is being measured."""
+    print(what, flush=True)
+
+
+if __name__ == "__main__":
+    main()

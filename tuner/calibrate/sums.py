@@ -1,0 +1,97 @@
+"""Sums over neighbours, fused and row by row: tables that caches hold and tables that they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from techniques.hardware.grid import Grid
+from techniques.hardware.operations import Kind
+from tuner.calibrate.timing import seconds_of
+
+TABLE_BYTES = (2**18, 2**22, 2**26)
+COLUMNS = (4, 32, 128)
+DEGREES = (3, 30)
+VALUES, MOST_ROWS = 1_000_000, 400_000
+"""Entries times columns of one measurement, at least; and as many entries as the table has rows, up to a number whose
+cache lines no cache holds."""
+
+
+def measure_sums() -> dict[Kind, Grid]:
+    """Seconds per entry and column; axes bytes of the table, columns, and entries per row for fused sums."""
+    points = [(size, columns) for size in TABLE_BYTES for columns in COLUMNS]
+    kinds: dict[Kind, Callable[[int, int], float]] = {
+        Kind.GATHER: _gather,
+        Kind.GATHER_SORTED: _gather_sorted,
+        Kind.SCATTER: _scatter,
+        Kind.INDEX_ADD: _index_add,
+        Kind.MAXIMUM: _maximum,
+    }
+    found = {
+        kind: Grid(axes=(TABLE_BYTES, COLUMNS), values=tuple(one(*point) for point in points))
+        for kind, one in kinds.items()
+    }
+    fused = tuple(_fused(*point, degree) for point in points for degree in DEGREES)
+    return found | {Kind.SPMM: Grid(axes=(TABLE_BYTES, COLUMNS, DEGREES), values=fused)}
+
+
+def _table(size: int, columns: int) -> tuple[Tensor, int]:
+    """A table, and how many entries to read."""
+    rows = max(size // (4 * columns), 8)
+    return torch.rand(rows, columns), max(VALUES // columns, min(rows, MOST_ROWS))
+
+
+def _ascending(rows: int, entries: int, columns: int) -> Tensor:
+    """Places in order, for every column."""
+    return (torch.arange(entries) * rows // entries).unsqueeze(1).expand(-1, columns)
+
+
+def _per_value(work: Callable[[], object], entries: int, columns: int) -> float:
+    return seconds_of(work, 0.01, least=2) / (entries * columns)
+
+
+def _gather(size: int, columns: int) -> float:
+    table, entries = _table(size, columns)
+    index, out = torch.randint(table.size(0), (entries,)), torch.empty(entries, columns)
+    return _per_value(lambda: torch.index_select(table, 0, index, out=out), entries, columns)
+
+
+def _gather_sorted(size: int, columns: int) -> float:
+    table, entries = _table(size, columns)
+    index = _ascending(table.size(0), entries, columns)
+    out = torch.empty(entries, columns)
+    return _per_value(lambda: torch.gather(table, 0, index, out=out), entries, columns)
+
+
+def _scatter(size: int, columns: int) -> float:
+    table, entries = _table(size, columns)
+    index = _ascending(table.size(0), entries, columns)
+    rows = torch.rand(entries, columns)
+    return _per_value(lambda: table.scatter_add_(0, index, rows), entries, columns)
+
+
+def _index_add(size: int, columns: int) -> float:
+    table, entries = _table(size, columns)
+    index, rows = torch.randint(table.size(0), (entries,)), torch.rand(entries, columns)
+    return _per_value(lambda: table.index_add_(0, index, rows), entries, columns)
+
+
+def _maximum(size: int, columns: int) -> float:
+    table, entries = _table(size, columns)
+    index = _ascending(table.size(0), entries, columns)
+    rows = torch.rand(entries, columns)
+    work = lambda: table.scatter_reduce_(0, index, rows, "amax", include_self=False)  # noqa: E731
+    return _per_value(work, entries, columns)
+
+
+def _fused(size: int, columns: int, degree: int) -> float:
+    """int32 indices, as blocks have them."""
+    table, entries = _table(size, columns)
+    rows = max(entries // degree, 1)
+    pointer = torch.arange(0, rows * degree + 1, degree, dtype=torch.int32)
+    index, values = torch.randint(table.size(0), (rows * degree,), dtype=torch.int32), torch.ones(rows * degree)
+    matrix = torch.sparse_csr_tensor(pointer, index, values, size=(rows, table.size(0)), check_invariants=False)
+    out = torch.empty(rows, columns)
+    return _per_value(lambda: torch.addmm(out, matrix, table, beta=0, out=out), rows * degree, columns)
