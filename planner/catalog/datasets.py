@@ -19,6 +19,7 @@ class DatasetEntry:
 
     ``num_edges`` counts stored directed entries. ``split`` holds the shares of training, validation and test nodes.
     ``degree_sigma`` is the spread of log-normal degrees; ``features`` and ``classes`` are 0 where unknown or absent.
+    ``targets`` are columns of a regression; ``size_variation`` is the deviation over mean of the nodes of a set's graphs.
     """
 
     name: str
@@ -31,7 +32,9 @@ class DatasetEntry:
     classes: int = 0
     task: str = "node"
     multi_label: bool = False
+    targets: int = 0
     num_graphs: int = 1
+    size_variation: float | None = None
     split: tuple[float, float, float] = (0.6, 0.2, 0.2)
     split_is_known: bool = False
     feature_density: float = 1.0
@@ -44,8 +47,10 @@ class DatasetEntry:
     def statistics(self) -> GraphStatistics:
         """The same figures as ``techniques.remote.source.generated`` wants them, to generate a graph like this one.
 
-        A data set whose features or classes are unknown gets 2 classes, and no features.
+        A data set whose features or classes are unknown gets 2 classes, and no features; graphs of a set whose labels
+        are per node become one graph.
         """
+        from planner.inspect.graph_sets import ASSUMED_VARIATION
         from techniques.remote.source.generated import GraphStatistics
 
         train, val, test = self.split
@@ -63,6 +68,9 @@ class DatasetEntry:
             feature_density=self.feature_density,
             degree_sigma=self.degree_sigma,
             homophily=self.homophily,
+            num_graphs=self.num_graphs if self.task == "graph" else 1,
+            num_targets=self.targets,
+            size_variation=ASSUMED_VARIATION if self.size_variation is None else self.size_variation,
         )
 
 
@@ -84,4 +92,8 @@ def dataset(name: str) -> DatasetEntry:
     fields: dict[str, Any] = {
         field: tuple(value) if isinstance(value, list) else value for field, value in values.items()
     }
+    if fields.get("task") == "graph":
+        from planner.inspect.graph_sets import GRAPH_SHARES
+
+        fields.setdefault("split", GRAPH_SHARES)
     return DatasetEntry(name=key, split_is_known="split" in values, **fields)

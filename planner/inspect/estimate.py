@@ -19,6 +19,7 @@ from techniques.facts import (
     NODE,
     FeatureFacts,
     GraphFacts,
+    GraphSetFacts,
     LabelFacts,
     Origin,
     Task,
@@ -139,13 +140,18 @@ def _facts(entry: DatasetEntry, origin: Origin) -> GraphFacts:
         features=features,
         labels=labels,
         num_graphs=entry.num_graphs,
-        graph_set=assumed_set(entry.num_graphs, nodes, entries) if entry.num_graphs > 1 or task is Task.GRAPH else None,
+        graph_set=_graph_set(entry) if entry.num_graphs > 1 or task is Task.GRAPH else None,
         structure_stored_bytes=2 * INDEX_BYTES * entries,
         dataset_bytes=sizes.dataset_bytes(nodes, entries, features.width, entry.edge_features),
         edge_features=entry.edge_features,
         size_class=sizes.size_class(nodes, entries // 2 if entry.undirected else entries),
         notes=(*entry.notes, *feature_notes, *label_notes, _degree_note(entry)),
     )
+
+
+def _graph_set(entry: DatasetEntry) -> GraphSetFacts:
+    variation = ASSUMED_VARIATION if entry.size_variation is None else entry.size_variation
+    return assumed_set(entry.num_graphs, entry.num_nodes, entry.num_edges, variation)
 
 
 def _features(entry: DatasetEntry) -> tuple[FeatureFacts, list[str]]:
@@ -169,7 +175,8 @@ def _labels(entry: DatasetEntry) -> tuple[LabelFacts, list[str]]:
     items = entry.num_graphs if entry.task == Task.GRAPH else entry.num_nodes
     train, val, test = seeded_counts(items, entry.split)
     facts = LabelFacts(
-        num_classes=entry.classes or ASSUMED_CLASSES,
+        num_classes=0 if entry.targets else entry.classes or ASSUMED_CLASSES,
+        num_targets=entry.targets,
         multi_label=entry.multi_label,
         labelled=items,
         train=max(train, 1),
@@ -177,10 +184,10 @@ def _labels(entry: DatasetEntry) -> tuple[LabelFacts, list[str]]:
         test=test,
         split_is_seeded=not entry.split_is_known,
     )
-    notes = [] if entry.classes else [f"number of classes not known: {ASSUMED_CLASSES} assumed"]
+    notes = [] if entry.classes or entry.targets else [f"number of classes not known: {ASSUMED_CLASSES} assumed"]
     if not entry.split_is_known:
         notes.append(f"split not known: {'80/10/10' if entry.task == Task.GRAPH else '60/20/20'} assumed")
-    if entry.task == Task.GRAPH:
+    if entry.task == Task.GRAPH and entry.size_variation is None:
         notes.append(f"sizes of graphs not known: deviation of {ASSUMED_VARIATION:.0%} of the mean assumed")
     return facts, notes
 

@@ -65,11 +65,11 @@ def _histogram(counts: Ints) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return lows, tuple(found.tolist())
 
 
-def assumed_set(num_graphs: int, num_nodes: int, num_edges: int) -> GraphSetFacts:
-    """Sizes of graphs of which only totals are known."""
+def assumed_set(num_graphs: int, num_nodes: int, num_edges: int, variation: float = ASSUMED_VARIATION) -> GraphSetFacts:
+    """Sizes of graphs of which only totals are known, and the ``variation``, the deviation over mean of their nodes."""
     nodes, edges = num_nodes / num_graphs, num_edges / num_graphs
     alone = num_graphs == 1
-    variation = 0.0 if alone else ASSUMED_VARIATION
+    variation = 0.0 if alone else variation
     # The largest of G log-normal sizes lies about sqrt(2 ln G) deviations of their logarithm above the median.
     sigma = math.sqrt(math.log(1 + variation**2))
     most = math.exp(sigma * math.sqrt(2 * math.log(max(num_graphs, 1))))

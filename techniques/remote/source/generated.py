@@ -1,4 +1,4 @@
-"""A generated graph with given statistics: its edges, features, labels and splits."""
+"""A generated graph, or set of graphs, with given statistics: its edges, features, labels and splits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from techniques.remote.source.generated_edges import DRAW_CHUNK, Ids, draw_edges
 from techniques.remote.source.generated_features import add_features
 from techniques.remote.source.stored import StoredGraph
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Part of the name of cached graphs: raise it when the same statistics give another graph."""
 
 
@@ -25,6 +25,8 @@ class GraphStatistics:
 
     ``num_edges`` counts stored directed entries. ``degree_sigma`` is the spread of log expected degrees, ``homophily``
     the share of edges inside a class, ``feature_density`` the share of non-zero features (CSR below 0.1).
+    ``num_graphs`` above 1 asks for a set of graphs with labels per graph, ``num_targets`` for a regression on it;
+    ``size_variation`` is the deviation over mean of its graphs' nodes.
     """
 
     name: str
@@ -40,6 +42,9 @@ class GraphStatistics:
     feature_density: float = 1.0
     degree_sigma: float = 1.2
     homophily: float = 0.8
+    num_graphs: int = 1
+    num_targets: int = 0
+    size_variation: float = 0.5
 
 
 def generate(statistics: GraphStatistics, scale: float, seed: int = 0) -> StoredGraph:
@@ -58,6 +63,10 @@ def generate(statistics: GraphStatistics, scale: float, seed: int = 0) -> Stored
         GraphError: fewer than two nodes or no edges would be left, or a share is out of range.
     """
     nodes, entries = _sizes(statistics, scale)
+    if statistics.num_graphs > 1:
+        from techniques.remote.source.generated_set import generate_set
+
+        return generate_set(statistics, scale, seed)
     rng = np.random.default_rng(seed)
     blocks = lay_blocks(nodes, entries, statistics.classes, statistics.degree_sigma, rng)
     ids = rng.permutation(nodes).astype(np.int64)  # neighbours in the graph are not neighbours on the disk
@@ -68,7 +77,7 @@ def generate(statistics: GraphStatistics, scale: float, seed: int = 0) -> Stored
     label[ids] = blocks.label
     add_features(arrays, label, statistics.features, statistics.feature_density, rng)
     if statistics.classes > 1:
-        arrays["y"] = _multi_labels(label, statistics.classes, rng) if statistics.multi_label else label
+        arrays["y"] = multi_labels(label, statistics.classes, rng) if statistics.multi_label else label
         arrays |= _masks(statistics, nodes, rng)
     meta = {
         "name": statistics.name,
@@ -100,7 +109,7 @@ def _sizes(statistics: GraphStatistics, scale: float) -> tuple[int, int]:
     return nodes, entries
 
 
-def _multi_labels(label: Ids, classes: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def multi_labels(label: Ids, classes: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """[N, L] of 0 and 1: mostly the node's own group's label, often those of two others, rarely any."""
     profile = np.full((classes, classes), min(0.02, 1 / classes), dtype=np.float32)
     for extra, share in ((0, 0.85), (1, 0.35), (2, 0.2)):

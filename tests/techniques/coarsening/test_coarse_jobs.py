@@ -13,6 +13,7 @@ from planner.proposal import check
 from techniques import options
 from techniques.base import Slot
 from techniques.coarsening.pooled import pooled_features, pooled_labels
+from techniques.facts import Goal
 from techniques.forecast import Phase, Place
 from techniques.job import forecast
 from techniques.remote.rows import DenseRows, MappedRows
@@ -132,9 +133,7 @@ def test_no_validation_or_test_label_leaks(
     from techniques.remote.source.folder import spill
 
     plain = tiny(positions=True, labels=kind)
-    masks = {name: np.zeros(60, bool) for name in ("train_mask", "val_mask", "test_mask")}
-    for at, mask in enumerate(masks.values()):
-        mask[at::3] = True
+    masks = every_third()
     first = ArrayGraph("tiny", {**plain.arrays, **masks})
     seen = []
     for number, stored in enumerate((first, with_changed_labels(first, masks["train_mask"]))):
@@ -150,6 +149,82 @@ def test_no_validation_or_test_label_leaks(
     assert torch.equal(ours.blocks[0].csr.ptr, theirs.blocks[0].csr.ptr)
     assert torch.equal(ours.blocks[0].csr.source, theirs.blocks[0].csr.source)
     assert loss == again
+
+
+HARDER = {
+    "rare classes drawn more often": ("neighbor", "sage", {}, {"seed_order": "imbalanced"}),
+    "weighted, directed, sparse, max": (
+        "neighbor",
+        "gcn",
+        {"weights": "random", "undirected": False, "features": "sparse"},
+        {"coarsen_pooling": "max"},
+    ),
+    "edge attributes": ("full_batch", "gat", {"edge_columns": 2}, {}),
+    "degrees as features": ("full_batch", "gin", {"features": "none"}, {}),
+    **{sampling: (sampling, "gcn", {}, {}) for sampling in SAMPLERS if sampling not in ("full_batch", "neighbor")},
+}
+
+
+@pytest.mark.parametrize("attempt", HARDER)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_trained_model_and_its_predictions_know_of_no_hidden_label(
+    method: str, attempt: str, tiny: Any, profiled: Any, spec_for: Any, tmp_path: Any
+) -> None:
+    """Two epochs and the predictions for all nodes, to the last bit."""
+    sampling, architecture, arrays, settings = HARDER[attempt]
+    plain = tiny(positions=True, **arrays)
+    first = ArrayGraph("tiny", {**plain.arrays, **every_third()})
+    trained = [
+        trained_twice(stored, choices(method, sampling, architecture), settings, profiled, spec_for, tmp_path)
+        for stored in (first, with_changed_labels(first, every_third()["train_mask"]))
+    ]
+    assert torch.equal(*trained)
+
+
+@pytest.mark.parametrize("level", ["state", "city"])
+def test_joining_one_level_of_a_hierarchy_knows_of_no_hidden_label(
+    level: str, tiny: Any, profiled: Any, spec_for: Any, tmp_path: Any
+) -> None:
+    city = np.where(np.arange(60) % 2, np.arange(60) // 6, -1)
+    np.savez(tmp_path / "levels.npz", state=np.arange(60) // 30, city=city)
+    goal = Goal(hierarchy=str(tmp_path / "levels.npz"), hierarchy_level=level)
+    first = ArrayGraph("tiny", {**tiny().arrays, **every_third()})
+    trained = [
+        trained_twice(stored, choices("heavy_edge"), {}, profiled, spec_for, tmp_path, goal)
+        for stored in (first, with_changed_labels(first, every_third()["train_mask"]))
+    ]
+    assert torch.equal(*trained)
+
+
+def every_third() -> dict[str, Any]:
+    return {f"{split}_mask": np.arange(60) % 3 == at for at, split in enumerate(("train", "val", "test"))}
+
+
+def trained_twice(
+    stored: ArrayGraph,
+    chosen: dict[str, str],
+    settings: dict[str, Any],
+    profiled: Any,
+    spec_for: Any,
+    folder: Any,
+    goal: Goal | None = None,
+) -> torch.Tensor:
+    """Predictions after two epochs on the coarse graph."""
+    from tempfile import mkdtemp
+
+    from techniques.job import Job, build
+    from techniques.remote.source.folder import spill
+
+    facts = profiled(stored).model_copy(update={"goal": goal or Goal()})
+    spec = spec_for(facts, chosen, **{**SMALL, **settings})
+    assert check(facts, spec).usable
+    place = mkdtemp(dir=folder)
+    job = build(Job(spec=spec, facts=facts, stored=spill(stored, f"{place}/graph"), scratch=folder))
+    assert job.whole is not None
+    torch.manual_seed(0)
+    for _ in range(2):
+        train_epoch(job)
+    return job.need("predict")()  # type: ignore[no-any-return]
 
 
 def test_a_training_label_does_change_what_is_seen(coarse_job: Any) -> None:
