@@ -76,7 +76,7 @@ def coarsening_reasons(facts: Facts, one: Costed, pinned: bool) -> tuple[Reason,
             f"about {share:.0%}",
             f"accuracy measured at a ratio of {known.ratio:g}",
             f"measured on {MACHINE}",
-            f"{known.words()}; tune measures it here",
+            f"{known.words(facts.graph.labels.homophily)}; tune measures it here",
         ),
         _reason(
             "coarsening",

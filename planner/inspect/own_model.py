@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from techniques.errors import OptionError
-from techniques.facts import CustomFacts, Facts, ModelFacts
+from techniques.facts import CustomFacts, Facts, ModelFacts, Task
 
 SECONDS = 180.0
 """Torch and PyG are imported and some ten small steps taken: seconds where nothing is wrong."""
@@ -28,13 +28,18 @@ def inspect_own_model(factory: str, facts: Facts, set: Mapping[str, Any], second
         seconds: limit for the child.
 
     Raises:
-        OptionError: what is wrong with the factory, or that its child crashed or took too long.
+        OptionError: what is wrong with the factory, that its child crashed or took too long, or a set of graphs.
     """
     module = factory.partition(":")[0]
     if module in ("__main__", "__mp_main__"):
         raise OptionError(
             f"a trial runs in a child process, which cannot import from __main__ or a notebook, got {factory!r}",
             "Put the factory in a module file and name that module",
+        )
+    if facts.task is Task.GRAPH:
+        raise OptionError(
+            f"your own module is trained on one graph, {facts.graph.name} is a set of graphs with a label each",
+            "Choose one of: gin, sage, gcn, gat, gatv2",
         )
     request = {
         "factory": factory,

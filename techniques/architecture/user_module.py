@@ -150,10 +150,10 @@ def takes(method: Callable[..., Any], name: str = "module") -> tuple[str, ...]:
     parameters = dict(inspect.signature(method).parameters)
     found = tuple(parameters)
     if "edge_index" not in found or found[0] == "edge_index":
-        raise OptionError(
-            f"forward of {name} must take x and edge_index, got ({', '.join(found)})",
-            "Write forward(self, x, edge_index, ...)",
-        )
+        remedy = "Write forward(self, x, edge_index, ...)"
+        if any(one.endswith("_dict") for one in found):
+            remedy += ": it sees all types as one graph; hetero_sage, rgcn and hgt keep types apart"
+        raise OptionError(f"forward of {name} must take x and edge_index, got ({', '.join(found)})", remedy)
     known = (found[0], "edge_index", *EXTRAS)
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     for one in parameters.values():

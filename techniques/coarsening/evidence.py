@@ -1,25 +1,40 @@
-"""What was measured of coarsening: how much accuracy is left at which share of the nodes."""
+"""What was measured of coarsening: how much of what training is judged by is left at which share of the nodes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-MACHINE = "2 cores, GCN 2 x 64, three seeds (tests/benchmarks/coarsening.py)"
+MACHINE = "2 cores, GCN 2 x 64, three seeds, heavy_edge (tests/benchmarks/coarsening.py)"
+LIKE = ("cora", "citeseer", "amazon_photo", "coauthor_cs", "amazon_computers")
+"""Edges inside a class: 0.74 to 0.83, 0.11 to 0.30 by chance. The method was chosen looking at all but the last."""
+UNLIKE = ("actor", "minesweeper", "tolokers")
+"""Edges inside a class: 0.22, 0.68, 0.60; by chance 0.22, 0.68, 0.55. Not looked at while the method was chosen."""
+LOW_HOMOPHILY = 0.5
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Test accuracy on the graph after training on ``ratio`` of its nodes, over that of training on the graph itself."""
+    """Test accuracy (AUROC on minesweeper and tolokers) on the graph after training on ``ratio`` of its nodes, over that of
+    training on the graph itself."""
 
     ratio: float
     joined_along_edges: dict[str, float]
     joined_at_random: dict[str, float]
 
-    def words(self) -> str:
-        """Such as ``cora 101 %, coauthor_cs 99 % of the full graph's accuracy (joined at random 88 %, 95 %)``."""
-        ours = ", ".join(f"{name} {share:.0%}" for name, share in self.joined_along_edges.items())
-        random = ", ".join(f"{share:.0%}" for share in self.joined_at_random.values())
-        return f"{ours} of the full graph's accuracy (joined at random {random})"
+    def words(self, homophily: float | None = None) -> str:
+        """Shares graph by graph, those first whose homophily is like the one given."""
+        like = f"where neighbours share classes, {self._shares(LIKE)}"
+        unlike = f"where they hardly do, {self._shares(UNLIKE)}"
+        parts = [like, unlike] if any(name in self.joined_along_edges for name in UNLIKE) else [like]
+        if homophily is not None and homophily < LOW_HOMOPHILY:
+            parts.reverse()
+        return f"of the full graph's accuracy or AUROC are left: {'; '.join(parts)}"
+
+    def _shares(self, graphs: tuple[str, ...]) -> str:
+        """Such as ``cora 101 %, citeseer 97 % (joined at random 53 %, 49 %)``."""
+        known = [name for name in graphs if name in self.joined_along_edges]
+        ours = ", ".join(f"{name} {self.joined_along_edges[name]:.0%}" for name in known)
+        return f"{ours} (joined at random {', '.join(f'{self.joined_at_random[name]:.0%}' for name in known)})"
 
 
 EVIDENCE: tuple[Kept, ...] = (
@@ -35,8 +50,26 @@ EVIDENCE: tuple[Kept, ...] = (
     ),
     Kept(
         0.5,
-        {"cora": 1.003, "coauthor_cs": 0.995, "citeseer": 1.003, "amazon_photo": 0.995},
-        {"cora": 0.878, "coauthor_cs": 0.978, "citeseer": 0.821, "amazon_photo": 0.685},
+        {
+            "cora": 1.003,
+            "citeseer": 1.003,
+            "amazon_photo": 0.995,
+            "coauthor_cs": 0.995,
+            "amazon_computers": 0.991,
+            "actor": 0.952,
+            "minesweeper": 0.998,
+            "tolokers": 0.996,
+        },
+        {
+            "cora": 0.878,
+            "citeseer": 0.821,
+            "amazon_photo": 0.685,
+            "coauthor_cs": 0.978,
+            "amazon_computers": 0.823,
+            "actor": 0.890,
+            "minesweeper": 0.989,
+            "tolokers": 0.941,
+        },
     ),
     Kept(
         0.7,

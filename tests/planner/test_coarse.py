@@ -132,6 +132,13 @@ def test_a_pinned_coarsening_quotes_evidence_and_risks(method: str) -> None:
     assert reason(plan(ROADS, on="laptop-16gb"), "nodes trained on") is None
 
 
+def test_evidence_of_graphs_like_the_one_at_hand_comes_first() -> None:
+    known = evidence_near(0.5)
+    for homophily, first, second in ((0.8, "cora", "actor"), (None, "cora", "actor"), (0.2, "actor", "cora")):
+        words = known.words(homophily)
+        assert 0 < words.index(first) < words.index(second)
+
+
 def test_evidence_follows_the_ratio() -> None:
     texts = set()
     for ratio in (0.1, 0.5):

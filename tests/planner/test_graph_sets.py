@@ -10,7 +10,7 @@ from planner.api import plan
 from planner.cli import Parser, add_plan
 from planner.inspect.estimate import from_counts
 from techniques.base import Slot
-from techniques.errors import GnnfitError
+from techniques.errors import GnnfitError, OptionError
 from techniques.facts import Task
 
 
@@ -69,6 +69,12 @@ def test_what_knows_one_graph_only_is_refused_with_its_reason(
 def test_an_order_of_nodes_is_refused(tiny_set: Any, profiled: Any) -> None:
     made = planned(tiny_set, profiled, [20] * 300, fix={"sampling": "full_batch"}, set={"node_order": "rcm"})
     assert made.best is None and any("must stay together" in one.reason for one in made.rejected)
+
+
+def test_an_own_module_is_refused_before_it_is_looked_at(tiny_set: Any, profiled: Any) -> None:
+    facts = profiled(tiny_set())
+    with pytest.raises(OptionError, match="is a set of graphs"):
+        plan(facts.graph, on=facts.hardware, model="no_such_module:factory")
 
 
 def test_counts_alone(make_facts: Any) -> None:

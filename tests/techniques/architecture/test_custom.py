@@ -92,6 +92,11 @@ class Asks(Net):
 
 def breaks(facts): return Breaks(*sizes(facts))
 def a_tuple(facts): return Tuple(*sizes(facts))
+class OfTypes(torch.nn.Module):
+    def forward(self, x_dict, edge_index_dict): return x_dict
+
+def of_types(facts): return OfTypes()
+
 def asks(facts): return Asks(*sizes(facts))
 
 def sleeps(facts):
@@ -143,6 +148,7 @@ def spec_of(facts: Any, sampling: str, **settings: Any) -> Any:
         ("nothing", "must return a torch.nn.Module, got NoneType"),
         ("a_class", "must return a torch.nn.Module, got Net"),
         ("fails", "failed, got ValueError: no good"),
+        ("of_types", r"must take x and edge_index, got \(x_dict, edge_index_dict\).*hetero_sage, rgcn and hgt"),
         ("no_edges", r"must take x and edge_index, got \(input\)"),
         ("three_columns", r"must return \[8, 5\], got \[8, 17\]"),
         ("no_argument", "must take the facts, got no argument"),
