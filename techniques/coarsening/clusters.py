@@ -1,4 +1,5 @@
-"""From a graph to clusters of nodes: matchings in one or many levels, METIS parts, cells of a grid; each keeps a given share.
+"""From a graph to clusters of nodes: matchings in one or many levels, METIS parts (and matchings within them), cells of a
+grid; each keeps a given share.
 
 A cluster becomes a super-node. Matchings may be told never to join training nodes of different classes, and to leave all
 nodes alone but those of one level of a hierarchy.
@@ -6,7 +7,7 @@ nodes alone but those of one level of a hierarchy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     Clusters = NDArray[np.int32]
 
 MOST_LEVELS = 64
+LEAST_PART = 64
+"""Nodes of a METIS part: it was not made for parts of a few nodes, takes long and gives up on millions of them."""
 SEARCH_STEPS = 40
 CLOSE = 0.005
 """A grid is searched until its share of cells is this close to what is asked for."""
@@ -99,6 +102,10 @@ def coarsen(graph: FineGraph, plan: CoarseningPlan) -> CoarseGraph:
         return _levels(graph, plan, target=graph.target(plan.ratio), levels=MOST_LEVELS, heavy=True)
     cluster = _metis(graph, plan) if plan.method == "metis" else _voxels(graph, plan)
     cluster, count = _within_groups(cluster, graph.group)
+    if plan.method == "metis" and count < graph.target(plan.ratio):
+        parts = cluster if graph.group is None else np.where(graph.group >= 0, cluster, -1).astype(np.int32)
+        within = replace(graph, label=None, group=parts)
+        return _levels(within, plan, target=graph.target(plan.ratio), levels=MOST_LEVELS, heavy=True)
     return CoarseGraph(cluster, *contract(graph.colptr, graph.row, graph.weight, cluster, count))
 
 
@@ -169,9 +176,10 @@ def _carried(values: NDArray[np.int32], cluster: Clusters, count: int) -> NDArra
 
 
 def _metis(graph: FineGraph, plan: CoarseningPlan) -> Clusters:
+    """Parts of ``LEAST_PART`` nodes or more; smaller super-nodes are matched within them."""
     from techniques.sampling.partition import metis_parts
 
-    parts = max(1, round(plan.ratio * graph.num_nodes))
+    parts = max(1, min(round(plan.ratio * graph.num_nodes), graph.num_nodes // LEAST_PART))
     return metis_parts(graph.colptr, graph.row, parts, seed=plan.seed)
 
 

@@ -26,8 +26,6 @@ HEAP_LEFT, MOST_LEFT_BYTES = 1.2, 40e6
 amazon_computers)."""
 SECONDS_PER_EDGE = 130e-9
 """Matching and contracting one level, one thread: 1.2 s at 10 M stored edges (tests/benchmarks/coarsening.py)."""
-METIS_SECONDS_PER_PART = 50e-6
-"""Small parts take METIS long: 1.0 s for 9,166 to 20,528 parts on three graphs, beside 0.2 s for a hundredth of that."""
 POOL_BYTES, POOL_BYTES_PER_SECOND = 4 * 2**20, 1e9
 
 
@@ -95,10 +93,7 @@ class Coarsen:
             so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(metis, 0.6))
             left = METIS_LEFT * metis
             so_far = so_far.hold(Phase.PREPARE, Place.HOST, "heap left by METIS", Range(0.0, left, 2 * left))
-            seconds = (
-                METIS_SECONDS_PER_EDGE * fine.num_edges + METIS_SECONDS_PER_PART * self.plan.ratio * fine.num_nodes
-            )
-            so_far = so_far.spend(Phase.PREPARE, Range.factor(seconds, 4))
+            so_far = so_far.spend(Phase.PREPARE, Range.factor(METIS_SECONDS_PER_EDGE * fine.num_edges, 4))
         seconds = SECONDS_PER_EDGE * fine.num_edges + FLOAT_BYTES * fine.features.nonzeros / POOL_BYTES_PER_SECOND
         return so_far.spend(Phase.PREPARE, Range.factor(seconds + 0.01, 3))
 

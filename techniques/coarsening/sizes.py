@@ -42,7 +42,7 @@ def level_bytes(graph: GraphFacts, plan: CoarseningPlan, coarse_edges: int) -> f
     if plan.method == "graclus":
         levels = plan.levels
     else:
-        levels = 1 if plan.method != "heavy_edge" or plan.ratio >= GRACLUS_LEVEL.expected else 2
+        levels = 1 if plan.method == "voxel_grid" or plan.ratio >= GRACLUS_LEVEL.expected else 2
     if levels == 1:
         return EDGE_BYTES * coarse_edges
     first = kept_edges(GRACLUS_LEVEL.expected).expected

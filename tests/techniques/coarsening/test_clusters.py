@@ -42,6 +42,13 @@ def test_parts_and_cells_come_close(method: str, ratio: float) -> None:
     assert coarse.num_nodes == pytest.approx(ratio * graph.num_nodes, rel=0.03)
 
 
+@pytest.mark.parametrize("ratio", [0.004, 0.03, 0.5, 0.9])
+def test_metis_makes_super_nodes_of_any_size(ratio: float) -> None:
+    """METIS itself gave up on 400,000 nodes in parts of two (tests/benchmarks/coarsening.py --speed)."""
+    coarse = coarsen(random_graph(nodes=20_000, edges=250_000, isolated=0), CoarseningPlan("metis", ratio=ratio))
+    assert coarse.num_nodes == pytest.approx(20_000 * ratio, rel=0.03)
+
+
 @pytest.mark.parametrize("method", ["graclus", "heavy_edge", "metis", "voxel_grid"])
 def test_equal_seeds_give_equal_graphs(method: str) -> None:
     first, again = (coarsen(random_graph(), CoarseningPlan(method, seed=3)) for _ in range(2))
