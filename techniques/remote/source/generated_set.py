@@ -72,7 +72,8 @@ def _sizes(graphs: int, nodes: int, variation: float, rng: np.random.Generator) 
     ends = np.rint(np.cumsum(np.maximum(raw * nodes / raw.sum() - FEWEST_NODES, 0.0)))
     ends = np.rint(ends * (spare / max(ends[-1], 1.0))).astype(np.int64)
     ends[-1] = spare
-    return FEWEST_NODES + np.diff(ends, prepend=0)
+    sizes: Ids = FEWEST_NODES + np.diff(ends, prepend=0)
+    return sizes
 
 
 def _bands(level: NDArray[np.float64], bands: int) -> Ids:
@@ -92,7 +93,8 @@ def _wanted(sizes: Ids, level: NDArray[np.float64], pairs: int) -> Ids:
         if missing < 1 or not room.any():
             break
         wanted = np.minimum(wanted + missing * share * room / (share * room).sum(), most)
-    return np.rint(wanted).astype(np.int64)
+    whole: Ids = np.rint(wanted).astype(np.int64)
+    return whole
 
 
 def _edges(sizes: Ids, wanted: Ids, undirected: bool, rng: np.random.Generator) -> NDArray[np.int32] | Ids:
@@ -105,7 +107,8 @@ def _edges(sizes: Ids, wanted: Ids, undirected: bool, rng: np.random.Generator) 
     if undirected:
         source, target = np.concatenate([source, target]), np.concatenate([target, source])
     order = np.lexsort((target, source))
-    return np.stack([source[order], target[order]]).astype(np.int32 if nodes <= np.iinfo(np.int32).max else np.int64)
+    edge_index: Ids = np.stack([source[order], target[order]])
+    return edge_index.astype(np.int32) if nodes <= np.iinfo(np.int32).max else edge_index
 
 
 def _some_pairs(first: int, size: int, wanted: int, nodes: int, rng: np.random.Generator) -> Ids:
