@@ -75,8 +75,10 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     """
     found = []
     for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
-        full = [one for one in bench.at(bench.top) if one.spec == trial.spec]
-        found.append((max([value, *(score for score, _ in bench.scored(full))]), trial))
+        full = bench.scored(one for one in bench.at(bench.top) if one.spec == trial.spec)
+        # A miss counts only where the search gave as long as verification then took: it cuts trials that cannot win.
+        fair = [one for one, before in full if one < MISSED or (before.limit_seconds or 0.0) >= value]
+        found.append((max([value, *fair]), trial))
     verified = [trial.spec for _, trial in found]
     for value, trial in bench.scored(bench.at(bench.top)):
         reference = trial.family == BASELINE_NAME or (plan.best is not None and trial.spec == plan.best.spec)

@@ -240,6 +240,18 @@ def test_a_lucky_search_trial_does_not_win(setting: Any, world: World) -> None:
     assert verify(bench, search.study, plan, space.defaults()).spec != lucky.spec
 
 
+def test_a_miss_in_a_shorter_trial_is_no_miss(setting: Any, world: World) -> None:
+    """The search cuts what cannot win: PyG's defaults may still reach the target when they are verified."""
+    bench, space, search, plan = setting(target=0.8, budget=100.0)
+    default = space.defaults()[0]
+    bench.measure(900, "search", default, Fidelity(1.0, 0.5), bench.top, stop_at_target=True)
+    search.run()
+    winner = verify(bench, search.study, plan, space.defaults())
+    assert "PyG's defaults take" in winner.reason
+    seconds = next(value for value, one in standings(bench, plan) if one.spec == default.spec)
+    assert seconds == pytest.approx(world.pace(default) * math.log(9), abs=0.16)
+
+
 def test_a_resumed_search_repeats_nothing_and_loses_nothing(setting: Any, world: World, tmp_path: Path) -> None:
     journal = tmp_path / "study.journal"
     first, _, search, _ = setting(max_trials=12, study=Study(journal))
