@@ -66,3 +66,7 @@ class RunLockedError(GnnfitError):
 
 class TrialFailedError(GnnfitError):
     """A measurement that had to succeed did not."""
+
+
+class DiskFullError(GnnfitError):
+    """There is no room left to write to."""

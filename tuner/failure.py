@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from pathlib import Path
 
+from techniques.errors import DiskFullError
 from tuner.records import TrialState
 
 HOST_MEMORY_WORDS = (
@@ -14,7 +17,10 @@ HOST_MEMORY_WORDS = (
     "Unable to allocate",
     "MemoryError",
     "not enough memory",
+    "LLVM ERROR: out of memory",
 )
+DEVICE_MEMORY_WORDS = ("CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 LOG_TAIL_BYTES = 64 * 1024
 
 
@@ -28,7 +34,7 @@ def state_of(error: BaseException) -> tuple[TrialState, str]:
     first = text.splitlines()[0][:400]
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return TrialState.OUT_OF_MEMORY, first
-    if any(word in text for word in HOST_MEMORY_WORDS):
+    if any(word in text for word in (*HOST_MEMORY_WORDS, *DEVICE_MEMORY_WORDS)):
         return TrialState.OUT_OF_MEMORY, first
     return TrialState.FAILED, first
 
@@ -37,12 +43,28 @@ def failure_of(status: int, log: Path) -> tuple[TrialState, str]:
     """The state of a child that ended without a result."""
     if status == -signal.SIGKILL:
         return TrialState.KILLED, "killed by SIGKILL, as the kernel does when the machine runs out of memory"
+    last = _last_line(log)
+    short_of_memory = any(word in last for word in HOST_MEMORY_WORDS)  # what C++ cannot allocate aborts the process
+    state = TrialState.OUT_OF_MEMORY if short_of_memory else TrialState.FAILED
     if status < 0:
         name = signal.strsignal(-status) or "without a name"
         if -status in {one.value for one in signal.Signals}:
             name = signal.Signals(-status).name
-        return TrialState.FAILED, f"ended by signal {name}; see {log}"
-    return TrialState.FAILED, f"ended with status {status} and no result: {_last_line(log)}"
+        return state, f"ended by signal {name}: {last}" if short_of_memory else f"ended by signal {name}; see {log}"
+    return state, f"ended with status {status} and no result: {last}"
+
+
+def refuse_full_disk(reason: str | None, folder: Path) -> None:
+    """A full disk is no property of a candidate: the run stops instead of failing every trial.
+
+    Raises:
+        DiskFullError: ``reason`` says that the disk is full.
+    """
+    if reason and any(f"[Errno {one}]" in reason or os.strerror(one) in reason for one in FULL_DISK):
+        raise DiskFullError(f"the disk is full: {reason} (in {folder})", ROOM)
+
+
+ROOM = "Make room, then give the same command with --resume: finished trials are kept"
 
 
 def _last_line(log: Path) -> str:

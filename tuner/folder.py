@@ -69,6 +69,7 @@ class RunFolder:
                 raise InputError(
                     f"a resumed run must be the same run: {changed} changed ({told})", "Choose another --out"
                 )
+            self.mend()
             return
         self.trials_folder.mkdir(parents=True, exist_ok=True)
         (self.path / "command.txt").write_text(command + "\n", encoding="utf-8")
@@ -78,6 +79,18 @@ class RunFolder:
     def asked(self) -> dict[str, Any]:
         """What the run was started with."""
         return tomllib.loads((self.path / "spec.toml").read_text(encoding="utf-8"))
+
+    def mend(self) -> None:
+        """Clear away what a killed tuner left half done; only for who holds the run.
+
+        A torn last line would make the study's journal unreadable as soon as another follows it, and its stale lock would
+        be waited for.
+        """
+        halves = [*self.path.rglob("*.part"), *self.path.glob(".*.partial"), *self.path.glob("study.journal.lock*")]
+        for one in halves:
+            shutil.rmtree(one, ignore_errors=True) if one.is_dir() else one.unlink(missing_ok=True)
+        if self.journal.is_file():
+            cut_torn_line(self.journal)
 
     def refuse_foreign(self) -> None:
         """Leave alone a folder, or a file, that is not ours.
@@ -189,6 +202,14 @@ def _read(kind: type[Document], file: Path) -> Document:
         ) from None
 
 
+def cut_torn_line(file: Path) -> None:
+    """Leave out what stands behind the last whole line."""
+    text = file.read_bytes()
+    if text and not text.endswith(b"\n"):
+        with file.open("r+b") as out:
+            out.truncate(text.rfind(b"\n") + 1)
+
+
 def write_json(file: Path, document: Any) -> None:
     """Write JSON in one step."""
     write_text(file, json.dumps(document, indent=1, sort_keys=True))
@@ -211,11 +232,16 @@ def _toml(value: Any) -> str:
 def write_text(file: Path, text: str) -> None:
     """Readers see the old file or the new one, even after a power cut."""
     temporary = file.with_name(file.name + ".part")
-    with temporary.open("w", encoding="utf-8") as out:
-        out.write(text if text.endswith("\n") else text + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(file)
+    try:
+        with temporary.open("w", encoding="utf-8") as out:
+            out.write(text if text.endswith("\n") else text + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def fingerprint(document: Any) -> str:

@@ -81,6 +81,9 @@ def _ingest_in_child(graph: str, folder: Path) -> None:
 
 def main() -> int:
     """Entry point of the child: ``python -m tuner.ingest GRAPH FOLDER``."""
+    from tuner.server import die_with_parent
+
+    die_with_parent()
     try:
         _ingest_here(sys.argv[1], Path(sys.argv[2]))
     except GraphError as error:

@@ -19,7 +19,9 @@ from typing import Any
 from techniques.errors import TrialFailedError
 from techniques.forecast import Phase
 from techniques.hardware.allocator import ALLOCATOR_ENVIRONMENT
-from tuner.failure import failure_of
+from tuner.child_log import ChildLog
+from tuner.failure import failure_of, refuse_full_disk
+from tuner.folder import write_text
 from tuner.memory import PeakByPhase, tree_usage
 from tuner.records import Measurement, TrialState, WorkRequest
 
@@ -30,6 +32,10 @@ GRACE_SECONDS = 20.0
 PREPARE_SECONDS = 600.0
 """Loading and preparing a graph may take so much longer than training is allowed to."""
 START_SECONDS = 120.0
+LEAVE_SECONDS = 2.0
+"""A server that is told to leave has so long."""
+REQUEST, LOG = "request.json", "log.txt"
+BURY = b"\n"
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -51,12 +57,14 @@ class Runner:
         self.close()
 
     def close(self) -> None:
-        """Kill the running child, if any, and the server."""
+        """Kill the running child, if any; the server ends what it left behind, then itself."""
         self._kill_child()
         if self._control is not None:
             self._control.close()
             self._control = None
         if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(LEAVE_SECONDS)
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -69,17 +77,21 @@ class Runner:
             progress: called with every event of the child: ``{"event": "epoch", ...}`` and others.
         """
         self._start_server()
+        folder = Path(request.folder)
+        write_text(folder / REQUEST, request.model_dump_json())
         ours, theirs = socket.socketpair()
-        with ours:
+        with ours, ChildLog(folder / LOG) as log:
             with theirs:
-                self._send(request, theirs)
-            watch = _Watch(request, self._child or 0, ours, progress)
+                self._send(request, theirs, log)
+            watch = _Watch(request, self._child or 0, ours, log, progress)
             try:
                 watch.follow()
             finally:
                 self._kill_child()
-            status = self._read_status()
-        return watch.measurement(status)
+                status = self._bury_child()
+        measured = watch.measurement(status)
+        refuse_full_disk(measured.reason, folder)
+        return measured
 
     def _start_server(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -100,24 +112,34 @@ class Runner:
         self._control = ours
         self._read_message()
 
-    def _send(self, request: WorkRequest, channel: socket.socket) -> None:
+    def _send(self, request: WorkRequest, channel: socket.socket, log: ChildLog) -> None:
         assert self._control is not None
-        log = str(Path(request.folder) / "log.txt")
-        message = json.dumps({"work": request.model_dump(mode="json"), "log": log}).encode()
-        socket.send_fds(self._control, [message], [channel.fileno()])
+        folder = Path(request.folder)
+        message = {"request": str(folder / REQUEST), "host_bytes": request.limits.host_bytes}
+        socket.send_fds(self._control, [json.dumps(message).encode()], [channel.fileno(), log.writing])
+        log.close_writing()
         self._child = int(self._read_message()["pid"])
 
-    def _read_status(self) -> int:
+    def _bury_child(self) -> int:
+        """Its exit status; the server ends what it left behind."""
+        assert self._control is not None
         try:
-            return int(self._read_message()["status"])
+            self._control.sendall(BURY)
+            status = int(self._read_message()["status"])
         except (TrialFailedError, OSError):
             self.close()
             return -signal.SIGKILL
+        return status
 
     def _read_message(self) -> dict[str, Any]:
         assert self._control is not None
         while b"\n" not in self._buffer:
-            received = self._control.recv(65536)
+            try:
+                received = self._control.recv(65536)
+            except TimeoutError:
+                raise TrialFailedError(
+                    f"the trial server did not answer within {START_SECONDS:.0f} s", "Try again on a less busy machine"
+                ) from None
             if not received:
                 raise TrialFailedError("the trial server ended by itself", "See the lines above")
             self._buffer += received
@@ -126,6 +148,7 @@ class Runner:
         return message
 
     def _kill_child(self) -> None:
+        """The server keeps the dead child until it is told to bury it: the id is no other process's."""
         if self._child is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child, signal.SIGKILL)
@@ -135,8 +158,10 @@ class Runner:
 class _Watch:
     """Follows one child: its events, its memory and its time."""
 
-    def __init__(self, request: WorkRequest, pid: int, channel: socket.socket, progress: Progress) -> None:
-        self.request, self.pid, self.channel, self.progress = request, pid, channel, progress
+    def __init__(
+        self, request: WorkRequest, pid: int, channel: socket.socket, log: ChildLog, progress: Progress
+    ) -> None:
+        self.request, self.pid, self.channel, self.log, self.progress = request, pid, channel, log, progress
         self.peaks = PeakByPhase()
         self.phase: str | None = None
         self.buffer = b""
@@ -149,15 +174,25 @@ class _Watch:
     def follow(self) -> None:
         """Return when the child has reported its result, ended, or broken a limit."""
         while self.state is None and self.result is None:
-            if not self._read_events():
+            if not self._read(SAMPLE_SECONDS):
                 return
-            self._sample()
+            if not self._sample():
+                while self._read(0.0):  # it has ended: what it said last
+                    pass
+                return
             self._check_time()
 
+    def _read(self, seconds: float) -> bool:
+        """Wait so long for events or prints; whether there is more to expect."""
+        prints = [] if self.log.ended else [self.log.reading]
+        ready, _, _ = select.select([self.channel, *prints], [], [], seconds)
+        if self.log.reading in ready:
+            self.log.pump()
+        if self.channel in ready:
+            return self._read_events()
+        return seconds > 0
+
     def _read_events(self) -> bool:
-        ready, _, _ = select.select([self.channel], [], [], SAMPLE_SECONDS)
-        if not ready:
-            return True
         try:
             received = self.channel.recv(1 << 16)
         except ConnectionResetError:  # it died before it had read what was sent to it
@@ -185,10 +220,11 @@ class _Watch:
             self.result = event["measurement"]
         self.progress(event)
 
-    def _sample(self) -> None:
+    def _sample(self) -> bool:
+        """Look at the child's memory; whether it still runs."""
         usage = tree_usage(self.pid)
         if usage is None:
-            return
+            return False
         if self.phase is not None:
             self.peaks.add(self.phase, usage)
         limit = self.request.limits.host_bytes
@@ -197,6 +233,7 @@ class _Watch:
             self.reason = (
                 f"used {usage.held_bytes:,} bytes of host memory, limit {limit:,}, in {self.phase or 'start-up'}"
             )
+        return True
 
     def _check_time(self) -> None:
         """The limit is for training: it runs from the first epoch; evaluating what was learnt may take as long again."""
@@ -214,7 +251,7 @@ class _Watch:
         if self.result is None:
             state, reason = self.state, self.reason
             if state is None:
-                state, reason = failure_of(status, Path(self.request.folder) / "log.txt")
+                state, reason = failure_of(status, self.log.file)
             return Measurement(
                 state=state,
                 reason=reason,

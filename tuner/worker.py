@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from tuner.reporter import Reporter
 STAGE_PHASES = (Phase.LOAD, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE, Phase.PREPARE)
 WARM_UP_NODES = 200
 WARM_UP_GRAPHS = 20
-LIMIT_HEADROOM = 1.5
-"""The kernel's limit on private memory is a backstop behind the watchdog: it also counts pages never touched."""
 
 
 def work(message: dict[str, Any], channel: socket.socket) -> None:
@@ -43,7 +40,6 @@ def _measure(request: WorkRequest, reporter: Reporter) -> Measurement:
 
     _warm_up(request)
     reporter.settle()
-    _limit_memory(request.limits.host_bytes)
     stored = FolderGraph(request.graph)
     job = Job(spec=request.spec, facts=request.facts, stored=stored, scratch=Path(request.folder))
     reporter.enter(Phase.LOAD)
@@ -53,17 +49,6 @@ def _measure(request: WorkRequest, reporter: Reporter) -> Measurement:
         check_features(stored)
     job = build(job, announce=lambda part: reporter.enter(STAGE_PHASES[part.stage]))
     return train(job, request, reporter)
-
-
-def _limit_memory(host_bytes: int) -> None:
-    if sys.platform != "linux":
-        return
-    import resource
-
-    wanted = int(host_bytes * LIMIT_HEADROOM) + 2**30
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard == resource.RLIM_INFINITY or wanted < hard:
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
 
 
 def _warm_up(request: WorkRequest) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tuner
 from tuner.records import Evaluation, Limits, Measurement, TrialState, WorkRequest
+from tuner.runner import Runner
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -110,3 +114,60 @@ def real_graph() -> Callable[[str], Path]:
 def below() -> Callable[[Path], set[str]]:
     """Every file below a folder, to see that nothing was written."""
     return lambda folder: {str(one.relative_to(folder)) for one in folder.rglob("*")}
+
+
+STUB = """
+import ctypes, json, os, signal, subprocess, sys, time
+from pathlib import Path
+
+def work(message, channel):
+    def send(**event):
+        channel.sendall(json.dumps(event).encode() + b"\\n")
+
+    folder = Path(message["folder"])
+    if message["limits"]["target"] is None:
+        send(event="baseline")
+        channel.recv(1)
+    send(event="phase", phase="train")
+    exec((folder / "code.py").read_text(), globals() | locals())
+    send(event="result", measurement={"state": "complete", "epochs": 1})
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture(scope="session")
+def stub_path(tmp_path_factory: Any) -> Path:
+    """A folder to put first on the path."""
+    folder = Path(tmp_path_factory.mktemp("stub"))
+    package = folder / "tuner"
+    package.mkdir()
+    real = Path(tuner.__file__).parent
+    (package / "__init__.py").write_text(f"__path__ = [{str(package)!r}, {str(real)!r}]\n")
+    (package / "preload.py").write_text("import tuner.worker\n")
+    (package / "worker.py").write_text(STUB)
+    return folder
+
+
+@pytest.fixture
+def stubbed(stub_path: Path, tmp_path: Path, monkeypatch: Any) -> Iterator[Runner]:
+    """A runner whose children run ``code.py`` of their folder."""
+    monkeypatch.chdir(tmp_path)  # python -m looks into the current folder first
+    monkeypatch.setattr(sys, "path", [str(stub_path), *sys.path])
+    with Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def play(stubbed: Runner, make_facts: Any, spec_for: Any, request_for: Any) -> Callable[..., Measurement]:
+    """``play(code, seconds=..., host_bytes=...)``: measure a child that does this."""
+    facts = make_facts()
+    spec = spec_for(facts)
+
+    def measure(code: str, progress: Any = lambda event: None, **limits: Any) -> Measurement:
+        request = request_for(facts, spec, **limits)
+        (Path(request.folder) / "code.py").write_text(textwrap.dedent(code))
+        measured = stubbed.measure(request, progress)
+        measure.folder = Path(request.folder)  # type: ignore[attr-defined]
+        return measured
+
+    return measure

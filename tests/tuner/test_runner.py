@@ -11,80 +11,21 @@ import json
 import os
 import subprocess
 import sys
-import textwrap
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-import tuner
 import tuner.runner as runner_module
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.folder import spill
-from tuner.records import Limits, Measurement, TrialState, WorkRequest
+from tuner.records import Limits, TrialState, WorkRequest
 from tuner.runner import Runner
 
 MIB = 2**20
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are enforced on Linux")
-
-STUB = """
-import ctypes, json, os, signal, subprocess, sys, time
-from pathlib import Path
-
-def work(message, channel):
-    def send(**event):
-        channel.sendall(json.dumps(event).encode() + b"\\n")
-
-    folder = Path(message["folder"])
-    if message["limits"]["target"] is None:
-        send(event="baseline")
-        channel.recv(1)
-    send(event="phase", phase="train")
-    exec((folder / "code.py").read_text(), globals() | locals())
-    send(event="result", measurement={"state": "complete", "epochs": 1})
-    time.sleep(0.01)
-"""
-
-
-@pytest.fixture(scope="session")
-def stub_path(tmp_path_factory: Any) -> Path:
-    """A folder to put first on the path."""
-    folder = Path(tmp_path_factory.mktemp("stub"))
-    package = folder / "tuner"
-    package.mkdir()
-    real = Path(tuner.__file__).parent
-    (package / "__init__.py").write_text(f"__path__ = [{str(package)!r}, {str(real)!r}]\n")
-    (package / "preload.py").write_text("import tuner.worker\n")
-    (package / "worker.py").write_text(STUB)
-    return folder
-
-
-@pytest.fixture
-def stubbed(stub_path: Path, tmp_path: Path, monkeypatch: Any) -> Iterator[Runner]:
-    """A runner whose children run ``code.py`` of their folder."""
-    monkeypatch.chdir(tmp_path)  # python -m looks into the current folder first
-    monkeypatch.setattr(sys, "path", [str(stub_path), *sys.path])
-    with Runner() as runner:
-        yield runner
-
-
-@pytest.fixture
-def play(stubbed: Runner, make_facts: Any, spec_for: Any, request_for: Any) -> Callable[..., Measurement]:
-    """``play(code, seconds=..., host_bytes=...)``: measure a child that does this."""
-    facts = make_facts()
-    spec = spec_for(facts)
-
-    def measure(code: str, progress: Any = lambda event: None, **limits: Any) -> Measurement:
-        request = request_for(facts, spec, **limits)
-        (Path(request.folder) / "code.py").write_text(textwrap.dedent(code))
-        measured = stubbed.measure(request, progress)
-        measure.folder = Path(request.folder)  # type: ignore[attr-defined]
-        return measured
-
-    return measure
 
 
 def _gone(pid: int, seconds: float = 20.0) -> bool:
