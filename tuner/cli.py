@@ -87,6 +87,7 @@ def parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPar
     _add_report(commands)
     add_watch(commands)
     add_calibrate(commands)
+    _add_export(commands)
     add_doctor(commands)
     add_wizard(commands)
     return top, commands.choices
@@ -170,6 +171,19 @@ def _add_report(commands: Any) -> None:
     one.add_argument("folder", metavar="RUN", help="a run folder")
     add_json(one)
     one.set_defaults(run=_report)
+
+
+def _add_export(commands: Any) -> None:
+    one = commands.add_parser(
+        "export",
+        help="write the winner as one script of plain PyG",
+        description="Write one script that trains the winner with the same settings, stopping rule and splits; it needs "
+        "torch, numpy and PyG, and nothing of gnnfit.",
+        epilog="example:\n  gnnfit export gnnfit-runs/NAME --out train.py",
+    )
+    one.add_argument("folder", metavar="RUN", help="a run folder")
+    one.add_argument("--out", metavar="FILE", help="where to write it (default: RUN/train.py)")
+    one.set_defaults(run=_export)
 
 
 def _add_plan_file(one: argparse.ArgumentParser) -> None:
@@ -282,6 +296,14 @@ def _report(arguments: argparse.Namespace) -> int:
         print(f"\n{history_line(read_history())}")
     with contextlib.suppress(OSError):  # someone else's run, perhaps: what is printed is the same
         _say(f"page: {write_page(folder)}", 0)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from tuner.export import export_run
+    from tuner.folder import RunFolder
+
+    print(export_run(RunFolder.existing(arguments.folder), arguments.out))
     return 0
 
 

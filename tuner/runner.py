@@ -184,8 +184,8 @@ class _Watch:
 
     def _read(self, seconds: float) -> bool:
         """Wait so long for events or prints; whether there is more to expect."""
-        prints = [] if self.log.ended else [self.log.reading]
-        ready, _, _ = select.select([self.channel, *prints], [], [], seconds)
+        sources: list[Any] = [self.channel] if self.log.ended else [self.channel, self.log.reading]
+        ready, _, _ = select.select(sources, [], [], seconds)
         if self.log.reading in ready:
             self.log.pump()
         if self.channel in ready:

@@ -36,6 +36,16 @@ def open_dataset(graph: str) -> ArrayGraph:
     return convert(dataset, subset or name)
 
 
+def dataset_arguments(graph: str) -> tuple[str, dict[str, str]]:
+    """The class that ``pyg:NAME[/SUBSET]`` names, and what it is called with.
+
+    Raises:
+        GraphError: unknown name or subset.
+    """
+    name, _, subset = graph.removeprefix("pyg:").partition("/")
+    return name, _arguments(_dataset_class(name), name, subset)
+
+
 def cache_folder(name: str) -> Path:
     """Where a PyG data set is kept: ``$XDG_CACHE_HOME/gnnfit/pyg/NAME``, else below ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -1,0 +1,146 @@
+"""The pieces of a script that depend on the graph's form, the sampler and the stopping rule."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from techniques.base import Slot
+from techniques.job import JobSpec
+
+PLAIN_LOADERS = {
+    "NeighborLoader": "neighbor_loader",
+    "RandomNodeLoader": "random_node_loader",
+    "ClusterData": "cluster_loader",
+    "ClusterLoader": "cluster_loader",
+    "ShaDowKHopSampler": "shadow_loader",
+    "GraphSAINTNodeSampler": "saint_samplers",
+    "GraphSAINTEdgeSampler": "saint_samplers",
+    "GraphSAINTRandomWalkSampler": "saint_samplers",
+}
+"""Where a class of ``techniques.sampling.loader`` is pasted from."""
+
+LOOP = """\
+import math
+{whole}whole = data.to(device)
+best, stale, kept = -math.inf, 0, model.state_dict()
+for number in range(1, {max_epochs} + 1):
+    loss = epoch()
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"the loss became {{loss}} in epoch {{number}}")
+    if number > 1 and number % {every} and number < {max_epochs}:
+        continue
+    value, stale = {metric}(*answers("val")), stale + 1
+    if value > best:
+        best, stale = value, 0
+        kept = {{name: weight.detach().clone() for name, weight in model.state_dict().items()}}
+    print(f"epoch {{number}}: loss {{loss:.4f}}, validation {{value:.4f}}, best {{best:.4f}}")
+    if stale >= {patience}:  # so many evaluations without a better one
+        break
+model.load_state_dict(kept)
+print(f"validation {shown} {{best:.4f}}, test {shown} {{{metric}(*answers('test')):.4f}}")
+torch.save({{name: weight.cpu() for name, weight in model.state_dict().items()}}, "model.pt")
+"""
+
+WHOLE_ANSWERS = '''\
+@torch.no_grad()
+def answers(split):
+    """Logits and labels of a split, with all neighbours; one pass over the whole graph."""
+    model.eval()
+    out, chosen = predict(whole), whole[f"{{split}}_mask"]
+    return out[chosen].cpu(), whole.y[chosen].cpu()
+'''
+
+EGO_ANSWERS = '''\
+@torch.no_grad()
+def answers(split):
+    """Logits and labels of a split, from ego graphs as in training."""
+    model.eval()
+    egos = ShaDowKHopSampler(data, depth={depth}, num_neighbors={num_neighbors}, node_idx=data[f"{{split}}_mask"], batch_size={batch_size})
+    parts = [(predict(batch.to(device)).cpu(), batch.y.cpu()) for batch in egos]
+    return torch.cat([out for out, _ in parts]), torch.cat([y for _, y in parts])
+'''
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Modules to paste, and the lines that define ``read()``."""
+
+    modules: dict[str, None]
+    line: str
+
+
+def reading_of(source: str | None, graph_folder: str) -> Reading:
+    """How the script reads a graph in the form that was tuned; generated ones come from the run's own copy."""
+    if source is None or source.startswith("like:"):
+        return _reading("arrays_folder", graph_folder)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return (
+            _reading("arrays_csv", str(path / "edges.csv"))
+            if (path / "edges.csv").is_file()
+            else _reading("arrays_folder", source)
+        )
+    suffix = path.suffix.lower()
+    if suffix in (".npz", ".csv"):
+        return _reading({".npz": "arrays_npz", ".csv": "arrays_csv"}[suffix], source)
+    if suffix in (".pt", ".pth"):
+        return Reading({"arrays_data": None}, _READ_PT.format(source=source))
+    if source.startswith("pyg:"):
+        return Reading({"arrays_data": None}, _pyg(source))
+    module, _, factory = source.partition(":")
+    return Reading(
+        {"arrays_data": None},
+        f"from {module} import {factory}\n\n\ndef read():\n    return arrays_of({factory}())\n\n\n",
+    )
+
+
+def answers_of(spec: JobSpec, body: str) -> str:
+    """``predict`` and ``answers``."""
+    settings = spec.settings
+    ego = spec.options[Slot.SAMPLING] == "shadow_k_hop"
+    answers = EGO_ANSWERS if ego else WHOLE_ANSWERS
+    loader = re.search(r"depth=(\d+),\s+num_neighbors=(-?\d+)", body)
+    depth, neighbors = loader.groups() if loader else ("0", "0")
+    told = answers.format(depth=depth, num_neighbors=neighbors, batch_size=settings.get("batch_size", 1))
+    return predict_of(body) + "\n\n" + told
+
+
+def predict_of(body: str) -> str:
+    """``predict(batch)``: what ``loss_of`` computes up to the logits, for all nodes of the batch."""
+    inside = body.partition("def loss_of(batch):\n")[2].partition("    return ")[0]
+    before, _, last = inside.partition("    out = ")
+    expression = re.split(r"\n(?=    [^\s)])", last.rstrip())[0]  # what follows weighs the loss
+    expression = re.sub(r"\[(batch\.train_mask|: batch\.batch_size)\]$", "", expression.rstrip())
+    expression = re.sub(r"\n\s+num_sampled_\w+=[^\n]+", "", expression)
+    return f'def predict(batch):\n    """Logits of every node."""\n{before}    return {expression}\n'
+
+
+_READ_PT = """\
+import sys
+from torch_geometric.data import Data
+
+
+def read():
+    # Your own file: it may hold any PyG object.
+    return arrays_of(torch.load(sys.argv[1] if len(sys.argv) > 1 else {source!r}, weights_only=False))
+
+
+"""
+
+
+def _reading(module: str, source: str) -> Reading:
+    line = (
+        f"import sys\n\n\ndef read():\n    return read_arrays(sys.argv[1] if len(sys.argv) > 1 else {source!r})\n\n\n"
+    )
+    return Reading({module: None}, line)
+
+
+def _pyg(source: str) -> str:
+    """The data set class with the arguments that the form stands for."""
+    from techniques.remote.source.pyg_dataset import dataset_arguments
+
+    name, arguments = dataset_arguments(source)
+    given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return f"from torch_geometric.datasets import {name}\n\n\ndef read():\n    return arrays_of({name}({given}))\n\n\n"

@@ -1,0 +1,143 @@
+"""The script: reading, the recipe of the model and its batches, training until the stopping rule holds, testing."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from techniques.base import Slot
+from techniques.errors import UnsupportedTaskError
+from techniques.facts import Facts, Task
+from techniques.job import JobSpec
+from techniques.recipe import recipe
+from tuner.export.parts import LOOP, PLAIN_LOADERS, answers_of, reading_of
+
+LAST_LINES = "# How long to train, and evaluation on data.val_mask, are up to you.\nprint(epoch())\n"
+METRICS = ("accuracy", "micro_f1", "macro_f1", "auroc")
+PLAIN = Path(__file__).parent / "plain"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a script is made of."""
+
+    facts: Facts
+    spec: JobSpec
+    graph_folder: str
+    """The graph as ``.npy`` files, for graphs that no file names."""
+    title: str
+    metric: str
+    """As people write it, such as ``macro-F1``."""
+    every: int
+    validation: float | None
+    test: float | None
+
+
+def script_of(what: Exported) -> str:
+    """The whole script, without a trace of gnnfit in its imports.
+
+    Raises:
+        UnsupportedTaskError: links, sets of graphs, several types and coarse graphs have no plain script yet.
+    """
+    refuse_unsupported(what)
+    spec = without_order(what.spec)
+    text = recipe(spec, what.facts)
+    body = text.removesuffix(LAST_LINES)
+    body, loaders = without_gnnfit(body, what.graph_folder)
+    reading = reading_of(what.facts.graph.source, what.graph_folder)
+    pasted = [*reading.modules, "graph", *(["sampling", *loaders] if loaders else [])]
+    metric = what.metric.lower().replace("-", "_")
+    loop = LOOP.format(
+        max_epochs=spec.training.max_epochs,
+        every=what.every,
+        patience=spec.training.patience_evaluations,
+        metric=metric,
+        shown=what.metric,
+        whole="data.edge_norm = torch.ones(data.num_edges)\n" * bool(spec.settings.get("sample_coverage")),
+    )
+    parts = [PLAIN.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in pasted]
+    parts.insert(0, only(PLAIN.joinpath("quality.py").read_text(encoding="utf-8"), metric))
+    return assembled(header(what), [*parts, reading.line + body, answers_of(spec, body), loop])
+
+
+def without_order(spec: JobSpec) -> JobSpec:
+    """An order of the nodes saves time and changes no sum: a script does without."""
+    if "node_order" not in spec.settings:
+        return spec
+    return spec.model_copy(update={"settings": {**spec.settings, "node_order": "as_given"}})
+
+
+def refuse_unsupported(what: Exported) -> None:
+    """Refuse what the plain pieces do not cover."""
+    options, facts = what.spec.options, what.facts
+    reasons = {
+        "link prediction": facts.task is Task.LINK,
+        "sets of graphs": facts.task is Task.GRAPH,
+        "several node types": "typed" in options.get(Slot.ARCHITECTURE, "") or bool(facts.graph.edge_types),
+        "coarsened graphs": options.get(Slot.COARSENING, "none") != "none",
+        f"the metric {what.metric}": what.metric.lower().replace("-", "_") not in METRICS,
+    }
+    for name, found in reasons.items():
+        if found:
+            raise UnsupportedTaskError(
+                f"export writes scripts of node classification on one graph, this run has {name}",
+                "Use gnnfit run RUN, whose final/model.pt holds the weights",
+            )
+
+
+def without_gnnfit(body: str, graph_folder: str) -> tuple[str, list[str]]:
+    """A recipe without our imports, and the pasted modules that take their place."""
+    loaders: list[str] = []
+    lines = []
+    for line in body.split("\n"):
+        if line.startswith("from techniques.sampling.loader import "):
+            names = line.partition(" import ")[2].split(", ")
+            loaders += sorted({PLAIN_LOADERS[name] for name in names})
+        elif not line.startswith(("from techniques.remote.read_data", "data = read_data(", "data = torch.load(")):
+            lines.append(line)
+    told = "\n".join(lines).replace('np.load("x.npy"', f'np.load("{graph_folder}/x.npy"')
+    told = re.sub(r"# A torch_geometric\.data\.Data with [^\n]*\n", "data = graph_of(read())\n", told)
+    return told, loaders
+
+
+def header(what: Exported) -> str:
+    """The docstring: what it is, what it reached."""
+    reached = f", test {what.test:.3f}" if what.test is not None else ""
+    told = f"\n\nThe run reached validation {what.metric} {what.validation:.3f}{reached}." if what.validation else ""
+    quiet = what.title.replace("\\", "/").replace('"', "'")
+    return f'"""{quiet}.{told}\n\nNeeds torch, numpy and torch_geometric. Usage: python train.py [GRAPH]\n"""\n'
+
+
+def only(text: str, name: str) -> str:
+    """A module with one of its functions."""
+    tree = ast.parse(text)
+    kept = [one for one in tree.body if not isinstance(one, ast.FunctionDef) or one.name == name]
+    return "\n\n\n".join(filter(None, (ast.get_source_segment(text, one) for one in kept)))
+
+
+def assembled(head: str, parts: list[str]) -> str:
+    """Imports first, each name once, then the rest in order."""
+    whole: set[str] = set()
+    names: dict[str, set[str]] = {}
+    bodies = []
+    for text in parts:
+        tree = ast.parse(text)
+        cut = text.split("\n")
+        for node in tree.body:
+            is_docstring = node is tree.body[0] and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            if isinstance(node, ast.Import):
+                whole |= {f"import {one.name}" + (f" as {one.asname}" if one.asname else "") for one in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tuner."):
+                pass  # pasted, too
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.setdefault(node.module, set()).update(one.name for one in node.names)
+            elif not is_docstring:
+                continue
+            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
+                cut[number] = ""
+        bodies.append("\n".join(cut).strip("\n"))
+    names.pop("__future__", None)
+    imports = sorted(whole) + [f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)]
+    return head + "\n" + "\n".join(imports) + "\n\n\n" + re.sub(r"\n{4,}", "\n\n\n", "\n\n\n".join(bodies)) + "\n"
