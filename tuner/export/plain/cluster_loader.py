@@ -23,7 +23,8 @@ class ClusterData:
         )
         member = np.zeros(self.edges.num_nodes, dtype=np.int64)
         if num_parts > 1:
-            _, found = pymetis.part_graph(num_parts, xadj=pointer.numpy(), adjncy=both[1].numpy())
+            adjacency = pymetis.CSRAdjacency(adj_starts=pointer.numpy(), adjacent=both[1].numpy())
+            _, found = pymetis.part_graph(num_parts, adjacency=adjacency)
             member = np.asarray(found)
         self.parts = [torch.from_numpy(np.flatnonzero(member == part)) for part in range(num_parts)]
 
