@@ -12,28 +12,38 @@ def add_wizard(commands: Any) -> None:
         "wizard",
         help="plan, tune and train step by step on the screen",
         description="From a graph to a tuned, trained model, step by step on the screen.",
-        epilog="examples:\n  gnnfit wizard\n  gnnfit wizard pyg:KarateClub\n  gnnfit wizard --config gnnfit.toml",
+        epilog="examples:\n  gnnfit wizard\n  gnnfit wizard pyg:KarateClub\n  gnnfit wizard --config gnnfit.toml\n"
+        "  gnnfit wizard --config gnnfit.toml --screenshot plan.svg",
     )
     parser.add_argument("graph", metavar="GRAPH", nargs="?", help="a graph, as for gnnfit plan")
     parser.add_argument("--config", metavar="FILE", help="answers from a TOML file, as F3 saves it")
+    parser.add_argument(
+        "--screenshot", metavar="FILE", help="draw the Plan pane into an SVG and leave; needs no terminal"
+    )
     parser.set_defaults(run=run_wizard)
 
 
 def run_wizard(arguments: argparse.Namespace) -> int:
-    """Draw until the user leaves."""
-    from planner.wizard.terminal import require_terminal
+    """Draw until the user leaves, or once into a file."""
+    if arguments.screenshot is None:
+        from planner.wizard.terminal import require_terminal
 
-    instead = f"gnnfit plan {arguments.graph or 'GRAPH'} and gnnfit tune {arguments.graph or 'GRAPH'}"
-    require_terminal("gnnfit wizard", instead)
+        graph = arguments.graph or "GRAPH"
+        require_terminal("gnnfit wizard", f"gnnfit plan {graph} and gnnfit tune {graph}")
     from dataclasses import replace
 
     from planner.config import read_toml
     from planner.wizard.answers import Answers, from_toml
-    from planner.wizard.app import Wizard
 
     answers = from_toml(read_toml(arguments.config)) if arguments.config else Answers()
     if arguments.graph is not None:
         answers = replace(answers, graph=arguments.graph, from_counts=False)
+    if arguments.screenshot is not None:
+        from planner.wizard.screenshot import draw_plan
+
+        return draw_plan(answers, arguments.screenshot)
+    from planner.wizard.app import Wizard
+
     app = Wizard(answers)
-    app.run(mouse=True)
+    app.run()
     return app.return_code or 0

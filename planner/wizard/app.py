@@ -18,11 +18,12 @@ from textual.screen import Screen
 from textual.widgets import Checkbox, ContentSwitcher, Footer, Input, OptionList, Select, Static
 
 from planner.wizard.actions import PlanActions, RunActions
-from planner.wizard.answers import Answers, doctor_arguments, from_toml, missing, plan_arguments, problems
+from planner.wizard.answers import Answers, from_toml
 from planner.wizard.child import GNNFIT
-from planner.wizard.client import SERVER, PlanningClient, PlanningFailedError
+from planner.wizard.client import SERVER, PlanningClient
 from planner.wizard.fields import Pane, TextField
 from planner.wizard.panes.start import StartPane
+from planner.wizard.planning import Planning
 from planner.wizard.state import State
 from techniques.errors import GnnfitError
 
@@ -43,7 +44,7 @@ TYPING_SECONDS = 0.7
 EXIT_TERMINATED = 143
 
 
-class Wizard(PlanActions, RunActions, App[int]):
+class Wizard(Planning, PlanActions, RunActions, App[int]):
     """From "here is my graph" to a trained model."""
 
     TITLE = "gnnfit"
@@ -251,63 +252,4 @@ class Wizard(PlanActions, RunActions, App[int]):
                     value = getattr(answers, widget.id)
                     known = not isinstance(widget, Select) or value in [one for _, one in widget._options]
                     widget.value = value if known else ""
-        self.plan_soon()
-
-    # ---- planning ----
-
-    def plan_soon(self) -> None:
-        """Plan once typing rests: counts, and graphs that are files; other forms run code and wait for Next."""
-        if self._typing is not None:
-            self._typing.stop()
-        graph = Path(self.state.answers.graph.strip() or "/nowhere").expanduser()
-        with contextlib.suppress(OSError):
-            if self.state.answers.from_counts or self.state.plan is not None or graph.exists():
-                self._typing = self.set_timer(TYPING_SECONDS, self.plan_now)
-
-    def plan_now(self) -> None:
-        """Plan in the child where the answers have changed and can be used."""
-        answers = self.state.answers
-        asked = tuple(plan_arguments(answers)) if not missing(answers) else ()
-        if asked and asked != self.state.planned_for and not problems(answers):
-            self.run_worker(partial(self._plan, asked), group="plan", exclusive=True)  # type: ignore[arg-type]
-
-    async def _plan(self, asked: tuple[str, ...]) -> None:
-        self.change(planning=True, error="", planned_for=asked)
-        try:
-            document = await self.client.ask("plan", list(asked))
-        except PlanningFailedError as error:
-            self.change(planning=False, error=error.problem, plan=None)
-            return
-        from planner.records import Plan
-
-        plan = Plan.model_validate_json(document)
-        self.change(planning=False, plan=plan, row=0)
-
-    def diagnose_now(self) -> None:
-        """Look into a symptom where one is chosen and there is something to look at."""
-        answers = self.state.answers
-        if self.state.symptom and not missing(answers) and not problems(answers):
-            asked = tuple(doctor_arguments(answers, self.state.symptom))
-            if asked != self.state.diagnosed_for:
-                self.run_worker(partial(self._diagnose, asked), group="doctor", exclusive=True)  # type: ignore[arg-type]
-
-    async def _diagnose(self, asked: tuple[str, ...]) -> None:
-        from planner.doctor import Diagnosis
-
-        self.change(diagnosis=None, diagnosed_for=asked, error="")
-        try:
-            self.change(diagnosis=Diagnosis.model_validate_json(await self.client.ask("doctor", list(asked))))
-        except PlanningFailedError as error:
-            self.change(error=error.problem, diagnosed_for=())
-
-    def action_detect(self) -> None:
-        """Look at this machine again, and plan again for what is free now."""
-        self.change(planned_for=())
-        self.run_worker(self._detect, group="detect", exclusive=True)  # type: ignore[arg-type]
-
-    async def _detect(self) -> None:
-        from techniques.facts import HardwareFacts
-
-        with contextlib.suppress(PlanningFailedError):
-            self.change(machine=HardwareFacts.model_validate_json(await self.client.ask("machine", [])))
         self.plan_soon()

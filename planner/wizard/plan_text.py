@@ -66,7 +66,8 @@ def _answer(plan: Plan) -> str:
         return headline(plan)
     place, memory, limit = tightest(plan.facts, plan.best)
     where = "GPU memory" if place == "GPU" else "host memory"
-    return f"{plan.best.name}, {one_unit(memory, BYTES)} of {format_bytes(limit)} {where}"
+    counts = f"{len(plan.candidates)} fit, {len(plan.rejected)} refused"
+    return f"{plan.best.name}, {one_unit(memory, BYTES)} of {format_bytes(limit)} {where} ({counts})"
 
 
 BYTES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))

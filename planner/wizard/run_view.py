@@ -35,6 +35,9 @@ class RunView(Vertical):
     def on_mount(self) -> None:
         self.set_interval(REFRESH_SECONDS, self.refresh_run)
 
+    def on_resize(self) -> None:
+        self.refresh_run()
+
     def attach(self, run: RunProcess) -> None:
         """Follow this run from now on."""
         self.run, self.reader, self.pausing = run, RunReader(run.folder), False

@@ -43,7 +43,7 @@ class State:
         return rows[min(self.row, len(rows) - 1)][1] if rows else None
 
 
-SHOWN_FITTING = 12
+SHOWN_FITTING = 8
 SHOWN_REFUSED = 12
 
 

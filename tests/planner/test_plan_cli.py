@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.cli import EXIT_NOTHING_FITS, Parser, add_doctor, add_plan, pairs, setting_value
+from planner.cli import EXIT_NOTHING_FITS, Parser, add_plan, pairs, setting_value
+from planner.doctor_cli import add_doctor
 from planner.records import Plan
 from techniques.errors import GnnfitError, GraphError, InputError, OptionError
 

@@ -66,6 +66,15 @@ class Driver:
             await asyncio.sleep(0.02)
         raise AssertionError(f"never became true; the screen shows\n{self.screen}")
 
+    async def settled(self) -> str:
+        """The screen once it has come to rest."""
+        before = ""
+        while before != self.screen:
+            before = self.screen
+            await asyncio.sleep(0.15)
+            await self.pilot.pause()
+        return before
+
     async def planned(self) -> None:
         await self.until(lambda: self.app.state.plan is not None and not self.app.state.planning)
 

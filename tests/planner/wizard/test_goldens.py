@@ -47,8 +47,8 @@ def _store() -> None:
     plan = Plan.model_validate_json(planner.plan([*flags, "--on", "colab-t4"]))
     reasons = {one.reason: one for one in plan.rejected}
     few = {"alternatives": plan.alternatives[:4], "rejected": tuple(reasons.values())[:4]}
-    (FOLDER / "plan.json").write_text(plan.model_copy(update=few).model_dump_json(indent=1) + "\n")
-    (FOLDER / "machine.json").write_text(plan.facts.hardware.model_dump_json(indent=1) + "\n")
+    (FOLDER / "plan.json").write_text(plan.model_copy(update=few).model_dump_json() + "\n")
+    (FOLDER / "machine.json").write_text(plan.facts.hardware.model_dump_json() + "\n")
     looked = planner.doctor([*flags, "--on", "colab-t4", "--fix", "sampling=full_batch", "--symptom", "oom-train"])
     (FOLDER / "doctor.json").write_text(looked + "\n")
 
@@ -72,8 +72,7 @@ def test_panes_look_as_they_did(
             await driver.pilot.pause()
             if name == "doctor":
                 await driver.until(lambda: driver.app.state.diagnosis is not None)
-            await driver.until(lambda: True)
-            shown.append(f"{'=' * size[0]}\n{driver.screen.rstrip()}\n")
+            shown.append(f"{'=' * size[0]}\n{(await driver.settled()).rstrip()}\n")
 
     drive(steps, replace(counted, hidden="64"), size)
     file, text = FOLDER / f"{size[0]}x{size[1]}.txt", "".join(shown)
