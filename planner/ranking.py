@@ -6,6 +6,7 @@ from planner.costing import Costed, correction_of
 from planner.history import LEAST_ROWS
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
+from planner.records import ForecastFigures, LoaderFigures, range_bytes, range_seconds
 from planner.rules import break_even, outgrows_dense
 from planner.typed import ONE_TYPE_HANDICAP, trains_types, type_reasons
 from techniques.architecture.hetero.typed import TYPED
@@ -124,6 +125,9 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
             text=f"peaks in {figures.peak_phase.value}",
         )
     ]
+    if figures.loader is not None:
+        found.append(_loader_reason(figures.loader))
+    found.append(_basis_reason(figures))
     if figures.needs_device_bytes:
         found.append(
             Reason(
@@ -167,6 +171,21 @@ def forecast_reasons(facts: Facts, one: Costed) -> list[Reason]:
         text = f"forecasts times the median of measured over expected in {correction.rows} measurements"
         found.append(_reason("history", value, rule, "--use-history", text))
     return found
+
+
+def _loader_reason(loader: LoaderFigures) -> Reason:
+    """What of training's memory and time goes into making batches."""
+    value = f"{range_bytes(loader.host_bytes)}, {range_seconds(loader.seconds)} an epoch"
+    waited = f"the trainer waits {range_seconds(loader.wait_seconds)}"
+    alive = "one batch" if loader.batches_alive == 1 else f"{loader.batches_alive} batches"
+    return _reason("loader", value, "bytes and seconds inside train", "cost model", f"{alive} at a time; {waited}")
+
+
+def _basis_reason(figures: ForecastFigures) -> Reason:
+    """The level of the forecast, in words."""
+    words = {Level.COUNTS: "from counts", Level.GRAPH: "from the graph at hand"}
+    value = words.get(figures.level, "from the graph at hand, calibrated")
+    return _reason("forecast", value, "three levels, each better than the last", "gnnfit", "; ".join(figures.basis))
 
 
 def _choice_reasons(facts: Facts, options: dict[Slot, str]) -> list[Reason]:

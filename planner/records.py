@@ -11,7 +11,7 @@ from planner.quantities import format_bytes, format_seconds
 from techniques.base import Reason, SettingValue, Slot
 from techniques.errors import GnnfitError, InputError
 from techniques.facts import Facts, Record
-from techniques.forecast import Forecast, Level, Phase, Place, Range
+from techniques.forecast import Forecast, Level, LoaderForecast, Phase, Place, Range, StepShape
 from techniques.job import JobSpec, Training
 
 SCHEMA_VERSION = 1
@@ -32,6 +32,25 @@ class PhaseFigures(Record):
     host_peak_bytes: Range
     device_peak_bytes: Range
     seconds: Range
+
+
+class LoaderFigures(Record):
+    """What making batches takes, inside ``train``: bytes on host and device, seconds of its threads in one epoch, and what
+    of them the trainer waits for. ``batches_alive`` counts the one in use and those made ahead."""
+
+    host_bytes: Range
+    device_bytes: Range
+    seconds: Range
+    wait_seconds: Range
+    batches_alive: int
+
+
+class LayerFigures(Record):
+    """One layer of a step: nodes read, nodes written and edges."""
+
+    sources: float
+    targets: float
+    edges: float
 
 
 class ForecastFigures(Record):
@@ -55,6 +74,14 @@ class ForecastFigures(Record):
     parameters: int
     peak_phase: Phase
     phases: dict[Phase, PhaseFigures]
+    loader: LoaderFigures | None = None
+    """``None`` where the whole graph is one batch."""
+    basis: tuple[str, ...] = ()
+    """What the numbers rest on."""
+    mean_step: tuple[LayerFigures, ...] = ()
+    """Layers of the mean step, input side first: what time is forecast from."""
+    p99_step: tuple[LayerFigures, ...] = ()
+    """Layers of the 99th percentile: what memory is forecast from."""
 
     @property
     def needs_host_bytes(self) -> int:
@@ -100,7 +127,30 @@ class ForecastFigures(Record):
             parameters=forecast.parameters,
             peak_phase=forecast.peak_phase(),
             phases=phases,
+            loader=_loader(forecast.loader),
+            basis=forecast.basis,
+            mean_step=_layers(forecast.shape),
+            p99_step=_layers(forecast.largest_shape),
         )
+
+
+def _loader(found: LoaderForecast | None) -> LoaderFigures | None:
+    if found is None:
+        return None
+    return LoaderFigures(
+        host_bytes=found.host_bytes,
+        device_bytes=found.device_bytes,
+        seconds=found.seconds,
+        wait_seconds=found.wait_seconds,
+        batches_alive=found.batches_alive,
+    )
+
+
+def _layers(shape: StepShape | None) -> tuple[LayerFigures, ...]:
+    return tuple(
+        LayerFigures(sources=layer.num_sources, targets=layer.num_targets, edges=layer.num_edges)
+        for layer in (shape.layers if shape else ())
+    )
 
 
 class Candidate(Record):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from techniques.hardware.calibration import Calibration
+from techniques.own_model import CustomFacts
 from techniques.record import Record
 
-__all__ = ["Record"]
+__all__ = ["CustomFacts", "Record"]
 
 NODE = "node"
 EDGE = "edge"
@@ -292,53 +293,6 @@ class HardwareFacts(Record):
     """What ``gnnfit calibrate`` has measured here."""
     notes: tuple[str, ...] = ()
     """Reasons for what is missing ("no GPU: ...") and sources of what is there."""
-
-
-KnobValue = bool | int | float | str
-
-
-class CustomKnob(Record):
-    """A keyword argument of the user's factory; without ``choices`` it is pinned, never tuned."""
-
-    name: str
-    default: KnobValue
-    choices: tuple[KnobValue, ...] = ()
-
-
-class PerSize(Record):
-    """A figure of one step that grows with nodes and edges: ``fixed + per_node N + per_edge E``, fitted to small steps."""
-
-    per_node: float
-    per_edge: float
-    fixed: float
-
-    def at(self, nodes: float, edges: float) -> float:
-        return self.fixed + self.per_node * nodes + self.per_edge * edges
-
-
-class CustomFacts(Record):
-    """The user's own module as small steps of it have shown it."""
-
-    factory: str
-    """``module:factory``."""
-    folder: str
-    """Where its module is looked for first."""
-    knobs: tuple[CustomKnob, ...]
-    takes_dropout: bool
-    """Whether the factory wants the dropout of training."""
-    forward: tuple[str, ...]
-    """What ``forward`` takes beside ``x`` and ``edge_index``: of edge_weight, edge_attr, batch_size."""
-    has_inference: bool
-    layers: int
-    """Message-passing layers that were found; at least 1."""
-    parameters: int
-    values: dict[str, KnobValue]
-    """Knobs of the module that was looked at."""
-    train_bytes: PerSize
-    infer_bytes: PerSize
-    gemm_flops: PerSize
-    """Dense products, forward and backward."""
-    moved_bytes: PerSize
 
 
 class ModelFacts(Record):

@@ -147,6 +147,24 @@ class PhaseForecast:
     seconds: Range = ZERO
 
 
+LOADER_LABELS = ("sampler", "batches", "sampling", "heap of the sampling thread")
+"""What is held on the host for the sake of batches: what its threads keep, batches made ahead, one in the making."""
+
+
+@dataclass(frozen=True)
+class LoaderForecast:
+    """What making batches takes, as a part of training.
+
+    ``seconds`` are those of its threads in one epoch, ``wait_seconds`` what of them the trainer waits for.
+    """
+
+    host_bytes: Range
+    seconds: Range
+    wait_seconds: Range
+    batches_alive: int
+    device_bytes: Range = ZERO
+
+
 def _empty_phases() -> dict[Phase, PhaseForecast]:
     return {phase: PhaseForecast() for phase in Phase}
 
@@ -187,12 +205,19 @@ class Forecast:
     """What making an epoch's batches takes of one core, until the steps that use them are counted."""
     made_ahead: bool = False
     """Whether a thread makes them while the steps run."""
+    loader: LoaderForecast | None = None
+    """``None`` where the whole graph is one batch."""
+    basis: tuple[str, ...] = ()
+    """What the numbers rest on, in words: ``50 batches drawn``."""
+    counted: bool = False
+    """Whether sizes of batches come from counts alone, though a graph may be at hand."""
+    _sums: dict[Place, Range] = field(default_factory=dict, init=False, repr=False, compare=False)
     whole: Forecast | None = None
     """The forecast before the graph was coarsened, while later stages work on the coarse graph."""
 
     @property
     def level(self) -> Level:
-        if self.draw is None:
+        if self.draw is None or self.counted:
             return Level.COUNTS
         calibration = self.facts.hardware.calibration
         return Level.CALIBRATED if calibration is not None and calibration.rates else Level.GRAPH
@@ -208,12 +233,14 @@ class Forecast:
         return self.edge_bytes * layer.num_edges + self.row_bytes * layer.num_sources + pairs
 
     def held_bytes(self, place: Place) -> Range:
-        """Everything that is held in one place."""
-        low = expected = high = 0.0
-        for (where, _), amount in self.held.items():
-            if where is place:
-                low, expected, high = low + amount.low, expected + amount.expected, high + amount.high
-        return Range(low, expected, high)
+        """Everything that is held in one place; summed once, and asked for at every spike."""
+        if place not in self._sums:
+            low = expected = high = 0.0
+            for (where, _), amount in self.held.items():
+                if where is place:
+                    low, expected, high = low + amount.low, expected + amount.expected, high + amount.high
+            self._sums[place] = Range(low, expected, high)
+        return self._sums[place]
 
     def hold(self, phase: Phase, place: Place, label: str, amount: Range) -> Forecast:
         """Allocate ``amount`` bytes that stay until ``drop(label)``."""
@@ -243,10 +270,23 @@ class Forecast:
         after = PhaseForecast(before.host_peak_bytes, before.device_peak_bytes, before.seconds + seconds)
         return self._with(phases={**self.phases, phase: after})
 
+    def with_loader(self, seconds: Range, batches_alive: int, wait_seconds: Range | None = None) -> Forecast:
+        """Book what is held for batches as the loader's; what the trainer waits for may be known with its steps only."""
+        held = ZERO
+        for label in LOADER_LABELS:
+            held = held + self.held.get((Place.HOST, label), ZERO)
+        return self._with(loader=LoaderForecast(held, seconds, wait_seconds or seconds, batches_alive))
+
+    def resting_on(self, basis: str, *, counted: bool = False) -> Forecast:
+        """Say what the numbers rest on."""
+        return self._with(basis=(*self.basis, basis), counted=self.counted or counted)
+
     def _with(self, **changed: object) -> Forecast:
         """``dataclasses.replace`` without its checks: a plan makes thousands of forecasts."""
         made = object.__new__(Forecast)
         made.__dict__.update(self.__dict__, **changed)
+        if "held" in changed:
+            made.__dict__["_sums"] = {}
         return made
 
     def peak_bytes(self, place: Place) -> Range:

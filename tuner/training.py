@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from techniques.architecture.loss import loss_of as loss_of
+from techniques.architecture.loss import soft_loss as soft_loss
 from techniques.forecast import Phase
 from tuner.accumulation import Steps
 from tuner.judge import judge
@@ -86,32 +87,6 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
         late = time.perf_counter() > deadline
     steps.finish()
     return total / max(count, 1), finished
-
-
-def loss_of(logits: Tensor, y: Tensor, weight: Tensor | None = None, *, squared: bool = False) -> Tensor:
-    """Mean loss of rows that count ``weight`` [B] times.
-
-    Squared error for targets [B, T] where ``squared``; else cross entropy for class ids [B], binary cross entropy for multi-label rows [B, C] and for links, [B] floats.
-    """
-    reduction = "mean" if weight is None else "none"
-    if squared:
-        loss = F.mse_loss(logits, y, reduction=reduction)
-    elif y.is_floating_point():
-        loss = F.binary_cross_entropy_with_logits(logits, y, reduction=reduction)
-    else:
-        loss = F.cross_entropy(logits, y, reduction=reduction)
-    if weight is None:
-        return loss
-    rows = loss.mean(1) if loss.dim() == 2 else loss
-    return (rows * weight).sum() / weight.sum()
-
-
-def soft_loss(logits: Tensor, shares: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean cross entropy against shares of classes [B, C], of rows that count ``weight`` [B] times."""
-    if weight is None:
-        return F.cross_entropy(logits, shares)
-    rows = F.cross_entropy(logits, shares, reduction="none")
-    return (rows * weight).sum() / weight.sum()
 
 
 class _Loop:

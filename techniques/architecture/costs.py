@@ -216,6 +216,8 @@ def step_cost(
     looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
     live = max(walked - table_size, 2 * looked_up, ADAM_SCRATCH * table_size)
     hidden = layers[-1][0].columns_out
+    matrices = 2 * sum(_matrix_products(size, cost) for size, cost in layers)
+    summed = [(size, cost, cost.aggregated - _matrix_products(size, cost)) for size, cost in layers]
     return StepCost(
         activation_bytes=4 * live,
         workspace_bytes=4 * (walk(layers, seeds, readout, SORT_FLOATS) - walked),
@@ -224,14 +226,22 @@ def step_cost(
         * (
             sum(2 * cost.gemm + cost.input_gemm for _, cost in layers)
             + 3 * seeds * readout.products(hidden, num_classes)
-        ),
-        aggregation_flops=2 * sum(cost.aggregated for _, cost in layers),
-        summing_flops=2 * sum(cost.aggregated * products_per_sum(size, cost.gathered) for size, cost in layers),
+        )
+        + matrices,
+        aggregation_flops=2 * sum(sums for _, _, sums in summed),
+        summing_flops=2 * sum(sums * products_per_sum(size, cost.gathered) for size, cost, sums in summed),
         moved_bytes=4 * sum((4 if checkpoint_layers else 3) * cost.moved for _, cost in layers),
         parameters=sum(cost.parameters for _, cost in layers) + readout.parameters(hidden, num_classes),
         recomputed_flops=2 * sum(cost.gemm for _, cost in layers) if checkpoint_layers else 0.0,
         sparse_blocks=tuple(block for size, _ in layers for block in _transposing(size)),
     )
+
+
+def _matrix_products(size: LayerSize, cost: LayerCost) -> float:
+    """Multiply-adds of products with a dense matrix, forward and, where the input needs a gradient, backward: dense products
+    like any other. What else counts as aggregated are loops and sparse inputs."""
+    once = size.edges * cost.gathered
+    return min(2.0, cost.aggregated // once) * once if size.dense and once else 0.0
 
 
 SPARSE_TRANSPOSE_FLOATS = 9

@@ -1,4 +1,4 @@
-"""The user's own module: ``factory(facts, **knobs)`` returns it, small steps of it say what it needs."""
+"""The user's own module: ``factory(facts, **knobs)`` returns it, a trace of its steps says what it needs."""
 
 from __future__ import annotations
 
@@ -6,32 +6,30 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from techniques.architecture.built_in import ADAM_SCRATCH_BYTES
 from techniques.architecture.costs import ADAM_BYTES_PER_PARAMETER
 from techniques.architecture.operations.passes import in_bulk
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
-from techniques.facts import FLOAT_BYTES, INDEX_BYTES, CustomFacts, CustomKnob, Facts, GraphFacts, Task
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import heap_left, resident
 from techniques.hardware.operations import Kind, Operation
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
+from techniques.own_model import CustomFacts, CustomKnob, Trace, largest
 from techniques.recipe import FACTORY
 from techniques.sampling.batches import needs_one_graph
 from techniques.sampling.shapes import hop_sizes
 
 if TYPE_CHECKING:
-    from techniques.facts import KnobValue
+    from techniques.own_model import KnobValue
 
 TYPICAL_TENSORS = 6
-"""A step's live bytes are taken for so many tensors of one size: the allocator treats small ones differently."""
-PROBE_ERROR = 0.25
-"""Steps of another size, and other shapes of neighbourhoods, than those that were looked at."""
+"""A pass without gradients is taken for so many tensors of one size: the allocator treats small ones differently."""
+STEP_ERROR = 0.1
+"""Of small real steps: shapes that depend on values follow other neighbourhoods than those that were looked at."""
 OTHER_KNOBS = 3.0
-"""Knobs may have other values than when the module was looked at: its figures may be so many times off."""
-OPERATORS = 60
-"""Operators of one message-passing layer, forward and back."""
+"""Knobs may have values that were not traced: figures may be so many times off."""
 BULK_FACTOR = 1.5
 """Of seconds, where amounts of work are known but not its shapes."""
 SEEDS_PER_BATCH = 256
@@ -41,7 +39,7 @@ WHOLE_SHARE = 0.5
 
 
 class Custom:
-    """Anything that maps ``x`` and ``edge_index`` to a row per node; small steps of it are measured before planning."""
+    """Anything that maps ``x`` and ``edge_index`` to a row per node; its steps are traced before planning."""
 
     __slots__ = ()
     slot = Slot.ARCHITECTURE
@@ -71,9 +69,11 @@ class Custom:
         own = facts.model.custom
         assert own is not None, "check refuses a module that nothing is known of"
         speed, plan = rates(facts, spec), user_plan(facts, spec)
-        other = any(plan.values.get(name) != value for name, value in own.values.items())
-        step = UserStep(own, plan, speed, spec.options[Slot.SAMPLING] != "full_batch", other)
-        return (step, UserEvaluation(own, plan, speed, other))
+        trace, traced = own.trace(plan.values, spec.training.precision)
+        varies = spec.options[Slot.SAMPLING] != "full_batch"
+        accumulates = spec.training.accumulate_batches > 1
+        step = UserStep(trace, plan, speed, varies, not traced, accumulates)
+        return (step, UserEvaluation(trace, plan, speed, not traced))
 
     def recipe(self, spec: JobSpec) -> str:
         factory = str(spec.settings.get(FACTORY, ""))
@@ -126,8 +126,24 @@ def _warnings(facts: Facts, spec: JobSpec, own: CustomFacts) -> tuple[str, ...]:
     if evaluation_of(facts, spec, own) != "inference":
         how = "the whole graph at once" if evaluation_of(facts, spec, own) == "whole" else "whole neighbourhoods"
         found.append(f"your module has no inference(x, edge_index): evaluation runs forward on {how}")
-    if spec.training.precision == "bf16":
+    trace, traced = own.trace(user_plan(facts, spec).values, spec.training.precision)
+    if not traced:
+        found.append("your module was not traced with these knobs: figures may be three times off")
+    elif trace.precision != spec.training.precision:
         found.append("bf16: your module trains under torch.autocast; no saving is counted in its forecast")
+    return (*found, *trace_warnings(trace))
+
+
+def trace_warnings(trace: Trace) -> tuple[str, ...]:
+    """What a trace has found that a reader of its figures should know."""
+    found = []
+    if trace.why_not_fake:
+        found.append(f"your module was traced on small real steps, not on fake tensors ({trace.why_not_fake})")
+    if trace.quadratic:
+        found.append("the memory of your module grows with the square of the nodes, as that of dense attention does")
+    if trace.checked_error > STEP_ERROR:
+        off = f"{trace.checked_error:.0%}"
+        found.append(f"the memory of your module is not linear in nodes and edges: at another size it was {off} off")
     return tuple(found)
 
 
@@ -202,50 +218,61 @@ def neighborhoods(graph: GraphFacts, hops: int) -> tuple[float, float]:
     return min(sum(sizes.high_nodes), graph.num_nodes), min(sum(sizes.high_edges), graph.num_edges)
 
 
+def step_bytes(trace: Trace, place: Place, nodes: float, edges: float, seeds: float) -> float:
+    """Live bytes of a training step at their peak; on the host with what kernels take for themselves."""
+    live = largest(trace.train, nodes, edges, seeds)
+    return live if place is Place.DEVICE else max(live, largest(trace.kernels, nodes, edges, seeds))
+
+
 def _blocks(live_bytes: float) -> list[float]:
     return [live_bytes / TYPICAL_TENSORS] * TYPICAL_TENSORS
 
 
-def _uncertain(found: Range, other_knobs: bool) -> Range:
-    low, high = found.low * (1 - PROBE_ERROR), found.high * (1 + PROBE_ERROR)
-    return (
-        Range(low / OTHER_KNOBS, found.expected, high * OTHER_KNOBS)
-        if other_knobs
-        else Range(low, found.expected, high)
-    )
+def _uncertain(found: Range, trace: Trace, other_knobs: bool) -> Range:
+    """Fake tensors are exact; small steps as far off as at the size they were checked at, or more."""
+    error = trace.checked_error if trace.method == "fake tensors" else max(trace.checked_error, STEP_ERROR)
+    off = OTHER_KNOBS if other_knobs else 1.0
+    return Range(found.low / (1 + error) / off, found.expected, found.high * (1 + error) * off)
 
 
 @dataclass(frozen=True)
 class UserStep:
-    """Forward, loss, backward and optimiser step of the user's module; bytes and seconds from small steps of it."""
+    """Forward, loss, backward and optimiser step of the user's module; bytes, FLOPs and seconds from its trace."""
 
-    own: CustomFacts
+    trace: Trace
     plan: UserPlan
     speed: Rates
     shapes_vary: bool
     other_knobs: bool
+    accumulates: bool
+    """Gradients stay from batch to batch."""
     stage: Stage = Stage.STEP
 
     def forecast(self, so_far: Forecast) -> Forecast:
         assert so_far.shape is not None and so_far.largest_shape is not None
-        mean, largest, own, place = so_far.shape, so_far.largest_shape, self.own, self.speed.place
-        held = Range.within(ADAM_BYTES_PER_PARAMETER * own.parameters, 0.02)
-        so_far = so_far.hold(Phase.TRAIN, place, "parameters", _uncertain(held, True) if self.other_knobs else held)
-        live = own.train_bytes.at(largest.input_nodes, largest.input_edges)
-        live = max(live, ADAM_SCRATCH_BYTES * own.parameters)
-        needs = resident(live, _blocks(live), place, self.shapes_vary)
-        so_far = so_far.spike(Phase.TRAIN, place, _uncertain(needs, self.other_knobs))
+        mean, largest_shape, trace, place = so_far.shape, so_far.largest_shape, self.trace, self.speed.place
+        # Gradients are among the live bytes of a step, and there before it where they are accumulated.
+        per_parameter = ADAM_BYTES_PER_PARAMETER - (0 if self.accumulates else FLOAT_BYTES)
+        held = Range.within(per_parameter * trace.parameters, 0.02)
+        held = Range(held.low / OTHER_KNOBS, held.expected, held.high * OTHER_KNOBS) if self.other_knobs else held
+        so_far = so_far.hold(Phase.TRAIN, place, "parameters", held)
+        so_far = so_far.resting_on(f"your module traced on {trace.method}")
+        size = (largest_shape.input_nodes, largest_shape.input_edges, largest_shape.seeds)
+        live = step_bytes(trace, place, *size)
+        blocks = [max(block.at(*size), 0.0) for block in trace.blocks]
+        needs = resident(live, blocks, place, self.shapes_vary)
+        so_far = so_far.spike(Phase.TRAIN, place, _uncertain(needs, trace, self.other_knobs))
         if place is Place.HOST:
-            left = heap_left(live, _blocks(live))
+            left = heap_left(live, blocks)
             so_far = so_far.hold(Phase.EVALUATE, place, "heap left by training", left)
-        steps, size = so_far.full_steps_per_epoch, (mean.input_nodes, mean.input_edges)
-        flops = own.gemm_flops.at(*size)
-        work = in_bulk(flops / 2, own.moved_bytes.at(*size) / FLOAT_BYTES, mean.input_nodes, OPERATORS * own.layers)
-        seconds = self.speed.seconds((*work, Operation(Kind.ADAM, own.parameters, 1.0)))
+        steps, size = so_far.full_steps_per_epoch, (mean.input_nodes, mean.input_edges, mean.seeds)
+        flops, moved = trace.gemm_flops(*size), trace.moved_bytes(*size)
+        work = in_bulk(flops / 2, moved / FLOAT_BYTES, mean.input_nodes, trace.calls)
+        seconds = self.speed.seconds((*work, Operation(Kind.ADAM, trace.parameters, 1.0)))
         off = BULK_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
         so_far = spend_steps(so_far, self.speed, seconds, off)
-        counted = Range.factor(flops * steps, OTHER_KNOBS) if self.other_knobs else Range.within(flops * steps, 0.1)
-        return replace(so_far, gemm_flops_per_epoch=counted, parameters=own.parameters)
+        counted = Range.factor(flops * steps, OTHER_KNOBS) if self.other_knobs else Range.within(flops * steps, 0.02)
+        return replace(so_far, gemm_flops_per_epoch=counted, parameters=trace.parameters)
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.user_module import build_network
@@ -257,7 +284,7 @@ class UserStep:
 class UserEvaluation:
     """Logits of nodes by forward passes alone: of the whole graph, or of whole neighbourhoods batch by batch."""
 
-    own: CustomFacts
+    trace: Trace
     plan: UserPlan
     speed: Rates
     other_knobs: bool
@@ -274,15 +301,14 @@ class UserEvaluation:
             nodes, edges = neighborhoods(graph, self.plan.hops)
             batches = math.ceil(graph.num_nodes / SEEDS_PER_BATCH)
             rows = FLOAT_BYTES * nodes * graph.features.width
-        live = self.own.infer_bytes.at(nodes, edges) + 2 * INDEX_BYTES * edges + rows
+        live = largest(self.trace.infer, nodes, edges) + 2 * INDEX_BYTES * edges + rows
         live += FLOAT_BYTES * graph.num_nodes * (self.plan.columns or 1)
         needs = resident(live, _blocks(live), place, shapes_vary=batches > 1)
-        so_far = so_far.spike(Phase.EVALUATE, place, _uncertain(needs, self.other_knobs))
+        so_far = so_far.spike(Phase.EVALUATE, place, _uncertain(needs, self.trace, self.other_knobs))
         # A forward pass is a third of a step.
-        flops, moved = self.own.gemm_flops.at(nodes, edges) / 3, self.own.moved_bytes.at(nodes, edges) / 3
-        seconds = batches * self.speed.seconds(
-            in_bulk(flops / 2, moved / FLOAT_BYTES, nodes, OPERATORS * self.own.layers)
-        )
+        flops = self.trace.gemm_flops(nodes, edges, 0.0) / 3
+        moved = self.trace.moved_bytes(nodes, edges, 0.0) / 3
+        seconds = batches * self.speed.seconds(in_bulk(flops / 2, moved / FLOAT_BYTES, nodes, self.trace.calls / 3))
         off = BULK_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, off * self.speed.time_factor))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.rates import Rates
 
@@ -19,6 +21,9 @@ def spend_steps(so_far: Forecast, speed: Rates, step_seconds: float, factor: flo
     seconds = epoch_seconds(
         computing, so_far.making_seconds, so_far.steps_per_epoch, so_far.facts.hardware.cores, spare, so_far.made_ahead
     )
+    if so_far.loader is not None:
+        waited = Range.factor(max(seconds - computing, 0.0), factor * speed.time_factor)
+        so_far = replace(so_far, loader=replace(so_far.loader, wait_seconds=waited))
     return so_far.spend(Phase.TRAIN, Range.factor(seconds, factor * speed.time_factor))
 
 

@@ -23,6 +23,8 @@ COPY_BYTES_PER_SECOND = 2e9
 COUNTS_ERROR, MIXING_ERROR = 0.25, 0.15
 """Batch sizes from the degree histogram alone are this uncertain; and where it is known which degrees meet."""
 DRAWN_ERROR = 0.03
+MAKING_FACTOR = 2.0
+"""Of the seconds that making batches takes, either way."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class SampledBatches(ABC):
         """Whether batches are drawn while planning, where the graph is at hand."""
         return self.drawable
 
+    basis: ClassVar[str] = "sizes of batches from counts"
+    """What ``counted`` rests on, and whether that is no more than counts."""
+    from_counts: ClassVar[bool] = True
     making_bytes_per_edge: ClassVar[float] = 40
     """Local ids of both ends, twice, and positions while a batch is being made."""
     seconds_per_edge: ClassVar[float] = 40e-9
@@ -100,8 +105,11 @@ class SampledBatches(ABC):
         if so_far.draw is None or not self.can_draw(graph):
             sizes = counted_once(self, graph)
             error = COUNTS_ERROR if graph.degrees.block_nodes is None else MIXING_ERROR
+            so_far = so_far.resting_on(self.basis, counted=self.from_counts)
         else:
-            sizes, error = drawn_sizes(list(so_far.draw(self))), DRAWN_ERROR
+            drawn = so_far.draw(self)
+            sizes, error = drawn_sizes(drawn), DRAWN_ERROR
+            so_far = so_far.resting_on(f"sizes of {len(drawn)} batches drawn")
         mean = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)
         largest = self.shape(graph, sizes.high_nodes, sizes.high_edges)
         steps, full_steps = self.steps(graph)
@@ -121,7 +129,8 @@ class SampledBatches(ABC):
             heap = batch_slack(batch_bytes, alive)
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "heap of the sampling thread", heap)
         seconds = full_steps * self.making_seconds(so_far, mean, batch_bytes)
-        return replace(so_far, making_seconds=seconds, made_ahead=self.prefetch > 0)
+        so_far = replace(so_far, making_seconds=seconds, made_ahead=self.prefetch > 0)
+        return so_far.with_loader(Range.factor(seconds, MAKING_FACTOR), alive)
 
     def _batch_bytes(self, so_far: Forecast, shape: StepShape) -> float:
         graph = so_far.facts.graph

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
 from techniques.facts import Facts, GraphFacts
@@ -46,6 +46,7 @@ class ClusterBatches(SubgraphBatches):
 
     num_parts: int
     parts_per_batch: int
+    basis: ClassVar[str] = "sizes of parts from counts"
 
     def counted(self, graph: GraphFacts) -> HopSizes:
         """Nodes are even by construction; of the edges, those inside a part and a fair share of the others."""

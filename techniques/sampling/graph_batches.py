@@ -29,6 +29,8 @@ class GraphBatches(SubgraphBatches):
 
     drawable: ClassVar[bool] = False
     """The facts hold the sizes of the graphs themselves: nothing is drawn."""
+    basis: ClassVar[str] = "sizes of the graphs of the set"
+    from_counts: ClassVar[bool] = False
     seconds_per_edge: ClassVar[float] = 4e-9
     """Two runs to copy per graph (benchmark: tests/benchmarks/graph_batches.py)."""
 

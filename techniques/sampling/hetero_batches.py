@@ -12,7 +12,13 @@ from techniques.base import Part, Slot, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int, setting_ints
-from techniques.sampling.batches import COPY_BYTES_PER_SECOND, COUNTS_ERROR, DRAWN_ERROR, at_least_one, whole_epochs
+from techniques.sampling.batches import (
+    COPY_BYTES_PER_SECOND,
+    COUNTS_ERROR,
+    DRAWN_ERROR,
+    at_least_one,
+    whole_epochs,
+)
 from techniques.sampling.hetero_shapes import DrawnTypes, counted_type_sizes, drawn_type_sizes, typed_step
 from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced
 
@@ -131,9 +137,11 @@ class TypedNeighborBatches:
             typed = self.graph
             sizes = counted_type_sizes(typed.relations, typed.num_nodes, typed.target, seeds, self.fanouts)
             error = COUNTS_ERROR
+            so_far = so_far.resting_on("sizes of batches from counts", counted=True)
         else:
             drawn: Any = so_far.draw(self)
             sizes, error = drawn_type_sizes(drawn, self.graph.num_nodes), DRAWN_ERROR
+            so_far = so_far.resting_on(f"sizes of {len(drawn)} batches drawn")
         mean = self._step(sizes.nodes, sizes.edges)
         largest = self._step(sizes.high_nodes, sizes.high_edges)
         steps, full_steps = whole_epochs(graph.num_train, self.batch_size)
@@ -148,9 +156,11 @@ class TypedNeighborBatches:
         if alive > 1:
             making = Range.within(self.making_bytes_per_edge * mean.input_edges, error + 0.5)
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "sampling", making)
-        seconds = self.seconds_per_edge * mean.input_edges + batch_bytes / COPY_BYTES_PER_SECOND
+        one = self.seconds_per_edge * mean.input_edges + batch_bytes / COPY_BYTES_PER_SECOND
+        seconds = Range.factor(one, 3) * full_steps
         hidden = self.prefetch > 0 and so_far.facts.hardware.cores > 1
-        return so_far.spend(Phase.TRAIN, Range.factor(seconds * (0.3 if hidden else 1.0), 3) * full_steps)
+        waited = seconds * (0.3 if hidden else 1.0)
+        return so_far.with_loader(seconds, alive, waited).spend(Phase.TRAIN, waited)
 
     def _step(self, nodes: Any, edges: Any) -> StepShape:
         return typed_step(nodes, edges, self.graph.names, self.graph.keys, self.graph.target, self.trim)

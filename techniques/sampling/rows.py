@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts
@@ -30,7 +30,9 @@ class RowBatches(SampledBatches):
 
     batch_size: int
     balanced: bool
-    drawable = False
+    drawable: ClassVar[bool] = False
+    basis: ClassVar[str] = "rows of the training nodes"
+    from_counts: ClassVar[bool] = False
 
     def counted(self, graph: GraphFacts) -> HopSizes:
         rows = float(min(self.batch_size, graph.num_train))

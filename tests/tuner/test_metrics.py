@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, addmm_flop, mm_flop
 
+from techniques.job import forecast
 from techniques.remote.source.arrays import ArrayGraph
-from tuner.metrics import EpochShapes, Flops, flops, thop_macs
+from tuner.metrics import EpochShapes, Flops, epoch_shapes, flops, thop_macs
 from tuner.training import train_epoch
 
 JOBS = [(name, form) for name in ("gcn", "sage", "gin", "appnp") for form in ("coo", "csr")]
@@ -88,6 +89,66 @@ def test_thop_taught_our_layers_counts_what_torch_counts(
     torch.manual_seed(0)
     assert thop_macs(job) == counter.flops / 2
     assert not any("total_ops" in name for name, _ in job.model.named_buffers()), "thop leaves buffers behind"
+
+
+OTHER_FORMS: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {
+    "matrix": ({"architecture": "gcn", "representation": "dense"}, {}, {}),
+    "matrix of GraphSAGE": ({"architecture": "sage", "representation": "dense"}, {}, {}),
+    "maximum": ({"architecture": "sage", "representation": "coo"}, {"aggregator": "max"}, {}),
+    "learned rows": ({"architecture": "gin", "representation.features": "embedding"}, {}, {"features": "none"}),
+    "float16 rows": ({"sampling": "neighbor", "representation.features": "half"}, {"batch_size": 20}, {}),
+    "attributes of edges": (
+        {"architecture": "gat", "representation": "coo"},
+        {"heads": 2},
+        {"edge_columns": 3, "self_loops": False},
+    ),
+    "weights of edges": ({"architecture": "gcn"}, {}, {"weights": "random"}),
+    "three layers, trimmed": ({"sampling": "neighbor"}, {"layers": 3, "fanouts": (3, 2, 2), "batch_size": 20}, {}),
+    "three layers, whole blocks": (
+        {"sampling": "neighbor"},
+        {"layers": 3, "fanouts": (3, 2, 2), "batch_size": 20, "trim": False},
+        {},
+    ),
+    "several labels": ({"architecture": "gcn"}, {}, {"labels": "multi"}),
+    "narrow input": ({"architecture": "sage"}, {}, {"width": 4}),
+    "SGC": ({"architecture": "sgc"}, {}, {}),
+    "SIGN": ({"architecture": "sign"}, {}, {}),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_flops_of_other_forms_are_what_torch_counts(
+    form: str, tiny: Any, profiled: Any, spec_for: Any, make_job: Any
+) -> None:
+    """And of a full batch, what the plan has said before."""
+    chosen, sizes, data = OTHER_FORMS[form]
+    stored = tiny(**{"features": "dense", **data})
+    facts = profiled(stored)
+    slots = {"architecture": "sage", "sampling": "full_batch", "representation.features": "dense", **chosen}
+    spec = spec_for(facts, slots, **{"hidden": 8, "layers": 2, "threads": 1, **sizes})
+    job = make_job(facts, stored, spec)
+    shapes = epoch_shapes(job)
+    with _DenseProducts() as counter:
+        train_epoch(job, shapes=shapes)
+    assert flops(job, shapes).gemm == counter.flops > 0
+    if slots["sampling"] == "full_batch":
+        assert forecast(spec, facts).gemm_flops_per_epoch.expected == pytest.approx(counter.flops, rel=1e-9)
+
+
+@pytest.mark.parametrize("sampling", ["graph_batch", "full_batch"])
+@pytest.mark.parametrize("architecture", ["gcn", "sage", "gin", "gat"])
+def test_flops_of_sets_of_graphs_are_what_torch_counts(
+    architecture: str, sampling: str, tiny_set: Any, profiled: Any, spec_for: Any, make_job: Any
+) -> None:
+    stored = tiny_set()
+    facts = profiled(stored)
+    form = "coo" if architecture == "gat" else "csr"
+    chosen = {"architecture": architecture, "sampling": sampling, "representation": form}
+    job = make_job(facts, stored, spec_for(facts, chosen, hidden=8, layers=2, threads=1))
+    shapes = epoch_shapes(job)
+    with _DenseProducts() as counter:
+        train_epoch(job, shapes=shapes)
+    assert flops(job, shapes).gemm == counter.flops > 0
 
 
 def _dense_only(count: Any, matrices: slice) -> Any:
