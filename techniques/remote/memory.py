@@ -16,7 +16,7 @@ LABEL_BYTES_PER_NODE = 8 + 3
 """int64 class ids and three boolean masks."""
 LINK_BYTES_PER_EDGE = {False: 16, True: 12}
 """int32 message edges, training edges and held-out pairs; an undirected edge is stored twice and split once."""
-LINK_SCRATCH_BYTES_PER_EDGE = 13
+LINK_SCRATCH_BYTES_PER_EDGE = 30
 LINK_SECONDS_PER_EDGE = 200e-9
 """Splitting sorts a key per edge (measured at 60 M edges)."""
 ADDS_LOOPS = ("gcn", "gat", "gatv2", "appnp", "sgc")
