@@ -33,7 +33,16 @@ from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import HEAP, METRICS_BYTES, conversion_slack, heap_left, resident, reused, set_slack
+from techniques.hardware.allocator import (
+    HEAP,
+    METRICS_BYTES,
+    alike_blocks,
+    conversion_slack,
+    heap_left,
+    resident,
+    reused,
+    set_slack,
+)
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
@@ -326,13 +335,14 @@ class TrainStep:
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         of_graphs = self.plan.readout is Readout.GRAPHS and self.shapes_vary and place is Place.HOST
         varies = self.shapes_vary and not of_graphs
-        activations = resident(live, largest.blocks, place, varies, alike=so_far.fused)
+        alike = alike_blocks(so_far.fused, varies)
+        activations = resident(live, largest.blocks, place, varies, alike_from=alike)
         slack = set_slack(live + _batch_bytes(so_far), largest.blocks) if of_graphs else ZERO
         converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST and not of_graphs else ZERO
         so_far = so_far.spike(Phase.TRAIN, place, activations + slack + converted)
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
-            heap = heap_left(live, largest.blocks, so_far.fused)
+            heap = heap_left(live, largest.blocks, alike)
             heap = slack if of_graphs else heap + converted
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
             so_far = so_far.hold(Phase.EVALUATE, place, "metrics", METRICS_BYTES)
@@ -412,9 +422,10 @@ class EvaluateAllNodes:
         blocks = [FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out)]
         if not so_far.fused:
             blocks.append(FLOAT_BYTES * gathered * min(size.edges, self._chunk_edges(so_far, size)))
-        needs = resident(live, blocks, self.speed.place, shapes_vary=False, alike=so_far.fused)
+        alike = alike_blocks(so_far.fused, shapes_vary=False)
+        needs = resident(live, blocks, self.speed.place, shapes_vary=False, alike_from=alike)
         left = so_far.held.get((Place.HOST, HEAP), ZERO)
-        again = reused(left, live, blocks, so_far.fused)
+        again = reused(left, live, blocks, alike)
         return Range(needs.low - again, needs.expected - again, needs.high - again)
 
     def _live_bytes(self, so_far: Forecast, size: LayerSize) -> float:

@@ -10,7 +10,7 @@ from techniques.architecture.operations.step import inference
 from techniques.base import Knob, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import HEAP, heap_slack, resident, reused
+from techniques.hardware.allocator import HEAP, alike_blocks, heap_slack, resident, reused
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS
@@ -101,9 +101,10 @@ class EvaluateGraphs:
             cost = with_norm(self.plan, replace(size, bf16=False), self.architecture.layer_cost(size))
             floats = cost.inference + (0.0 if size.first else size.sources * size.columns_in)
             blocks = [FLOAT_BYTES * size.sources * columns for columns in (cost.gathered, size.columns_out)]
-            needs = resident(FLOAT_BYTES * floats, blocks, self.speed.place, shapes_vary=True, alike=so_far.fused)
+            alike = alike_blocks(so_far.fused, shapes_vary=True)
+            needs = resident(FLOAT_BYTES * floats, blocks, self.speed.place, shapes_vary=True, alike_from=alike)
             left = so_far.held.get((Place.HOST, HEAP), ZERO)
-            again = reused(left, FLOAT_BYTES * floats, blocks, so_far.fused)
+            again = reused(left, FLOAT_BYTES * floats, blocks, alike)
             peak = peak.maximum(Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again))
         return peak
 

@@ -52,18 +52,18 @@ GPU_VARYING_SHAPES = Range(1.1, 1.4, 1.9)
 
 
 def resident(
-    live_bytes: float, blocks: Sequence[float], place: Place, shapes_vary: bool, *, alike: bool = False
+    live_bytes: float, blocks: Sequence[float], place: Place, shapes_vary: bool, *, alike_from: float = math.inf
 ) -> Range:
     """Resident bytes of a step whose tensors have ``live_bytes`` at their peak; ``blocks`` are typical tensors of it.
 
     Args:
-        alike: whether all of them have a row per node, and none a row per edge.
+        alike_from: :func:`alike_blocks`.
     """
     if place is Place.DEVICE:
         factor = GPU_VARYING_SHAPES if shapes_vary else GPU_FIXED_SHAPES
         return Range(live_bytes * factor.low, live_bytes * factor.expected, live_bytes * factor.high)
     live = LIVE_ERROR * live_bytes
-    return independent(live, heap_slack(live_bytes, blocks, alike), fixed_bytes(live_bytes))
+    return independent(live, heap_slack(live_bytes, blocks, alike_from), fixed_bytes(live_bytes))
 
 
 def independent(*terms: Range) -> Range:
@@ -80,23 +80,31 @@ def fixed_bytes(live_bytes: float) -> Range:
     return Range(min(FIXED_BYTES.low, most), min(FIXED_BYTES.expected, most), min(FIXED_BYTES.high, most))
 
 
-def heap_share(blocks: Sequence[float]) -> float:
-    """Share of these bytes that come from the heap."""
-    return sum(block for block in blocks if block < MAPPED_BYTES) / max(sum(blocks), 1.0)
+def heap_share(blocks: Sequence[float], least: float = 0.0) -> float:
+    """Share of these bytes that come from the heap in blocks of ``least`` bytes and more."""
+    return sum(block for block in blocks if least <= block < MAPPED_BYTES) / max(sum(blocks), 1.0)
 
 
-def heap_slack(live_bytes: float, blocks: Sequence[float], alike: bool = False) -> Range:
+def alike_blocks(fused: bool, shapes_vary: bool) -> float:
+    """Bytes from which the blocks of a step are alike: all of them where each has a row per node and every step allocates the
+    same, aligned ones where sizes vary, none where rows of edges lie between them."""
+    if not fused:
+        return math.inf
+    return ALIGNED_BYTES if shapes_vary else 0.0
+
+
+def heap_slack(live_bytes: float, blocks: Sequence[float], alike_from: float = math.inf) -> Range:
     """Freed bytes that stay in the host's heap at the peak: holes that nothing fits, and what is below the trim threshold."""
-    aligned = sum(block for block in blocks if ALIGNED_BYTES <= block < MAPPED_BYTES) / max(sum(blocks), 1.0)
-    share = aligned if alike else 0.0
-    slack = ALIKE_HEAP * (live_bytes * share) + MIXED_HEAP * (live_bytes * (heap_share(blocks) - share))
+    share = heap_share(blocks, alike_from)
+    rest = heap_share(blocks) - share
+    slack = ALIKE_HEAP * (live_bytes * share) + MIXED_HEAP * (live_bytes * rest)
     most = MOST_HEAP_BYTES
     return Range(min(slack.low, most), min(slack.expected, most), min(slack.high, 2 * most))
 
 
 def batch_slack(batch_bytes: float, alive: float) -> Range:
     """The same of batches in the heap (an arena of its own) of the thread that makes them; most of a batch is one block."""
-    return heap_slack(batch_bytes * alive, (batch_bytes,), alike=True)
+    return heap_slack(batch_bytes * alive, (batch_bytes,), ALIGNED_BYTES)
 
 
 def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
@@ -106,15 +114,15 @@ def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
     return Range(0.3 * expected, expected, 1.8 * expected)
 
 
-def heap_left(live_bytes: float, blocks: Sequence[float], alike: bool = False) -> Range:
+def heap_left(live_bytes: float, blocks: Sequence[float], alike_from: float = math.inf) -> Range:
     """What the heap holds once the step is over: nearly all of it, since holes keep its end in place."""
-    slack, small = heap_slack(live_bytes, blocks, alike) + fixed_bytes(live_bytes), live_bytes * heap_share(blocks)
+    slack, small = heap_slack(live_bytes, blocks, alike_from) + fixed_bytes(live_bytes), live_bytes * heap_share(blocks)
     return Range(0.0, small + slack.expected, small + slack.high)
 
 
-def reused(left: Range, live_bytes: float, blocks: Sequence[float], alike: bool = False) -> float:
+def reused(left: Range, live_bytes: float, blocks: Sequence[float], alike_from: float = math.inf) -> float:
     """Bytes of a step that find room in the heap that is ``left`` of what was there before."""
-    slack = heap_slack(live_bytes, blocks, alike) + fixed_bytes(live_bytes)
+    slack = heap_slack(live_bytes, blocks, alike_from) + fixed_bytes(live_bytes)
     return min(left.expected, live_bytes * heap_share(blocks) + slack.expected)
 
 

@@ -14,6 +14,7 @@ from techniques.hardware.allocator import (
     FIXED_BYTES,
     MAPPED_BYTES,
     MOST_HEAP_BYTES,
+    alike_blocks,
     batch_slack,
     heap_left,
     heap_share,
@@ -40,10 +41,14 @@ print(glibc.mallinfo2().hblkhd - before)
 
 
 def test_blocks_that_are_alike_leave_holes_that_nothing_fits() -> None:
-    alike, mixed = heap_slack(MANY / 4, ALIKE, alike=True), heap_slack(MANY / 4, MIXED)
+    alike, mixed = heap_slack(MANY / 4, ALIKE, 0.0), heap_slack(MANY / 4, ALIKE)
     assert alike.expected > mixed.expected > 0
+    assert (
+        heap_slack(MANY / 4, MIXED, alike_blocks(fused=True, shapes_vary=True)).expected > mixed.expected
+    )  # the 5 MB ones
+    assert heap_slack(MANY / 4, MIXED, alike_blocks(fused=False, shapes_vary=True)) == mixed
     assert heap_slack(MANY, MAPPED) == Range.exact(0.0)
-    assert heap_slack(100 * MANY, ALIKE, alike=True).expected == MOST_HEAP_BYTES
+    assert heap_slack(100 * MANY, ALIKE, 0.0).expected == MOST_HEAP_BYTES
 
 
 def test_mapped_blocks_are_given_back_and_the_heap_is_not() -> None:
