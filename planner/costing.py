@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from planner.convergence import convergence_seconds
 from planner.proposal import Pins, check, make_spec, spec_name
 from planner.quantities import format_bytes
 from planner.records import Candidate, ForecastFigures
@@ -63,8 +64,11 @@ def corrected(facts: Facts, spec: JobSpec, figures: ForecastFigures) -> Forecast
         for phase, one in figures.phases.items()
     }
     phases[Phase.TRAIN] = phases[Phase.TRAIN].model_copy(update={"seconds": figures.epoch_seconds * found.seconds})
+    epoch, epochs = figures.epoch_seconds * found.seconds, figures.epochs_to_converge * found.epochs
     changed = {
-        "epoch_seconds": figures.epoch_seconds * found.seconds,
+        "epoch_seconds": epoch,
+        "epochs_to_converge": epochs,
+        "convergence_seconds": convergence_seconds(epochs, epoch, phases[Phase.EVALUATE].seconds),
         "peak_host_bytes": figures.peak_host_bytes * found.memory,
         "phases": phases,
     }

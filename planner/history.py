@@ -70,7 +70,14 @@ def _correction(key: tuple[str, ...], rows: list[Row]) -> Correction:
         rows=len(rows),
         seconds=min(max(seconds, 1 / MOST), MOST),
         memory=min(max(memory, 1 / MOST), MOST),
+        epochs=min(max(_epochs(rows), 1 / MOST), MOST),
     )
+
+
+def _epochs(rows: list[Row]) -> float:
+    """The same of epochs, where enough trainings went on until the stopping rule held."""
+    converged = [row for row in rows if row.get("converged")]
+    return (median_ratio(converged, "epochs") or 1.0) if len(converged) >= LEAST_ROWS else 1.0
 
 
 def median_ratio(rows: Iterable[Row], name: str) -> float | None:

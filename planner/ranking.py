@@ -142,10 +142,10 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
     found.append(
         Reason(
             fact="time to converge",
-            value=f"about {format_seconds(figures.seconds_to_converge)}",
+            value=range_seconds(figures.convergence_seconds),
             rule=f"{epochs.low:.0f} to {epochs.high:.0f} epochs of {format_seconds(figures.epoch_seconds.expected)}",
             source="Bajaj et al., VLDB 2025, table 3",
-            text="published epochs to accuracy; tune measures it",
+            text=f"published epochs to accuracy{_steps_text(facts, one)}, evaluations included; tune measures it",
         )
     )
     found += forecast_reasons(facts, one)
@@ -156,6 +156,16 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
         found.append(_reason("handicap", f"{handicap:.2f}x", rule, "Bajaj et al., VLDB 2025, section 5", text))
     found += type_reasons(facts, one.spec) + sampler_reasons(facts, one.spec) + _choice_reasons(facts, options)
     return tuple(found)
+
+
+def _steps_text(facts: Facts, one: Costed) -> str:
+    """What the batch size, or this machine's history, has to do with it."""
+    correction = correction_of(facts, one.spec, one.figures.level)
+    if correction is not None and correction.epochs != 1.0:
+        return f", {correction.epochs:.2f} times as many as in this machine's history"
+    if one.spec.options[Slot.SAMPLING] == "full_batch":
+        return " of whole graphs"
+    return f" at {one.figures.steps_per_epoch:,} step{'s' * (one.figures.steps_per_epoch > 1)} an epoch"
 
 
 def forecast_reasons(facts: Facts, one: Costed) -> list[Reason]:

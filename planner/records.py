@@ -7,11 +7,12 @@ from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
+from planner.convergence import convergence_seconds
 from planner.quantities import format_bytes, format_seconds
 from techniques.base import Reason, SettingValue, Slot
 from techniques.errors import GnnfitError, InputError
 from techniques.facts import Facts, Record
-from techniques.forecast import Forecast, Level, LoaderForecast, Phase, Place, Range, StepShape
+from techniques.forecast import ZERO, Forecast, Level, LoaderForecast, Phase, Place, Range, StepShape
 from techniques.job import JobSpec, Training
 
 SCHEMA_VERSION = 1
@@ -68,6 +69,8 @@ class ForecastFigures(Record):
     gemm_flops_per_epoch: Range
     aggregation_flops_per_epoch: Range
     epochs_to_converge: Range
+    convergence_seconds: Range = ZERO
+    """From the first epoch until the stopping rule holds, evaluations included."""
     steps_per_epoch: int
     input_nodes_per_step: float
     input_edges_per_step: float
@@ -121,6 +124,9 @@ class ForecastFigures(Record):
             gemm_flops_per_epoch=forecast.gemm_flops_per_epoch,
             aggregation_flops_per_epoch=forecast.aggregation_flops_per_epoch,
             epochs_to_converge=epochs,
+            convergence_seconds=convergence_seconds(
+                epochs, forecast.epoch_seconds, forecast.phases[Phase.EVALUATE].seconds
+            ),
             steps_per_epoch=forecast.steps_per_epoch,
             input_nodes_per_step=forecast.shape.input_nodes,
             input_edges_per_step=forecast.shape.input_edges,

@@ -99,14 +99,13 @@ def _row(rank: str, candidate: Candidate, device: bool) -> list[str]:
     figures = candidate.forecast
     host = figures.baseline_host_bytes + figures.peak_host_bytes
     device_cell = [range_bytes(figures.peak_device_bytes) if figures.needs_device_bytes else "-"] if device else []
-    converge = figures.epoch_seconds * figures.epochs_to_converge.expected
     return [
         rank,
         candidate.name,
         range_bytes(host),
         *device_cell,
         range_seconds(figures.epoch_seconds),
-        f"~{format_seconds(converge.expected)}",
+        f"~{format_seconds(figures.convergence_seconds.expected)}",
     ]
 
 

@@ -335,6 +335,8 @@ class Correction(Record):
     rows: int
     seconds: float
     memory: float
+    epochs: float = 1.0
+    """Of epochs until the stopping rule held."""
 
 
 class Facts(Record):

@@ -58,3 +58,9 @@ def test_one_line_says_how_right_they_were() -> None:
         history_line([row()] * 3)
         == "3 measurements on this machine; median error of the forecasts: memory 100%, time 50%"
     )
+
+
+def test_epochs_are_corrected_by_trainings_that_converged() -> None:
+    still = [row(epochs=[100, 40], converged=False)] * LEAST_ROWS
+    assert corrections(still)[0].epochs == 1.0
+    assert corrections([*still, *[row(epochs=[100, 50], converged=True)] * LEAST_ROWS])[0].epochs == 0.5

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.api import make_plan
+from planner.convergence import convergence_seconds
 from planner.proposal import Pins
 from planner.records import SCHEMA_VERSION, Plan, range_bytes, range_seconds
 from techniques.base import Slot
@@ -182,3 +183,16 @@ def test_ranges_share_their_unit() -> None:
 def test_ranges_show_both_ends(low: float, factor: float) -> None:
     text = range_bytes(Range(low, low, low * factor))
     assert text.count("-") == 1 and "e+" not in text
+
+
+def test_time_to_converge_counts_evaluations_and_is_no_wider_than_both_ranges() -> None:
+    found = convergence_seconds(Range(50, 100, 200), Range(0.5, 1.0, 2.0), Range.exact(0.5))
+    assert found.expected == 150.0
+    assert 25.0 < found.low < found.expected < found.high < 600.0
+    exact = convergence_seconds(Range.exact(10), Range.exact(2.0), Range.exact(0.0))
+    assert (exact.low, exact.high) == pytest.approx((20.0, 20.0))
+
+
+def test_slow_evaluations_are_made_less_often() -> None:
+    found = convergence_seconds(Range.exact(100), Range.exact(1.0), Range.exact(5.0))
+    assert found.expected == pytest.approx(200.0)

@@ -40,7 +40,7 @@ def measure_overhead(seconds: Callable[[list[Operation]], float]) -> tuple[float
     count = len(points)
     mean_x, mean_y = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
     slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
-    slope = min(max(slope, 1e-7), mean_y / mean_x)
+    slope = max(min(slope, mean_y / mean_x), 1e-7)
     return slope, max(mean_y - slope * mean_x, 1e-6)
 
 

@@ -40,13 +40,13 @@ def compared(predicted: Candidate, measured: Measurement) -> list[Compared]:
     """The four metrics of one candidate; device memory where any is expected."""
     figures = predicted.forecast
     host, device, epoch = figures.peak_host_bytes, figures.peak_device_bytes, figures.epoch_seconds
-    flops, converge = figures.flops_per_epoch, epoch * figures.epochs_to_converge.expected
+    flops, converge = figures.flops_per_epoch, figures.convergence_seconds
     found = [Compared("peak host memory", range_bytes(host), host, measured.peak_host_bytes, format_bytes)]
     if device.expected:
         found.append(
             Compared("peak device memory", range_bytes(device), device, measured.peak_device_bytes, format_bytes)
         )
-    about = f"~{format_seconds(converge.expected)}"
+    about = range_seconds(converge) if converge.expected else "-"
     return [
         *found,
         Compared("epoch", range_seconds(epoch), epoch, measured.epoch_seconds, format_seconds),
