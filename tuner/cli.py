@@ -222,17 +222,19 @@ def _tune(arguments: argparse.Namespace) -> int:
     choices = _choices(arguments)
     if arguments.target is not None:
         choices["goal"] = choices["goal"].model_copy(update={"target": _target(arguments.target)})
-    report = tune(
-        arguments.graph,
-        plan=arguments.plan,
-        out=arguments.out,
-        trials=None if arguments.trials is None else parse_count(arguments.trials, "--trials"),
-        budget_seconds=parse_seconds(arguments.budget, "--budget"),
-        resume=arguments.resume,
-        listener=_Story(parse_seconds(arguments.budget, "--budget")).tell,
-        study=arguments.study,
-        **choices,
-    )
+    budget_seconds = parse_seconds(arguments.budget, "--budget")
+    with _Story(budget_seconds) as story:
+        report = tune(
+            arguments.graph,
+            plan=arguments.plan,
+            out=arguments.out,
+            trials=None if arguments.trials is None else parse_count(arguments.trials, "--trials"),
+            budget_seconds=budget_seconds,
+            resume=arguments.resume,
+            listener=story.tell,
+            study=arguments.study,
+            **choices,
+        )
     print(report.model_dump_json(indent=2) if arguments.json else report_text(report))
     return 0
 
@@ -248,7 +250,8 @@ def _join(arguments: argparse.Namespace) -> int:
             shown = "GRAPH" if name == "graph" else f"--{name}"
             raise OptionError(f"--join takes the run as it was started, got {shown} beside it", f"Leave {shown} out")
     budget = RunFolder.existing(arguments.join).asked()["budget_seconds"]
-    report = join(arguments.join, study=arguments.study, listener=_Story(budget).tell)
+    with _Story(budget) as story:
+        report = join(arguments.join, study=arguments.study, listener=story.tell)
     if report is None:
         print(f"the search is over; {arguments.join} is finished by the process that leads it", file=sys.stderr)
     else:
@@ -325,17 +328,27 @@ def _choices(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 class _Story:
-    """Events of a run as lines on stderr."""
+    """Events of a run as lines on stderr; on a terminal a bar of the budget below them."""
 
     def __init__(self, budget_seconds: float) -> None:
+        from tuner.progress import ProgressBar
+
         self.budget_seconds = budget_seconds
+        self.bar = ProgressBar(sys.stderr, budget_seconds)
+
+    def __enter__(self) -> _Story:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        self.bar.close()
 
     def tell(self, event: dict[str, Any]) -> None:
         """One line per event that a person wants to know."""
         text = _event_text(event)
         if text:
             clock = f"[{event['elapsed_seconds']:5.0f}s/{self.budget_seconds:.0f}s]"
-            print(clock, text, file=sys.stderr, flush=True)
+            self.bar.say(f"{clock} {text}")
+        self.bar.follow(event)
 
 
 def _event_text(event: dict[str, Any]) -> str:

@@ -233,10 +233,11 @@ class RunActions(Base):
 
     def _export(self, folder: Path) -> None:
         done = subprocess.run([*self.run_command, "export", str(folder)], capture_output=True, text=True, check=False)
-        script = folder / "script.py"
-        if done.returncode == 0 and done.stdout:
-            script.write_text(done.stdout, encoding="utf-8")
-        told = f"Written to {script}" if done.returncode == 0 else (done.stderr.strip() or "export failed")[-300:]
+        told = (
+            f"Written to {done.stdout.strip()}"
+            if done.returncode == 0
+            else (done.stderr.strip() or "export failed")[-300:]
+        )
         self.call_from_thread(self.notify, told, markup=False)
 
     def _finished(self) -> Path | None:

@@ -18,7 +18,7 @@ COUNTS = ("nodes", "edges", "features", "classes")
 REQUIRED_COUNTS = ("nodes", "edges", "features")
 MODEL_SETTINGS = ("layers", "hidden", "precision")
 PLANNED = ("model", "task", "on", "host_memory", "device_memory", "optimize", "grow", "deadline", "context_hops")
-TUNED = ("budget", "trials", "out")
+TUNED = ("budget", "trials", "target", "out")
 USUAL = {"optimize": "time", "budget": "10m"}
 
 
@@ -47,6 +47,7 @@ class Answers:
     context_hops: str = ""
     budget: str = "10m"
     trials: str = ""
+    target: str = ""
     out: str = ""
     fix: tuple[tuple[str, str], ...] = ()
     set: tuple[tuple[str, str], ...] = ()
@@ -90,11 +91,17 @@ def _check_growth(text: str, name: str) -> None:
         raise OptionError(f"{name} must be a factor of 1 or more, got {text!r:.40}", "Write it like 10x")
 
 
+def _check_share(text: str, name: str) -> None:
+    if not text.replace(".", "", 1).isdigit() or not 0 < float(text) <= 1:
+        raise OptionError(f"{name} must be above 0 and at most 1, got {text!r:.40}", "Write it like 0.85")
+
+
 CHECKS: Mapping[str, Callable[[str, str], object]] = {
     **dict.fromkeys((*COUNTS, "layers", "hidden", "trials"), parse_count),
     **dict.fromkeys(("host_memory", "device_memory"), parse_bytes),
     **dict.fromkeys(("budget", "deadline"), parse_seconds),
     "context_hops": _check_hops,
+    "target": _check_share,
     "grow": _check_growth,
 }
 

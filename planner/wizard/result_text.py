@@ -75,6 +75,7 @@ FILES = (
     ("report.html", "the report, for a browser"),
     ("final/model.pt", "the trained weights"),
     ("final/predictions.pt", "predictions for all nodes"),
+    ("train.py", "the winner as a script of plain PyG"),
     ("command.txt", "the command that makes this run again"),
 )
 

@@ -27,6 +27,7 @@ FULL = Answers(
     grow="10x",
     budget="2h",
     trials="7",
+    target="0.8",
     out="my run",
     fix=(("sampling", "neighbor"),),
     set=(("fanouts", "15,10,5"), ("batch_size", "512")),
@@ -80,6 +81,7 @@ def test_quotes_and_backslashes_survive() -> None:
         ("trials", "0"),
         ("grow", "0.5x"),
         ("context_hops", "x"),
+        ("target", "90"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_a_remedy(name: str, text: str) -> None:

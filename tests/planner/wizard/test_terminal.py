@@ -81,7 +81,7 @@ def test_keys_in_trained_model_out(terminal: Terminal, tmp_path: Path) -> None:
     for step in ("[Model]", "[Hardware]", "[Goal]"):
         terminal.press("F8")
         terminal.until(step)
-    terminal.press("Tab", "End", "C-u", "8", "s", "Tab", "Tab", "R", "U", "N", "F2")
+    terminal.press("Tab", "End", "C-u", "8", "s", "Tab", "Tab", "Tab", "R", "U", "N", "F2")
     terminal.until("gnnfit tune pyg:KarateClub --budget 8s --out RUN")
     terminal.press("Escape", "F8")
     terminal.until("FITS")
