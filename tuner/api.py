@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from planner.records import Candidate, Plan
 from techniques.base import SettingValue
-from techniques.errors import TrialFailedError
+from techniques.errors import GnnfitError, TrialFailedError
 from techniques.facts import Goal
-from tuner.events import Listener
+from tuner.events import EventLog, Listener
 from tuner.folder import RunFolder, default_folder
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
 from tuner.planning import choose, graph_name, planned
 from tuner.records import Limits, Measurement, TrialState, TuneReport, WorkRequest
+from tuner.report import write_page
 from tuner.runner import Progress, Runner
 
 MEASURE_SECONDS = 24 * 3600.0
@@ -137,7 +139,23 @@ def tune(
             listener=listener,
             study=study,
         )
-        return session.go()
+        with told_if_it_fails(folder, session.log):
+            return session.go()
+
+
+@contextlib.contextmanager
+def told_if_it_fails(folder: RunFolder, log: EventLog) -> Iterator[None]:
+    """A run that ends early says so in its events and on its page; where the disk is full, it cannot."""
+    try:
+        yield
+    except BaseException as error:
+        with contextlib.suppress(OSError, GnnfitError):
+            if isinstance(error, Exception):
+                log.add("failed", reason=str(error))
+                write_page(folder)
+            else:
+                log.add("interrupted")
+        raise
 
 
 def join(run: str | Path, *, study: str | None = None, listener: Listener = lambda event: None) -> TuneReport | None:

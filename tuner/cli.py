@@ -392,6 +392,8 @@ def _tell_epoch(event: dict[str, Any]) -> None:
             f"epoch {event['epoch']}: loss {event['loss']:.4f}, validation {event['metric']:.3f}, {best}",
             file=sys.stderr,
         )
+    elif event["event"] == "stepped_down":
+        print(_event_text(event), file=sys.stderr)
 
 
 def _terminate(number: int, frame: Any) -> NoReturn:

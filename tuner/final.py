@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
+from planner.costing import cost
 from planner.records import Plan
 from techniques.errors import InputError, TrialFailedError
 from techniques.facts import Facts
-from techniques.job import JobSpec
+from techniques.forecast import Phase
+from techniques.job import JobSpec, forecast
+from tuner.bench import as_candidate
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
 from tuner.planning import choose, graph_name, planned
-from tuner.records import Limits, Measurement, TrialState, WorkRequest
+from tuner.records import MAX_EPOCHS_BETWEEN_EVALUATIONS, Limits, Measurement, TrialState, Winner, WorkRequest
 from tuner.report import write_report
 from tuner.runner import Progress, Runner
 
@@ -29,6 +33,7 @@ def final_measurement(
     seconds: float,
     epochs: int | None,
     progress: Progress = lambda event: None,
+    wall_seconds: float | None = None,
 ) -> Measurement:
     """Train ``spec`` in ``RUN/final``, going on from the checkpoint of the same spec if there is one."""
     final = folder.final
@@ -44,27 +49,66 @@ def final_measurement(
         facts=facts,
         graph=graph,
         folder=str(final),
-        limits=Limits(host_bytes=facts.host_limit_bytes, seconds=seconds, epochs=epochs),
+        limits=Limits(host_bytes=facts.host_limit_bytes, seconds=seconds, epochs=epochs, wall_seconds=wall_seconds),
         checkpoint=True,
         save=True,
         check_values=False,
+        evaluate_every=forecast_interval(facts, spec),
     )
     measured = runner.measure(request, progress)
     write_text(final / "measurement.json", measured.model_dump_json(indent=1))
     return measured
 
 
+def forecast_interval(facts: Facts, spec: JobSpec) -> int:
+    """Epochs between evaluations by the forecast, not by the clock: a resumed training must be the same training."""
+    phases = forecast(spec, facts).phases
+    share = phases[Phase.EVALUATE].seconds.expected / max(phases[Phase.TRAIN].seconds.expected, 1e-9)
+    return min(max(1, math.ceil(share)), MAX_EPOCHS_BETWEEN_EVALUATIONS)
+
+
 def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> Measurement:
-    """Train the winner of a finished search to convergence, or on from where a budget stopped it."""
+    """Train the winner of a finished search to convergence, or on from where a budget stopped it.
+
+    Where it runs out of memory after all, the next verified candidate is trained instead, and is the winner from then on.
+
+    Raises:
+        TrialFailedError: nothing that was verified can be trained.
+    """
     winner, plan = folder.winner(), Plan.load(folder.plan)
     stored = ingest(plan.facts.graph.source, folder.graph)
-    measured = _train(folder, plan.facts, winner.spec, str(stored.path), epochs, progress)
+    with Runner() as runner:
+        for one in (winner, *runners_up(folder, winner)):
+            measured = final_measurement(
+                runner, folder, plan.facts, one.spec, str(stored.path), UNLIMITED_SECONDS, epochs, progress
+            )
+            if not measured.state.infeasible:
+                break
+            progress({"event": "stepped_down", "family": one.family, "reason": measured.reason})
+    _refuse_incomplete(folder, measured)
+    if one is not winner:
+        write_text(folder.best, one.model_dump_json(indent=1))
     if folder.report.is_file():
-        report = folder.finished_report()
-        final = report.final.model_copy(update={"measured": measured})
-        stopped = {"final": final, "stopped_by_budget": False}
-        write_report(folder, report.model_copy(update=stopped))
+        _report_again(folder, plan, one, measured)
     return measured
+
+
+def runners_up(folder: RunFolder, winner: Winner) -> list[Winner]:
+    """The other verified candidates, best first."""
+    trials = [one for one in folder.finished_trials() if one.purpose == "verify" and one.spec != winner.spec]
+    ranked = sorted((one for one in trials if one.score is not None), key=lambda one: one.score or 0.0)
+    reason = f"next verified: {winner.family} ran out of memory or time on the whole graph"
+    return [Winner(family=one.family, spec=one.spec, reason=reason) for one in ranked]
+
+
+def _report_again(folder: RunFolder, plan: Plan, winner: Winner, measured: Measurement) -> None:
+    report = folder.finished_report()
+    predicted = as_candidate(winner.family, winner.spec, cost(plan.facts, winner.spec))
+    if winner.spec == report.final.spec:
+        predicted = report.final.predicted
+    last = {"family": winner.family, "spec": winner.spec, "predicted": predicted, "measured": measured}
+    update = {"winner": winner, "final": report.final.model_copy(update=last), "stopped_by_budget": False}
+    write_report(folder, report.model_copy(update=update))
 
 
 def train_graph(
@@ -93,8 +137,12 @@ def _train(
 ) -> Measurement:
     with Runner() as runner:
         measured = final_measurement(runner, folder, facts, spec, graph, UNLIMITED_SECONDS, epochs, progress)
+    _refuse_incomplete(folder, measured)
+    return measured
+
+
+def _refuse_incomplete(folder: RunFolder, measured: Measurement) -> None:
     if measured.state is not TrialState.COMPLETE:
         raise TrialFailedError(
             f"training ended as {measured.state.value}: {measured.reason}", f"See {folder.final}/log.txt"
         )
-    return measured

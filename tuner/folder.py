@@ -233,15 +233,23 @@ def write_text(file: Path, text: str) -> None:
     """Readers see the old file or the new one, even after a power cut."""
     temporary = file.with_name(file.name + ".part")
     try:
-        with temporary.open("w", encoding="utf-8") as out:
-            out.write(text if text.endswith("\n") else text + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
+        _write_whole(temporary, text)
+        try:
+            temporary.replace(file)
+        except FileNotFoundError:  # swept away by who has just resumed the run that this process helps
+            _write_whole(temporary, text)
+            temporary.replace(file)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _write_whole(file: Path, text: str) -> None:
+    with file.open("w", encoding="utf-8") as out:
+        out.write(text if text.endswith("\n") else text + "\n")
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def fingerprint(document: Any) -> str:

@@ -22,6 +22,8 @@ from tuner.runner import Runner
 from tuner.space import Point
 
 LONG_WAIT_SECONDS = 1.0
+HANG_SECONDS = 8.0
+"""Beyond what is left of the budget, a trial may take so long to load and prepare: then it hangs."""
 
 
 class Live:
@@ -56,6 +58,7 @@ class Live:
                 host_bytes=self.plan.facts.host_limit_bytes,
                 seconds=min(fidelity.seconds, max(self._left(), MIN_TRIAL_SECONDS)),
                 target=target,
+                wall_seconds=max(self._left(), 0.0) + fidelity.seconds + HANG_SECONDS,
             ),
             check_values=False,
         )

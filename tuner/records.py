@@ -10,6 +10,7 @@ from techniques.forecast import Phase
 from techniques.job import JobSpec
 
 SCHEMA_VERSION = 1
+MAX_EPOCHS_BETWEEN_EVALUATIONS = 10
 
 
 class TrialState(StrEnum):
@@ -35,6 +36,8 @@ class Limits(Record):
     epochs: int | None = None
     target: float | None = None
     """Stop once the validation metric reaches this."""
+    wall_seconds: float | None = None
+    """From the start of the child, whatever it does: then it is killed."""
 
 
 class WorkRequest(Record):
@@ -51,6 +54,8 @@ class WorkRequest(Record):
     save: bool = False
     """Keep the model, test metrics and predictions."""
     check_values: bool = True
+    evaluate_every: int | None = None
+    """Epochs between evaluations; by default as many as keep evaluating from taking longer than training, by the clock."""
 
 
 class Evaluation(Record):

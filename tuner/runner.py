@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from techniques.base import Slot
 from techniques.errors import TrialFailedError
 from techniques.forecast import Phase
 from techniques.hardware.allocator import ALLOCATOR_ENVIRONMENT
@@ -115,7 +116,9 @@ class Runner:
     def _send(self, request: WorkRequest, channel: socket.socket, log: ChildLog) -> None:
         assert self._control is not None
         folder = Path(request.folder)
-        message = {"request": str(folder / REQUEST), "host_bytes": request.limits.host_bytes}
+        on_cpu = request.spec.options.get(Slot.HARDWARE) != "cuda"  # a CUDA context maps more than it will ever touch
+        host_bytes = request.limits.host_bytes if on_cpu else None
+        message = {"request": str(folder / REQUEST), "host_bytes": host_bytes}
         socket.send_fds(self._control, [json.dumps(message).encode()], [channel.fileno(), log.writing])
         log.close_writing()
         self._child = int(self._read_message()["pid"])
@@ -240,7 +243,12 @@ class _Watch:
         limit = self.request.limits.seconds
         training = self.training_since is not None
         allowed = limit + (max(GRACE_SECONDS, limit) if training else PREPARE_SECONDS)
-        if time.monotonic() - (self.training_since or self.started) > allowed:
+        now = time.monotonic()
+        wall = self.request.limits.wall_seconds
+        if wall is not None and now - self.started > wall:
+            self.state = TrialState.TIMED_OUT
+            self.reason = f"still in {self.phase or 'start-up'} after {wall:.0f} s, all that there was for it"
+        elif now - (self.training_since or self.started) > allowed:
             self.state = TrialState.TIMED_OUT
             what = "training" if training else "preparation"
             self.reason = f"{what} still ran after {allowed:.0f} s, its limit is {limit:.0f} s"

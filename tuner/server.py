@@ -106,7 +106,8 @@ def _child(request: dict[str, Any], channel: socket.socket, log: int, server: in
         from tuner.worker import work
 
         become_first_victim()
-        limit_memory(request["host_bytes"])
+        if request["host_bytes"] is not None:
+            limit_memory(request["host_bytes"])
         work(json.loads(Path(request["request"]).read_text(encoding="utf-8")), channel)
         status = 0
     except BaseException:

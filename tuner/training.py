@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import pickle
 import statistics
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +18,25 @@ from techniques.architecture.loss import loss_of as loss_of
 from techniques.architecture.loss import soft_loss as soft_loss
 from techniques.forecast import Phase
 from tuner.accumulation import Steps
+from tuner.checkpoint import random_states, restore_random_states, write_atomically
+from tuner.environment import environment
+from tuner.folder import write_json
 from tuner.judge import judge
 from tuner.metric_names import NAMES
 from tuner.metrics import EpochShapes, epoch_shapes, flops, thop_macs
-from tuner.records import Evaluation, Measurement, PhaseMeasurement, TrialState, WorkRequest
+from tuner.records import (
+    MAX_EPOCHS_BETWEEN_EVALUATIONS,
+    Evaluation,
+    Measurement,
+    PhaseMeasurement,
+    TrialState,
+    WorkRequest,
+)
 
 if TYPE_CHECKING:
     from techniques.job import Job
     from tuner.reporter import Reporter
 
-MAX_EPOCHS_BETWEEN_EVALUATIONS = 10
 CHECKPOINT = "checkpoint.pt"
 
 
@@ -41,6 +52,7 @@ class Progress:
     """Evaluations since the best one."""
     every: int = 1
     """Epochs between evaluations, so that evaluating costs no more than training."""
+    loss: float = math.nan
     train_seconds: float = 0.0
     elapsed_seconds: float = 0.0
     target_seconds: float | None = None
@@ -89,6 +101,12 @@ def train_epoch(job: Job, deadline: float = math.inf, shapes: EpochShapes | None
     return total / max(count, 1), finished
 
 
+def evaluation_interval(share: float) -> int:
+    """Epochs between evaluations, where one takes ``share`` times as long as an epoch: no more time for them than for
+    training."""
+    return min(max(1, math.ceil(share)), MAX_EPOCHS_BETWEEN_EVALUATIONS)
+
+
 class _Loop:
     def __init__(self, job: Job, request: WorkRequest, reporter: Reporter) -> None:
         self.job, self.request, self.reporter = job, request, reporter
@@ -98,16 +116,20 @@ class _Loop:
         self.progress = self._resumed() if request.checkpoint and self.checkpoint.is_file() else Progress()
         self.started = time.perf_counter() - self.progress.elapsed_seconds
         self.session_started = time.perf_counter()
-        self.session_train_seconds = 0.0
+        self.session_train_seconds = self.last_round_seconds = 0.0
         self.shapes: EpochShapes | None = None
 
     def run(self) -> str:
         """Why training stopped."""
         reason = self._stop_reason()
         while reason is None:
+            begun = time.perf_counter()
             self._epoch()
             if self.progress.epoch % self.progress.every == 0 or self.progress.epoch == self._max_epochs:
                 self._evaluate()
+            if self.request.checkpoint:
+                self._save_checkpoint()
+            self.last_round_seconds = time.perf_counter() - begun
             reason = self._stop_reason()
         if not self.progress.history or self.progress.history[-1].epoch != self.progress.epoch:
             self._evaluate()
@@ -121,7 +143,7 @@ class _Loop:
         self.reporter.enter(Phase.TRAIN)
         start = time.perf_counter()
         shapes = epoch_shapes(self.job)
-        self.loss, finished = train_epoch(self.job, self.session_started + self.request.limits.seconds, shapes)
+        self.progress.loss, finished = train_epoch(self.job, self.session_started + self.request.limits.seconds, shapes)
         if torch.cuda.is_available() and self.job.need("device").type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
@@ -131,9 +153,9 @@ class _Loop:
         if finished:
             self.shapes = shapes
             self.progress.epoch_seconds.append(seconds)
-        if not math.isfinite(self.loss):
+        if not math.isfinite(self.progress.loss):
             raise FloatingPointError(
-                f"the loss became {self.loss} in epoch {self.progress.epoch}: lower the learning rate"
+                f"the loss became {self.progress.loss} in epoch {self.progress.epoch}: lower the learning rate"
             )
 
     def _evaluate(self) -> None:
@@ -144,10 +166,10 @@ class _Loop:
         progress = self.progress
         if progress.epoch == 1:
             share = (time.perf_counter() - start) / max(progress.train_seconds, 1e-9)
-            progress.every = min(max(1, math.ceil(share)), MAX_EPOCHS_BETWEEN_EVALUATIONS)
+            progress.every = self.request.evaluate_every or evaluation_interval(share)
         progress.elapsed_seconds = time.perf_counter() - self.started
         progress.history.append(
-            Evaluation(epoch=progress.epoch, seconds=progress.elapsed_seconds, loss=self.loss, metric=metric)
+            Evaluation(epoch=progress.epoch, seconds=progress.elapsed_seconds, loss=progress.loss, metric=metric)
         )
         progress.stale += 1
         if metric > progress.best_metric:
@@ -157,13 +179,11 @@ class _Loop:
         target = self.request.limits.target
         if target is not None and progress.target_seconds is None and metric >= target:
             progress.target_seconds = progress.elapsed_seconds
-        if self.request.checkpoint:
-            self._save_checkpoint()
         self.reporter.send(
             "epoch",
             epoch=progress.epoch,
             seconds=progress.elapsed_seconds,
-            loss=self.loss,
+            loss=progress.loss,
             metric=metric,
             best=progress.best_metric,
         )
@@ -176,7 +196,8 @@ class _Loop:
             return "patience"
         if progress.epoch >= self._max_epochs:
             return "epochs"
-        if progress.epoch and time.perf_counter() - self.session_started >= self.request.limits.seconds:
+        ahead = self.last_round_seconds if self.request.save else 0.0  # another round would end behind the limit
+        if progress.epoch and time.perf_counter() - self.session_started + ahead >= self.request.limits.seconds:
             return "time"  # after one epoch at least, or there would be nothing to show
         return None
 
@@ -227,9 +248,11 @@ class _Loop:
             "state_dict": {name: value.cpu() for name, value in self.model.state_dict().items()},
             "spec": self.job.spec.model_dump_json(),
         }
-        write_atomically(folder / "model.pt", state)
+        write_atomically(folder / "model.pt", state, lasting=True)
         self.judge.settle()
-        write_atomically(folder / "predictions.pt", self.judge.predictions())
+        write_atomically(folder / "predictions.pt", self.judge.predictions(), lasting=True)
+        made_with = environment(self.job.spec.training.seed, str(self.job.need("device")))
+        write_json(folder / "environment.json", made_with)
         scores = self.judge.scores("test")
         return measured.model_copy(
             update={
@@ -244,25 +267,22 @@ class _Loop:
             "progress": self.progress.__dict__ | {"history": [one.model_dump() for one in self.progress.history]},
             "model": self.model.state_dict(),
             "optimizer": self.job.need("optimizer").state_dict(),
-            "random": torch.get_rng_state(),
+            "random": random_states(),
         }
         write_atomically(self.checkpoint, state)
 
     def _resumed(self) -> Progress:
-        state = torch.load(self.checkpoint, weights_only=True)
+        try:
+            state = torch.load(self.checkpoint, weights_only=True)
+        except (RuntimeError, ValueError, EOFError, OSError, KeyError, pickle.UnpicklingError) as error:
+            print(f"{self.checkpoint} cannot be read ({error}): training starts anew", file=sys.stderr)
+            return Progress()
         self.model.load_state_dict(state["model"])
         self.job.need("optimizer").load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
+        restore_random_states(state["random"])
         values = state["progress"]
         values["history"] = [Evaluation.model_validate(one) for one in values["history"]]
         return Progress(**values)
-
-
-def write_atomically(path: Path, state: dict[str, Any]) -> None:
-    """Readers see the old file or the new one, never half of it."""
-    temporary = path.with_name(path.name + ".part")
-    torch.save(state, temporary)
-    temporary.replace(path)
 
 
 def _typical_seconds(epoch_seconds: list[float]) -> float | None:

@@ -11,6 +11,7 @@ from techniques.facts import DegreeFacts, Facts, Task
 from techniques.forecast import Phase
 from techniques.job import Job, build
 from tuner.failure import state_of
+from tuner.limits import limit_memory
 from tuner.records import Measurement, WorkRequest
 from tuner.reporter import Reporter
 
@@ -40,6 +41,7 @@ def _measure(request: WorkRequest, reporter: Reporter) -> Measurement:
 
     _warm_up(request)
     reporter.settle()
+    limit_memory(request.limits.host_bytes)  # once more, by what the machine has left now
     stored = FolderGraph(request.graph)
     job = Job(spec=request.spec, facts=request.facts, stored=stored, scratch=Path(request.folder))
     reporter.enter(Phase.LOAD)

@@ -25,8 +25,8 @@ DAEMON = """
 if os.fork() == 0:  # a double fork in a session of its own, as daemons do
     os.setsid()
     if os.fork() == 0:
-        Path({file!r}).write_text(str(os.getpid()))
         {then}
+        Path({file!r}).write_text(str(os.getpid()))
         time.sleep(600)
     os._exit(0)
 os.wait()

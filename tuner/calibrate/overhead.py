@@ -18,7 +18,7 @@ from techniques.representation.block import Block
 from techniques.sampling.blocks import hop_blocks
 from tuner.accumulation import Steps
 from tuner.calibrate.timing import seconds_of
-from tuner.training import loss_of
+from techniques.architecture.loss import loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,9 +44,8 @@ def pareto(story: Story) -> str:
 
 
 def comparable(story: Story) -> list[Trial]:
-    """Complete trials of one graph: where the search saw only a part of it, the verified alone."""
-    done = [one for one in story.trials if one.measured.state is TrialState.COMPLETE]
-    return [one for one in done if one.purpose == "verify"] if story.subsample else done
+    """Complete trials of the whole graph: seconds and bytes on a part of it are those of another graph."""
+    return [one for one in story.trials if one.measured.state is TrialState.COMPLETE and one.share >= 1.0]
 
 
 def front(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -72,10 +71,42 @@ def history(story: Story) -> str:
 def every_trial(story: Story) -> str:
     """All trials in order, with the reason of those that did not complete."""
     rows = [_history_row(one) for one in story.trials]
-    header = ["trial", "for", "candidate", "metric", "epoch", "peak memory", "epochs", "state", "settings"]
+    header = [
+        "trial",
+        "for",
+        "of the graph",
+        "candidate",
+        "metric",
+        "epoch",
+        "peak memory",
+        "epochs",
+        "state",
+        "settings",
+    ]
     if not rows:
         return ""
-    return section("Trials", table(header, rows, f"All {len(rows)}, in order"), note=story.search_end or "")
+    return section("Trials", rungs(story), table(header, rows, f"All {len(rows)}, in order"), note=stopped(story))
+
+
+def stopped(story: Story) -> str:
+    """Why the search stopped, and what it never measured."""
+    if story.search is None:
+        return f"The search stopped: {story.search_end}." if story.search_end else ""
+    left_out = (
+        f" {story.search.skipped} points were left out: by forecast they do not fit." if story.search.skipped else ""
+    )
+    return f"The search stopped: {story.search.stopped}.{left_out}"
+
+
+def rungs(story: Story) -> str:
+    """Cheap trials first, the best of them longer and on more of the graph."""
+    if story.search is None or len(story.search.rungs) < 2:
+        return ""
+    rows = [
+        [f"{one.share:.0%}", format_seconds(one.seconds), str(one.trials), format_seconds(one.spent_seconds)]
+        for one in story.search.rungs
+    ]
+    return table(["of the graph", "trains at most", "trials", "took"], rows, "Rungs of the search, cheapest first")
 
 
 def _history_chart(story: Story, seen: Sequence[Trial]) -> str:
@@ -86,6 +117,8 @@ def _history_chart(story: Story, seen: Sequence[Trial]) -> str:
     points = [_history_point(story, one, up.low) for one in story.trials]
     best: list[tuple[float, float]] = []
     for one, value in zip(seen, values, strict=True):
+        if one.share < 1.0 and any(other.share >= 1.0 for other in seen):
+            continue  # a part of the graph may be easier to learn than all of it
         if best and value > best[-1][1]:
             best.append((one.number, best[-1][1]))
         best.append((one.number, max(value, best[-1][1] if best else value)))
@@ -108,6 +141,7 @@ def _history_row(one: Trial) -> list[str]:
     return [
         str(one.number),
         one.purpose,
+        f"{one.share:.0%}",
         one.family,
         number_text(measured.metric),
         format_seconds(measured.epoch_seconds) if measured.epoch_seconds else "-",

@@ -7,7 +7,7 @@ from typing import Any
 from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, Plan
 from planner.render import machine_line, refused_lines, settings_text
-from tuner.records import Measurement, Trial
+from tuner.records import Measurement, Trial, TrialState
 from tuner.report.bars import Bar, bars
 from tuner.report.compared import compared, phases_compared
 from tuner.report.elements import definitions, folded, listed, section, table
@@ -42,8 +42,9 @@ def cards(story: Story) -> list[tuple[str, str]]:
 def best_trial(story: Story) -> Trial | None:
     """The best so far, by the score that each trial was given when it was measured."""
     scored = [one for one in story.trials if one.score is not None]
-    verified = [one for one in scored if one.purpose == "verify"]
-    return min(verified or scored, key=lambda one: one.score or 0.0, default=None)
+    whole = [one for one in scored if one.share >= 1.0]
+    verified = [one for one in whole if one.purpose == "verify"]
+    return min(verified or whole or scored, key=lambda one: one.score or 0.0, default=None)
 
 
 def limit_bytes(story: Story) -> int:
@@ -66,8 +67,7 @@ def what_won(story: Story) -> str:
 
 def why(story: Story) -> str:
     """In a sentence."""
-    ended = f" Search ended: {story.search_end}." if story.search_end else ""
-    return (f"{story.winner.reason}." if story.winner else "Nothing has won yet.") + ended
+    return f"{story.winner.reason}." if story.winner else "Nothing has won yet."
 
 
 def reasons(plan: Plan | None, candidate: Candidate) -> list[str]:
@@ -150,7 +150,7 @@ def refused(story: Story) -> str:
     failed = [
         [f"trial {one.number}", one.family, one.measured.state.value.replace("_", " "), one.measured.reason or ""]
         for one in story.trials
-        if one.score is None
+        if one.measured.state is not TrialState.COMPLETE
     ]
     measured = table(["trial", "candidate", "state", "reason"], failed, "Trials that were stopped") if failed else ""
     every = [[one.name, one.reason] for one in (story.plan.rejected if story.plan else ())][:REFUSED_LISTED]

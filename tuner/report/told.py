@@ -82,7 +82,7 @@ def story_of(folder: RunFolder, report: TuneReport | None = None) -> Story:
         told = {name: getattr(report, name) for name in TuneReport.model_fields if name in Story.model_fields}
         return Story(state=RunState.FINISHED, **{**told, **shared})
     trials = tuple(folder.finished_trials())
-    searched = [one for one in trials if one.purpose == "search"]
+    searched = [one for one in trials if one.share >= 1.0]
     baselines = [one for one in trials if one.purpose == "verify" and one.family == BASELINE_NAME]
     state, reason = _state(folder, events)
     return Story(

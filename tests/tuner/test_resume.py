@@ -1,0 +1,137 @@
+"""A training that is killed and goes on is the same training, to the last bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner import plan
+from techniques.errors import TrialFailedError
+from tuner.final import UNLIMITED_SECONDS, final_measurement, forecast_interval, runners_up, train_winner
+from tuner.folder import RunFolder, write_text
+from tuner.ingest import ingest
+from tuner.records import Trial, TrialState, Winner
+from tuner.runner import Runner
+
+CASES = [
+    ({"sampling": "full_batch", "architecture": "gcn"}, {}),
+    ({"sampling": "neighbor", "architecture": "sage"}, {"prefetch": 2, "batch_size": 8}),
+    ({"sampling": "cluster", "architecture": "gat"}, {}),
+    ({"sampling": "graph_saint", "architecture": "sage"}, {"batch_size": 8}),
+]
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    """One server for all."""
+    with Runner() as one:
+        yield one
+
+
+@pytest.mark.parametrize(("fix", "settings"), CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_a_killed_training_goes_on_to_the_same_bits(
+    fix: Any, settings: Any, runner: Runner, community_file: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    made = plan(str(community_file), fix=fix, set={**settings, "dropout": 0.5})
+    assert made.best is not None
+    training = made.best.spec.training.model_copy(update={"max_epochs": 9})
+    spec = made.best.spec.model_copy(update={"training": training})
+    graph = ingest(str(community_file), tmp_path / "graph")
+
+    def train(folder: str, progress: Any = lambda event: None) -> Any:
+        run = RunFolder(tmp_path / folder)
+        return final_measurement(runner, run, made.facts, spec, str(graph.path), UNLIMITED_SECONDS, None, progress)
+
+    def kill(event: Any) -> None:
+        if event["event"] == "epoch" and event["epoch"] >= 4:
+            os.kill(runner._child or 0, signal.SIGKILL)
+
+    whole = train("whole")
+    assert train("killed", kill).state is TrialState.KILLED
+    assert (tmp_path / "killed" / "final" / "checkpoint.pt").is_file()
+    assert not (tmp_path / "killed" / "final" / "model.pt").exists()
+    resumed = train("killed")
+    assert [one.metric for one in resumed.history] == [one.metric for one in whole.history]
+    assert [one.loss for one in resumed.history] == [one.loss for one in whole.history]
+    for name in ("model.pt", "checkpoint.pt"):
+        first, second = (torch.load(tmp_path / one / "final" / name, weights_only=True) for one in ("whole", "killed"))
+        key = "state_dict" if name == "model.pt" else "model"
+        assert all(torch.equal(first[key][one], second[key][one]) for one in first[key]), name
+    environment = json.loads((tmp_path / "killed" / "final" / "environment.json").read_text())
+    assert environment["packages"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert environment["seed"] == spec.training.seed
+    assert environment["torch_threads"] >= 1
+
+
+def test_evaluations_do_not_follow_the_clock(community_file: Path) -> None:
+    made = plan(str(community_file))
+    assert made.best is not None
+    assert 1 <= forecast_interval(made.facts, made.best.spec) <= 10
+
+
+@pytest.fixture
+def searched(community_file: Path, tmp_path: Path, measured: Any) -> tuple[RunFolder, Winner]:
+    """A run with a winner and three verified candidates."""
+    made = plan(str(community_file))
+    folder = RunFolder(tmp_path / "run")
+    folder.start({"graph": str(community_file)}, "", resume=False)
+    made.save(folder.plan)
+    for number, one in enumerate(made.candidates[:3], start=1):
+        folder.new_trial_folder(number)
+        folder.keep_trial(
+            Trial(
+                number=number,
+                purpose="verify",
+                family=one.name,
+                spec=one.spec,
+                predicted=one,
+                measured=measured(0.5),
+                score=float(number),
+            )
+        )
+    winner = Winner(family=made.candidates[0].name, spec=made.candidates[0].spec, reason="fastest")
+    write_text(folder.best, winner.model_dump_json())
+    return folder, winner
+
+
+def test_a_winner_that_runs_out_of_memory_steps_down_to_the_next(
+    searched: Any, monkeypatch: Any, measured: Any
+) -> None:
+    folder, winner = searched
+    tried: list[Any] = []
+
+    def train(runner: Any, folder: Any, facts: Any, spec: Any, *ignored: Any) -> Any:
+        tried.append(spec)
+        if len(tried) == 1:
+            return measured(state=TrialState.OUT_OF_MEMORY, reason="used 3 bytes, limit 2")
+        return measured(0.7)
+
+    monkeypatch.setattr("tuner.final.final_measurement", train)
+    heard: list[Any] = []
+    assert train_winner(folder, None, heard.append).metric == 0.7
+    assert tried == [winner.spec, runners_up(folder, winner)[0].spec]
+    assert heard == [{"event": "stepped_down", "family": winner.family, "reason": "used 3 bytes, limit 2"}]
+    assert folder.winner().spec == tried[1]
+    assert winner.family in folder.winner().reason
+    monkeypatch.setattr("tuner.final.final_measurement", lambda *a: measured(state=TrialState.KILLED, reason="gone"))
+    with pytest.raises(TrialFailedError, match="killed: gone"):
+        train_winner(folder, None, heard.append)
+
+
+def test_a_candidate_that_fails_for_another_reason_is_not_stepped_over(
+    searched: Any, monkeypatch: Any, measured: Any
+) -> None:
+    folder, _ = searched
+    monkeypatch.setattr("tuner.final.final_measurement", lambda *a: measured(state=TrialState.FAILED, reason="a bug"))
+    heard: list[Any] = []
+    with pytest.raises(TrialFailedError, match="a bug"):
+        train_winner(folder, None, heard.append)
+    assert heard == []
