@@ -9,6 +9,7 @@ import torch
 from techniques import option
 from techniques.architecture.built_in import NetworkPlan
 from techniques.architecture.costs import Readout, shape_sizes
+from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
 from techniques.architecture.operations.step import training_step
 from techniques.base import Slot
@@ -18,7 +19,6 @@ from techniques.representation.block import Block
 from techniques.sampling.blocks import hop_blocks
 from tuner.accumulation import Steps
 from tuner.calibrate.timing import seconds_of
-from techniques.architecture.loss import loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
