@@ -1,0 +1,60 @@
+"""Which parts of a graph a run searches on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.records import Plan
+from techniques.remote.source.arrays import ArrayGraph
+from tuner.ingest import ingest
+from tuner.parts import TRIALS_TO_CONVERGE, part_of, parts_of
+from tuner.planning import planned
+
+
+@pytest.fixture
+def run(communities: Any, tmp_path: Path) -> tuple[Any, Plan]:
+    file = tmp_path / "graph.npz"
+    np.savez(file, **communities(nodes=900))
+    stored = ingest(str(file), tmp_path / "graph")
+    return stored, planned(stored, str(file))
+
+
+def test_a_quick_graph_is_searched_whole(run: Any, tmp_path: Path) -> None:
+    stored, plan = run
+    converge = plan.best.forecast.seconds_to_converge
+    assert parts_of(stored, plan, 1.01 * converge / TRIALS_TO_CONVERGE, tmp_path, lambda kind, **_: None) == []
+
+
+def test_a_slow_one_on_parts_that_can_still_tell_models_apart(run: Any, tmp_path: Path) -> None:
+    """A ninth of 225 validation nodes is too few."""
+    stored, plan = run
+    told: list[Any] = []
+    seconds = 0.9 * plan.best.forecast.seconds_to_converge / TRIALS_TO_CONVERGE
+    parts = parts_of(stored, plan, seconds, tmp_path, lambda kind, **values: told.append((kind, values)))
+    assert [part.share for part in parts] == [1 / 3]
+    assert parts[0].facts.graph.num_nodes == 300
+    assert parts[0].facts.graph.labels.num_classes == plan.facts.graph.labels.num_classes
+    assert told[0][0] == "subsample"
+    assert {"share", "whole_homophily", "part_homophily", "part_degree_distance", "part_class_distance"} <= set(
+        told[0][1]
+    )
+
+
+def test_a_part_knows_the_classes_of_the_whole(communities: Any, tmp_path: Path, run: Any) -> None:
+    """Models of a part and of the whole have the same last layer, whatever classes the part holds."""
+    _, plan = run
+    arrays = communities(nodes=900)
+    arrays["y"] = np.where(np.arange(900) < 895, arrays["y"], 7)
+    facts = plan.facts.model_copy(
+        update={
+            "graph": plan.facts.graph.model_copy(
+                update={"labels": plan.facts.graph.labels.model_copy(update={"num_classes": 8})}
+            )
+        }
+    )
+    part = part_of(ArrayGraph("rare", arrays), facts, 1 / 9, tmp_path / "part")
+    assert part.facts.graph.labels.num_classes == 8

@@ -1,0 +1,60 @@
+"""The model of the search: points as columns, what it learns, what it expects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from techniques.base import SettingValue, Slot
+from techniques.job import JobSpec, Training
+from tuner.space import Point
+from tuner.surrogate import Surrogate, encoded, expected_improvement
+
+
+def _point(rate: float = 0.01, sampling: str = "neighbor", **settings: SettingValue) -> Point:
+    spec = JobSpec(options={Slot.SAMPLING: sampling}, settings=settings, training=Training(learning_rate=rate))
+    return Point(sampling, spec)
+
+
+def test_numbers_are_scaled_by_their_logarithm_and_kinds_are_columns_of_their_own() -> None:
+    x, groups = encoded([_point(0.001, hidden=32), _point(0.01, "cluster", hidden=32), _point(0.1, hidden=32)])
+    rates = next(x[:, place] for place in range(x.shape[1]) if set(x[:, place]) == {0.0, 0.5, 1.0})
+    assert list(rates) == [0.0, 0.5, 1.0]
+    assert x.shape == (3, 3), "the learning rate and two samplers; what never differs is left out"
+    assert len(set(groups)) == 2
+
+
+def test_a_knob_that_a_point_does_not_have_stands_in_the_middle() -> None:
+    x, _ = encoded([_point(batch_size=256), _point(batch_size=1024), _point(sampling="full_batch")])
+    assert any(list(x[:, place]) == [0.0, 1.0, 0.5] for place in range(x.shape[1]))
+
+
+def test_points_that_are_all_alike_can_be_encoded() -> None:
+    x, groups = encoded([_point(), _point()])
+    assert x.shape == (2, 1)
+    Surrogate(x, np.array([1.0, 1.1]), groups).predict(x)
+
+
+def test_it_learns_which_knob_matters() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((40, 2))
+    model = Surrogate(x, np.sin(3 * x[:, 0]), [0, 1])
+    assert model.lengths[1] > 2 * model.lengths[0]
+    fresh = rng.random((200, 2))
+    mean, deviation = model.predict(fresh)
+    wanted = np.sin(3 * fresh[:, 0])
+    assert np.abs(mean - wanted).mean() < 0.1 * np.abs(wanted - wanted.mean()).mean()
+    assert np.mean(np.abs(mean - wanted) < 3 * deviation) > 0.9
+
+
+def test_it_is_unsure_far_from_what_it_has_seen() -> None:
+    x = np.linspace(0.0, 0.3, 10)[:, None]
+    model = Surrogate(x, np.cos(20 * x[:, 0]), [0])
+    _, deviation = model.predict(np.array([[0.15], [1.0]]))
+    assert deviation[1] > 3 * deviation[0]
+
+
+def test_expected_improvement_by_hand() -> None:
+    """At the mean of the best: the deviation over sqrt(2 pi); far above it nothing, far below it the difference."""
+    found = expected_improvement(np.array([1.0, 9.0, -4.0]), np.array([0.5, 0.5, 0.5]), 1.0)
+    assert found == pytest.approx([0.5 / np.sqrt(2 * np.pi), 0.0, 5.0], abs=1e-6)
