@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -87,6 +88,15 @@ class Bench:
     def left(self, share: float) -> float:
         """Seconds until this share of the budget is used."""
         return self.budget_seconds * share - self.clock()
+
+    def overhead(self, spec: JobSpec | None = None) -> float:
+        """Seconds of a trial beside its training: starting, loading, preparing; of this spec, if that is known."""
+        done = [one for one in self.trials if one.share >= 1.0 and one.measured.history]
+        same = [one for one in done if one.spec == spec] or done
+        beside = [
+            one.measured.wall_seconds - min(one.measured.history[-1].seconds, one.limit_seconds or 0.0) for one in same
+        ]
+        return max(statistics.median(beside), 0.0) if beside else 0.0
 
     def fits(self, spec: JobSpec) -> bool:
         return fits(self.facts, self.forecast(spec))

@@ -113,8 +113,8 @@ class Search:
         searched = sum(1 for one in self.bench.trials if one.purpose == "search")
         if self.max_trials is not None and searched >= self.max_trials:
             return f"{self.max_trials} trials were asked for"
-        # However slow the start was, the plan's first choice and PyG's defaults are measured: they are the first points.
-        if searched >= 2 and self.bench.left(SEARCH_SHARE) <= MIN_TRIAL_SECONDS:
+        # However slow the start was, the plan's first choice is measured.
+        if searched and self.bench.left(SEARCH_SHARE) <= max(self.bench.overhead(), MIN_TRIAL_SECONDS / 2):
             return f"its share of the budget, {SEARCH_SHARE:.0%}, is used"
         return None
 

@@ -78,9 +78,9 @@ class Space:
         self._dimensions = {family: self._free(family) for family in choices}
 
     def first(self) -> list[Point]:
-        """The plan's candidates as they are, in its order; PyG's defaults second."""
+        """The plan's candidates as they are, in its order; then PyG's defaults, which verification measures in any case."""
         points = [Point(family, one.spec) for family, one in self.choices.items() if family != BASELINE_NAME]
-        return points[:1] + self.defaults()[:1] + points[1:]
+        return points + self.defaults()[:1]
 
     def defaults(self) -> list[Point]:
         """PyG's defaults with each of their learning rates, or as they are where the rate is pinned."""

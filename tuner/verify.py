@@ -30,16 +30,17 @@ def verify(bench: Bench, study: Study, plan: Plan, defaults: Sequence[Point]) ->
     Raises:
         NoTrialSucceededError: nothing was measured to its end.
     """
-    fidelity = Fidelity(1.0, LONGER * bench.ladder[bench.top].seconds)
+    longest = LONGER * bench.ladder[bench.top].seconds
     for place, point in enumerate(to_verify(bench, plan, defaults)):
         # The best, the best of PyG's defaults and the plan's first choice are compared even where that takes from the
         # final training.
         share = FINAL_SHARE if place < 3 else VERIFY_SHARE
-        if bench.left(share) <= MIN_TRIAL_SECONDS or bench.known("verify", point.spec) is not None:
+        seconds = min(longest, bench.left(share) - bench.overhead(point.spec))
+        if seconds <= MIN_TRIAL_SECONDS / 2 or bench.known("verify", point.spec) is not None:
             continue
         number = study.claim("verify", point, "verify")
         if number is not None:
-            trial = bench.measure(number, "verify", point, fidelity, None, stop_at_target=False)
+            trial = bench.measure(number, "verify", point, Fidelity(1.0, seconds), None, stop_at_target=False)
             study.tell(number, bench.score(trial), {"family": trial.family, "metric": trial.measured.metric})
     return choose(bench, plan)
 
@@ -76,8 +77,8 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     found = []
     for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
         full = bench.scored(one for one in bench.at(bench.top) if one.spec == trial.spec)
-        # A miss counts only where the search gave as long as verification then took: it cuts trials that cannot win.
-        fair = [one for one, before in full if one < MISSED or (before.limit_seconds or 0.0) >= value]
+        # A miss says that it takes longer than the search gave: trials that cannot win are cut.
+        fair = [one if one < MISSED else (before.limit_seconds or 0.0) for one, before in full]
         found.append((max([value, *fair]), trial))
     verified = [trial.spec for _, trial in found]
     for value, trial in bench.scored(bench.at(bench.top)):

@@ -252,6 +252,15 @@ def test_a_miss_in_a_shorter_trial_is_no_miss(setting: Any, world: World) -> Non
     assert seconds == pytest.approx(world.pace(default) * math.log(9), abs=0.16)
 
 
+def test_verification_stays_within_the_budget(setting: Any, world: World) -> None:
+    """What a trial takes beside its training is known by then."""
+    bench, space, search, plan = setting(budget=40.0)
+    search.run()
+    winner = verify(bench, search.study, plan, space.defaults())
+    assert world.seconds <= 40.0 / SEARCH_SHARE
+    assert winner.spec in [trial.spec for _, trial in standings(bench, plan)]
+
+
 def test_a_resumed_search_repeats_nothing_and_loses_nothing(setting: Any, world: World, tmp_path: Path) -> None:
     journal = tmp_path / "study.journal"
     first, _, search, _ = setting(max_trials=12, study=Study(journal))
