@@ -138,8 +138,8 @@ class Bench:
         return value * self.growth(trial.spec, trial.share)
 
     def reached(self, trial: Trial) -> bool:
-        """Whether it has come to the target: training longer would not change its score."""
-        value = self.score(trial)
+        """Whether it has come to the target: training longer would not change its score, unless accuracy is the goal."""
+        value = None if self.objective is Objective.ACCURACY else self.score(trial)
         return value is not None and value < MISSED and self.target_at(trial.share) is not None
 
     def scored(self, trials: Iterable[Trial]) -> list[tuple[float, Trial]]:

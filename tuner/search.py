@@ -64,7 +64,7 @@ class Seen(NamedTuple):
 
 
 class Search:
-    """One process's part in the search of a run."""
+    """One process's part in the search of a run; processes that share it should differ in their seed."""
 
     def __init__(
         self, bench: Bench, places: Places, study: Study, max_trials: int | None = None, seed: int = 0
@@ -187,7 +187,7 @@ class Search:
         if parts:
             vary, rung = (Vary.ON_WHOLE, self.bench.top) if late else (Vary.ON_PART, 0)
         seen = self._observed(rung)
-        rng = np.random.default_rng((self.seed, len(self.bench.trials), sum(self.study.owner.encode())))
+        rng = np.random.default_rng((self.seed, len(self.bench.trials)))
         pool = self._pool(seen, rng, vary)
         if len(self.bench.trials) % EXPLORE_EVERY == EXPLORE_EVERY - 1 or len(seen) < 2:
             order = list(rng.permutation(len(pool)))

@@ -67,6 +67,7 @@ class Session:
     study: Study
     budget_seconds: float
     max_trials: int | None
+    seed: int = 0
 
     @staticmethod
     def prepare(
@@ -144,7 +145,9 @@ class Session:
         log = EventLog(folder.events, listener)
         log.add("joined", owner=shared.owner, folder=str(folder.path))
         graph = ingest(made.facts.graph.source, folder.graph)
-        return Session(folder, made, graph, log, space, shared, asked["budget_seconds"], asked.get("trials"))
+        return Session(
+            folder, made, graph, log, space, shared, asked["budget_seconds"], asked.get("trials"), os.getpid()
+        )
 
     def go(self) -> TuneReport:
         """All steps; a finished run is not run again."""
@@ -194,7 +197,7 @@ class Session:
         return Live(runner, self.folder, self.plan, self.graph, self.log, self.budget_seconds, by_share)
 
     def _search(self, bench: Bench) -> SearchSummary:
-        search = Search(bench, self.space, self.study, self.max_trials)
+        search = Search(bench, self.space, self.study, self.max_trials, self.seed)
         stopped = search.run()
         if self.study.over is None:
             self.study.end(stopped)

@@ -124,12 +124,13 @@ def test_the_plans_ranking_comes_first_and_its_first_choice_in_full(setting: Any
 
 
 def test_survivors_are_promoted_from_the_best_third_one_rung_at_a_time(setting: Any) -> None:
-    bench, _, search, _ = setting(target=0.899)
+    bench, _, search, _ = setting(optimize="accuracy")
     search.run()
     counts = Counter(one.rung for one in bench.trials)
-    assert counts[0] > counts[1] >= counts[2] >= 1
+    assert counts[0] > counts[1] > 0
+    assert counts[2] > 1, "beside the first choice of the plan"
     for number, one in enumerate(bench.trials):
-        if one.rung:
+        if one.rung and number:
             below = [before for before in bench.trials[:number] if before.rung == one.rung - 1]
             assert any(before.spec == one.spec for before in below), "never promoted past a rung"
 
