@@ -115,7 +115,7 @@ def make_spec(
     filled = {slot: pins.options.get(slot) or chosen.get(slot) or options(slot)[0].name for slot in Slot}
     settings: dict[str, SettingValue] = {}
     for slot, name in filled.items():
-        settings |= {knob.name: knob.default for knob in option(slot, name).knobs(facts)}
+        settings |= _defaults(facts, slot, name)
     known = set(settings)
     settings |= {name: value for name, value in (base or {}).items() if name in known}
     settings |= {name: value for name, value in pins.settings.items() if name in known}
@@ -124,6 +124,23 @@ def make_spec(
         # An ego graph's reach is apart from the number of layers: context needs no deep network.
         settings["layers"] = facts.model.layers or EGO_LAYERS
     return JobSpec(options=filled, settings=settings, training=pins.training(base_training(facts, filled)))
+
+
+_DEFAULTS: dict[tuple[int, Slot, str], tuple[Facts, dict[str, SettingValue]]] = {}
+MOST_DEFAULTS = 512
+
+
+def _defaults(facts: Facts, slot: Slot, name: str) -> dict[str, SettingValue]:
+    """Defaults of an option's knobs, remembered: a plan fills hundreds of specs for the same facts.
+
+    Facts have no hash, so they are told apart by identity; an entry keeps its facts alive.
+    """
+    key = (id(facts), slot, name)
+    if key not in _DEFAULTS:
+        if len(_DEFAULTS) >= MOST_DEFAULTS:
+            _DEFAULTS.clear()
+        _DEFAULTS[key] = (facts, {knob.name: knob.default for knob in option(slot, name).knobs(facts)})
+    return _DEFAULTS[key][1]
 
 
 def base_training(facts: Facts, chosen: Mapping[Slot, str]) -> Training:

@@ -6,13 +6,13 @@ from planner.costing import Costed, correction_of
 from planner.history import LEAST_ROWS
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
-from planner.records import ForecastFigures, LoaderFigures, range_bytes, range_seconds
+from planner.records import ForecastFigures, range_bytes, range_seconds
 from planner.rules import break_even, outgrows_dense
 from planner.typed import ONE_TYPE_HANDICAP, trains_types, type_reasons
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Reason, Slot
 from techniques.facts import FLOAT_BYTES, Facts, Objective, Task
-from techniques.forecast import Level
+from techniques.forecast import Level, LoaderForecast
 from techniques.representation.dense import matrix_bytes
 from techniques.representation.features_csr import csr_bytes
 
@@ -183,7 +183,7 @@ def forecast_reasons(facts: Facts, one: Costed) -> list[Reason]:
     return found
 
 
-def _loader_reason(loader: LoaderFigures) -> Reason:
+def _loader_reason(loader: LoaderForecast) -> Reason:
     """What of training's memory and time goes into making batches."""
     value = f"{range_bytes(loader.host_bytes)}, {range_seconds(loader.seconds)} an epoch"
     waited = f"the trainer waits {range_seconds(loader.wait_seconds)}"

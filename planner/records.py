@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from errno import EISDIR
 from pathlib import Path
@@ -35,18 +36,8 @@ class PhaseFigures(Record):
     seconds: Range
 
 
-class LoaderFigures(Record):
-    """What making batches takes, inside ``train``: bytes on host and device, seconds of its threads in one epoch, and what
-    of them the trainer waits for. ``batches_alive`` counts the one in use and those made ahead."""
-
-    host_bytes: Range
-    device_bytes: Range
-    seconds: Range
-    wait_seconds: Range
-    batches_alive: int
-
-
-class LayerFigures(Record):
+@dataclass(frozen=True)
+class LayerFigures:
     """One layer of a step: nodes read, nodes written and edges."""
 
     sources: float
@@ -77,7 +68,7 @@ class ForecastFigures(Record):
     parameters: int
     peak_phase: Phase
     phases: dict[Phase, PhaseFigures]
-    loader: LoaderFigures | None = None
+    loader: LoaderForecast | None = None
     """``None`` where the whole graph is one batch."""
     basis: tuple[str, ...] = ()
     """What the numbers rest on."""
@@ -133,29 +124,16 @@ class ForecastFigures(Record):
             parameters=forecast.parameters,
             peak_phase=forecast.peak_phase(),
             phases=phases,
-            loader=_loader(forecast.loader),
+            loader=forecast.loader,
             basis=forecast.basis,
             mean_step=_layers(forecast.shape),
             p99_step=_layers(forecast.largest_shape),
         )
 
 
-def _loader(found: LoaderForecast | None) -> LoaderFigures | None:
-    if found is None:
-        return None
-    return LoaderFigures(
-        host_bytes=found.host_bytes,
-        device_bytes=found.device_bytes,
-        seconds=found.seconds,
-        wait_seconds=found.wait_seconds,
-        batches_alive=found.batches_alive,
-    )
-
-
 def _layers(shape: StepShape | None) -> tuple[LayerFigures, ...]:
     return tuple(
-        LayerFigures(sources=layer.num_sources, targets=layer.num_targets, edges=layer.num_edges)
-        for layer in (shape.layers if shape else ())
+        LayerFigures(layer.num_sources, layer.num_targets, layer.num_edges) for layer in (shape.layers if shape else ())
     )
 
 

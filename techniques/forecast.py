@@ -67,6 +67,9 @@ class Range:
         return Range(self.low * scale, self.expected * scale, self.high * scale)
 
     def maximum(self, other: Range) -> Range:
+        """The larger of either at every end; itself where that is its own."""
+        if other.low <= self.low and other.expected <= self.expected and other.high <= self.high:
+            return self
         return Range(max(self.low, other.low), max(self.expected, other.expected), max(self.high, other.high))
 
 
@@ -245,47 +248,45 @@ class Forecast:
     def hold(self, phase: Phase, place: Place, label: str, amount: Range) -> Forecast:
         """Allocate ``amount`` bytes that stay until ``drop(label)``."""
         held = {**self.held, (place, label): amount}
-        return self._with(held=held).spike(phase, place, ZERO)
+        return self.changed(held=held).spike(phase, place, ZERO)
 
     def drop(self, place: Place, label: str) -> Forecast:
         """Free what ``label`` held."""
-        return self._with(held={key: value for key, value in self.held.items() if key != (place, label)})
+        return self.changed(held={key: value for key, value in self.held.items() if key != (place, label)})
 
     def spike(self, phase: Phase, place: Place, amount: Range) -> Forecast:
         """Need ``amount`` bytes on top of what is held, for a moment."""
         before = self.phases[phase]
         host, device = self.held_bytes(Place.HOST), self.held_bytes(Place.DEVICE)
-        if place is Place.HOST:
-            host = host + amount
-        else:
-            device = device + amount
-        after = PhaseForecast(
-            before.host_peak_bytes.maximum(host), before.device_peak_bytes.maximum(device), before.seconds
-        )
-        return self._with(phases={**self.phases, phase: after})
+        if amount is not ZERO:
+            host, device = (host + amount, device) if place is Place.HOST else (host, device + amount)
+        on_host, on_device = before.host_peak_bytes.maximum(host), before.device_peak_bytes.maximum(device)
+        if on_host is before.host_peak_bytes and on_device is before.device_peak_bytes:
+            return self  # no new peak
+        return self.changed(phases={**self.phases, phase: PhaseForecast(on_host, on_device, before.seconds)})
 
     def spend(self, phase: Phase, seconds: Range) -> Forecast:
         """Take ``seconds`` more in a phase."""
         before = self.phases[phase]
         after = PhaseForecast(before.host_peak_bytes, before.device_peak_bytes, before.seconds + seconds)
-        return self._with(phases={**self.phases, phase: after})
+        return self.changed(phases={**self.phases, phase: after})
 
     def with_loader(self, seconds: Range, batches_alive: int, wait_seconds: Range | None = None) -> Forecast:
         """Book what is held for batches as the loader's; what the trainer waits for may be known with its steps only."""
         held = ZERO
         for label in LOADER_LABELS:
             held = held + self.held.get((Place.HOST, label), ZERO)
-        return self._with(loader=LoaderForecast(held, seconds, wait_seconds or seconds, batches_alive))
+        return self.changed(loader=LoaderForecast(held, seconds, wait_seconds or seconds, batches_alive))
 
     def resting_on(self, basis: str, *, counted: bool = False) -> Forecast:
         """Say what the numbers rest on."""
-        return self._with(basis=(*self.basis, basis), counted=self.counted or counted)
+        return self.changed(basis=(*self.basis, basis), counted=self.counted or counted)
 
-    def _with(self, **changed: object) -> Forecast:
-        """``dataclasses.replace`` without its checks: a plan makes thousands of forecasts."""
+    def changed(self, **values: object) -> Forecast:
+        """The same with other values: ``dataclasses.replace`` without its checks, as a plan makes thousands of forecasts."""
         made = object.__new__(Forecast)
-        made.__dict__.update(self.__dict__, **changed)
-        if "held" in changed:
+        made.__dict__.update(self.__dict__, **values)
+        if "held" in values:
             made.__dict__["_sums"] = {}
         return made
 

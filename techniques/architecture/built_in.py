@@ -326,7 +326,8 @@ class TrainStep:
     def forecast(self, so_far: Forecast) -> Forecast:
         assert so_far.shape is not None and so_far.largest_shape is not None
         mean_shape = so_far.shape
-        mean, largest = self._cost(so_far, mean_shape), self._cost(so_far, so_far.largest_shape)
+        largest = self._cost(so_far, so_far.largest_shape)
+        mean = largest if mean_shape is so_far.largest_shape else self._cost(so_far, mean_shape)
         place, steps = self.speed.place, so_far.full_steps_per_epoch
         per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
         table_bytes = ADAM_BYTES_PER_PARAMETER * self.plan.table_size
@@ -346,10 +347,9 @@ class TrainStep:
             heap = slack if of_graphs else heap + converted
             so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
             so_far = so_far.hold(Phase.EVALUATE, place, "metrics", METRICS_BYTES)
-        so_far = replace(so_far, parameters=mean.parameters + self.plan.table_size)
+        so_far = so_far.changed(parameters=mean.parameters + self.plan.table_size)
         seconds = self.speed.seconds(self._operations(so_far, mean_shape))
-        return replace(
-            spend_steps(so_far, self.speed, seconds),
+        return spend_steps(so_far, self.speed, seconds).changed(
             gemm_flops_per_epoch=Range.within(mean.gemm_flops * steps, 0.02),
             aggregation_flops_per_epoch=Range.within(mean.aggregation_flops * steps, 0.02),
         )

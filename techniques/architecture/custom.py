@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from techniques.architecture.costs import ADAM_BYTES_PER_PARAMETER
@@ -272,7 +272,7 @@ class UserStep:
         off = BULK_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
         so_far = spend_steps(so_far, self.speed, seconds, off)
         counted = Range.factor(flops * steps, OTHER_KNOBS) if self.other_knobs else Range.within(flops * steps, 0.02)
-        return replace(so_far, gemm_flops_per_epoch=counted, parameters=trace.parameters)
+        return so_far.changed(gemm_flops_per_epoch=counted, parameters=trace.parameters)
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.user_module import build_network

@@ -38,7 +38,7 @@ class EvaluateInChunks:
         graph, place = so_far.facts.graph, self.speed.place
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
-        so_far = replace(so_far, pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
+        so_far = so_far.changed(pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
         sizes = self.plan.sizes(so_far, StepShape((layer,) * (len(self.plan.widths) - 1), graph.num_nodes))
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))

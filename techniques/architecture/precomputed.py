@@ -195,7 +195,7 @@ class Propagate:
         so_far = so_far.spend(Phase.PREPARE, Range.factor(seconds, speed.time_factor))
         wide = {"width": graph.features.width * (copies + 1), "nonzeros": matrix // FLOAT_BYTES * (copies + 1)}
         graph = graph.model_copy(update={"features": graph.features.model_copy(update=wide)})
-        return replace(so_far, facts=so_far.facts.model_copy(update={"graph": graph}))
+        return so_far.changed(facts=so_far.facts.model_copy(update={"graph": graph}))
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.propagated import propagate

@@ -66,7 +66,7 @@ class Coarsen:
         if not self.sparse_features:
             gathered = min(FLOAT_BYTES * fine.features.width * fine.num_nodes, POOL_BYTES)
             so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range(0.0, gathered, 2 * gathered))
-        so_far = replace(so_far, facts=trained, draw=draw, whole=before)
+        so_far = so_far.changed(facts=trained, draw=draw, whole=before)
         for part in self.forms:
             so_far = part.forecast(so_far)
         return so_far
@@ -117,8 +117,7 @@ class BackToGraph:
     def forecast(self, so_far: Forecast) -> Forecast:
         whole = so_far.whole
         assert whole is not None, "what was coarsened can be undone"
-        return replace(
-            so_far,
+        return so_far.changed(
             facts=whole.facts,
             draw=whole.draw,
             fused=whole.fused,

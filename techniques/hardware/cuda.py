@@ -51,7 +51,7 @@ class MoveBatches:
         batch = Range.within(features + edges, 0.05 if self.once else 0.2)
         so_far = so_far.hold(Phase.TRAIN, Place.DEVICE, "batch", batch * (1 if self.once else 2))
         if so_far.loader is not None and not self.once:
-            so_far = replace(so_far, loader=replace(so_far.loader, device_bytes=batch * 2))
+            so_far = so_far.changed(loader=replace(so_far.loader, device_bytes=batch * 2))
         gpus = so_far.facts.hardware.gpus
         link = (gpus[0].host_link_bytes_per_second if gpus else None) or UNKNOWN_LINK
         copies = 0 if self.once else so_far.steps_per_epoch

@@ -23,7 +23,7 @@ def spend_steps(so_far: Forecast, speed: Rates, step_seconds: float, factor: flo
     )
     if so_far.loader is not None:
         waited = Range.factor(max(seconds - computing, 0.0), factor * speed.time_factor)
-        so_far = replace(so_far, loader=replace(so_far.loader, wait_seconds=waited))
+        so_far = so_far.changed(loader=replace(so_far.loader, wait_seconds=waited))
     return so_far.spend(Phase.TRAIN, Range.factor(seconds, factor * speed.time_factor))
 
 

@@ -64,8 +64,8 @@ class ReadGraph:
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "links", split)
         so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within(LINK_SCRATCH_BYTES_PER_EDGE * graph.num_edges, 0.3))
         so_far = so_far.spend(Phase.LOAD, Range.factor(LINK_SECONDS_PER_EDGE * graph.num_edges, 4))
-        return replace(
-            so_far, facts=so_far.facts.model_copy(update={"graph": graph.with_edge_share(graph.message_share)})
+        return so_far.changed(
+            facts=so_far.facts.model_copy(update={"graph": graph.with_edge_share(graph.message_share)})
         )
 
     def build(self, job: Job) -> Job:

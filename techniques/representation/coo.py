@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from techniques.architecture.edge_inputs import read_columns, reads_weights
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
@@ -23,8 +23,7 @@ class UseBlocks:
     stage: Stage = Stage.PREPARE
 
     def forecast(self, so_far: Forecast) -> Forecast:
-        return replace(
-            so_far,
+        return so_far.changed(
             fused=self.fused,
             edge_bytes=self.edge_bytes,
             row_bytes=self.row_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from techniques.architecture.costs import LayerSize, aggregation_moved, products_per_sum
 from techniques.architecture.edge_inputs import reads_weights
@@ -49,7 +49,7 @@ class UseMatrices:
     stage: Stage = Stage.PREPARE
 
     def forecast(self, so_far: Forecast) -> Forecast:
-        return replace(so_far, fused=True, edge_bytes=0.0, row_bytes=FLOAT_BYTES, pair_bytes=FLOAT_BYTES)
+        return so_far.changed(fused=True, edge_bytes=0.0, row_bytes=FLOAT_BYTES, pair_bytes=FLOAT_BYTES)
 
     def build(self, job: Job) -> Job:
         structure = job.need("structure")

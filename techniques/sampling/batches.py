@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import Knob, Settings, Slot, Stage, Verdict, refuse
@@ -113,8 +113,8 @@ class SampledBatches(ABC):
         mean = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)
         largest = self.shape(graph, sizes.high_nodes, sizes.high_edges)
         steps, full_steps = self.steps(graph)
-        so_far = replace(
-            so_far, shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
+        so_far = so_far.changed(
+            shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
         )
         threads = 2 if self.prefetch else 1
         scratch = self.held_bytes(graph) + threads * self.scratch_bytes(graph, largest)
@@ -129,7 +129,7 @@ class SampledBatches(ABC):
             heap = batch_slack(batch_bytes, alive)
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "heap of the sampling thread", heap)
         seconds = full_steps * self.making_seconds(so_far, mean, batch_bytes)
-        so_far = replace(so_far, making_seconds=seconds, made_ahead=self.prefetch > 0)
+        so_far = so_far.changed(making_seconds=seconds, made_ahead=self.prefetch > 0)
         return so_far.with_loader(Range.factor(seconds, MAKING_FACTOR), alive)
 
     def _batch_bytes(self, so_far: Forecast, shape: StepShape) -> float:

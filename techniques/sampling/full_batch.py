@@ -36,7 +36,7 @@ class WholeGraph:
         shape = StepShape((layer,) * self.layers, seeds=graph.num_train)
         block = so_far.block_bytes(layer) - so_far.edge_data_bytes * graph.num_edges
         labels = 16 * graph.num_train
-        so_far = replace(so_far, shape=shape, largest_shape=shape, steps_per_epoch=1)
+        so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1)
         so_far = so_far.resting_on("the whole graph as one batch")
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + labels, 0.02))
         transient = 0.0 if so_far.fused else 8.0 * graph.num_edges

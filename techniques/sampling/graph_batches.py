@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import Verdict, refuse
@@ -151,7 +151,7 @@ class WholeSet(FixedBatches):
         graph = so_far.facts.graph
         sizes = self.counted(graph)
         shape = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)
-        so_far = replace(so_far, shape=shape, largest_shape=shape, steps_per_epoch=1, full_steps_per_epoch=1.0)
+        so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1, full_steps_per_epoch=1.0)
         batch = self._batch_bytes(so_far, shape)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(batch, 0.05))
         making = FLOAT_BYTES * shape.input_edges + INDEX_BYTES * shape.input_nodes

@@ -73,7 +73,7 @@ class WholeTypedGraph:
         nodes = {name: float(count) for name, count in zip(graph.names, graph.num_nodes, strict=True)}
         edges = {key: float(one.num_edges) for key, one in zip(graph.keys, graph.relations, strict=True)}
         shape = StepShape((LayerShape(nodes, nodes, edges),) * len(graph.uses), seeds=facts.num_train)
-        so_far = replace(so_far, shape=shape, largest_shape=shape, steps_per_epoch=1)
+        so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1)
         block = sum(self._block_bytes(so_far, place) for place in graph.used)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + 16 * facts.num_train, 0.02))
         largest = max((one.num_edges for one in graph.relations), default=0)
@@ -145,8 +145,8 @@ class TypedNeighborBatches:
         mean = self._step(sizes.nodes, sizes.edges)
         largest = self._step(sizes.high_nodes, sizes.high_edges)
         steps, full_steps = whole_epochs(graph.num_train, self.batch_size)
-        so_far = replace(
-            so_far, shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
+        so_far = so_far.changed(
+            shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
         )
         scratch = (2 if self.prefetch else 1) * (FLOAT_BYTES * sum(self.graph.num_nodes) + self._largest_degree())
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(scratch, 0.1))

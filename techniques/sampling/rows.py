@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
@@ -70,7 +70,7 @@ class AllRows:
         graph = so_far.facts.graph
         layer = LayerShape.homogeneous(graph.num_train, graph.num_train, 0.0)
         shape = StepShape((layer,) * self.layers, seeds=graph.num_train)
-        so_far = replace(so_far, shape=shape, largest_shape=shape, steps_per_epoch=1)
+        so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1)
         batch = (FLOAT_BYTES * graph.features.width + 2 * INDEX_BYTES) * graph.num_train
         return so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(batch, 0.02))
 
