@@ -10,14 +10,16 @@ from techniques.facts import FLOAT_BYTES
 from techniques.hardware.calibration import ThreadRates
 from techniques.hardware.operations import Kind, Operation
 
-OPERATOR_SECONDS = 6e-6
-"""Dispatch of one operator on a host (measured 4 to 8 microseconds)."""
+OPERATOR_SECONDS = 4e-6
+"""Dispatch of one operator on a host (measured 3 to 8 microseconds)."""
 CACHE_BYTES = 4 * 2**20
 """Rows of so many bytes are read over and over from the cores' caches."""
-CACHED = 0.15
-"""Time for a value in the caches over that for one in memory (measured 0.1 to 0.3)."""
-TOUCH = 4.0
-"""Time to touch new memory over that to stream as much of it (page faults; measured 3 to 5), for large tensors only."""
+CACHED_STREAM, CACHED_ROWS = 0.75, 3.3
+"""Multiply-adds of a dense product that take as long as a value in the caches: streamed, and of a row that is summed or
+gathered. Caches are the cores' own: their rate grows with the cores, not with the memory's (measured on one core: 0.03 and
+0.08 to 0.2 ns a value, 0.02 to 0.03 a multiply-add)."""
+TOUCH = 0.8
+"""Time to touch new memory over that to stream as much of it (page faults; measured 0.6 to 1.0), for large tensors only."""
 HEAP_BLOCK_BYTES = 6 * 2**20
 """Smaller tensors lie in memory that was used before."""
 PASSES = {
@@ -27,17 +29,21 @@ PASSES = {
     Kind.SCATTER: 1.0,
     Kind.INDEX_ADD: 3.0,
     Kind.MAXIMUM: 4.0,
-    Kind.SPARSE_INPUT: 1.0,
-    Kind.SPARSE_WEIGHT: 2.0,
-    Kind.ADAM: 8.0,
+    Kind.SPARSE_INPUT: 0.4,
+    Kind.SPARSE_WEIGHT: 0.4,
+    Kind.ADAM: 6.0,
 }
 """Traffic in units of what is summed or made, 4 bytes an entry and column: rows in any order cost whole cache lines and
 their latency (measured with random tables of 2 to 256 MB)."""
-LINE_COLUMNS = 8
-"""Less than a sector of 32 bytes is never read."""
+NARROW_COLUMNS = 16
+"""Products with so many columns take twice as long per operation (measured with 8, 48 and 256)."""
+LINE_COLUMNS = 16
+"""Less than a cache line of 64 bytes is never read."""
 DEVICE_PASSES = 1.3
 """The same on a GPU, whose share of the bandwidth already is that of gathers; not measured."""
-RANDOM_SECONDS, EXPONENTIAL_SECONDS = 11e-9, 1.5e-9
+ENTRY_SECONDS = {Kind.SCATTER: 8e-9, Kind.INDEX_ADD: 8e-9, Kind.MAXIMUM: 25e-9, Kind.SPARSE_WEIGHT: 35e-9}
+"""Per entry, whatever its columns: sorting, transposing (measured on one core)."""
+RANDOM_SECONDS, EXPONENTIAL_SECONDS = 11.7e-9, 1.0e-9
 """Per value on one core; random numbers are drawn by one thread alone (measured)."""
 
 
@@ -65,26 +71,32 @@ class PublishedPrices:
     def _seconds(self, one: Operation) -> float:
         if one.kind is Kind.LAUNCH:
             return one.inner * OPERATOR_SECONDS if self.on_host else 0.0
-        work = FLOAT_BYTES * one.rows * one.columns / self.bytes_per_second
-        fresh, made = 0.0, FLOAT_BYTES * one.rows * one.columns
+        values = one.rows * one.columns
+        made, stream = FLOAT_BYTES * values, FLOAT_BYTES * values / self.bytes_per_second
+        fresh = 0.0
         if self.on_host:
-            fresh = OPERATOR_SECONDS + (TOUCH * work if one.fresh and made > HEAP_BLOCK_BYTES else 0.0)
+            fresh = OPERATOR_SECONDS + (TOUCH * stream if one.fresh and made > HEAP_BLOCK_BYTES else 0.0)
         if one.kind in (Kind.GEMM, Kind.GEMM_WEIGHT):
-            return fresh + max(2.0 * one.rows * one.inner * one.columns / self.flops_per_second, work)
-        if self.on_host and one.kind is Kind.RANDOM:
-            return fresh + RANDOM_SECONDS * one.rows * one.columns
-        if self.on_host and one.kind is Kind.EXPONENTIAL:
-            return fresh + EXPONENTIAL_SECONDS * one.rows * one.columns
+            narrow = 1.0 + NARROW_COLUMNS / one.columns if self.on_host else 1.0
+            return fresh + max(narrow * 2.0 * values * one.inner / self.flops_per_second, stream)
+        if self.on_host and one.kind in (Kind.RANDOM, Kind.EXPONENTIAL):
+            return fresh + values * (RANDOM_SECONDS if one.kind is Kind.RANDOM else EXPONENTIAL_SECONDS)
         if one.kind is Kind.STREAM:
-            near, far = (CACHED, 0.5) if self.on_host else (1.0, 1.0)
-            return fresh + one.inner * work * (near if made < CACHE_BYTES else far)
-        read = FLOAT_BYTES * one.table * one.columns if one.table else made
+            if self.on_host and made < CACHE_BYTES:
+                return fresh + one.inner * values * CACHED_STREAM * 2.0 / self.flops_per_second
+            return fresh + one.inner * stream * (0.5 if self.on_host else 1.0)
+        return fresh + self._row_seconds(one)
+
+    def _row_seconds(self, one: Operation) -> float:
+        """Rows of a table that caches hold in part: an index and a value are read beside each."""
+        read = FLOAT_BYTES * (one.table or one.rows) * one.columns
         cached = min(1.0, CACHE_BYTES / max(read, 1.0))
-        values = one.rows if one.kind in (Kind.GATHER, Kind.GATHER_SORTED, Kind.ADAM) else max(one.inner, one.rows)
-        passes = PASSES.get(one.kind, 2.0) if self.on_host else DEVICE_PASSES
-        passes = passes * (1.0 - cached) + CACHED * cached
-        columns = max(one.columns, LINE_COLUMNS) + 2 if one.table else one.columns  # an index and a value beside
-        return fresh + passes * FLOAT_BYTES * values * columns / self.bytes_per_second
+        rows = one.rows if one.kind in (Kind.GATHER, Kind.GATHER_SORTED, Kind.ADAM) else max(one.inner, one.rows)
+        beside, line = (2, LINE_COLUMNS) if one.table else (0, 1)
+        far = (PASSES.get(one.kind, 2.0) if self.on_host else DEVICE_PASSES) * (max(one.columns, line) + beside)
+        near = CACHED_ROWS * 2.0 / self.flops_per_second * (one.columns + beside)
+        entries = ENTRY_SECONDS.get(one.kind, 0.0) * one.inner if self.on_host else 0.0
+        return entries + rows * (FLOAT_BYTES * far / self.bytes_per_second * (1.0 - cached) + near * cached)
 
 
 @dataclass(frozen=True)

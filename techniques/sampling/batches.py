@@ -158,6 +158,9 @@ class SampledBatches(ABC):
             return self.seconds_per_edge * edges + batch_bytes / COPY_BYTES_PER_SECOND
         row = 8 * graph.features.nonzeros / graph.num_nodes if self.sparse_features else 4 * graph.features.width
         structure, fused = SOURCE_BYTES * graph.num_edges, so_far.fused
+        edges *= (
+            self.seconds_per_edge / SampledBatches.seconds_per_edge
+        )  # kernels that were not measured, in proportion
         return measured.batch_seconds(self.kernel, fused, edges, structure, shape.input_nodes, row, graph.num_nodes)
 
 

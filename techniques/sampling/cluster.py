@@ -44,6 +44,7 @@ MOST_CUT_EDGES = 600_000
 class ClusterBatches(SubgraphBatches):
     """``parts_per_batch`` of ``num_parts`` METIS parts, with the edges between them."""
 
+    kernel = "subgraph"
     num_parts: int
     parts_per_batch: int
     basis: ClassVar[str] = "sizes of parts from counts"

@@ -53,6 +53,7 @@ SAMPLER_CLASSES = {
 class SaintBatches(SubgraphBatches):
     """``batch_size`` nodes, edges or walks a step, drawn as algorithm 1 of the paper says."""
 
+    kernel = "saint"
     sampler: str
     batch_size: int
     walk_length: int

@@ -35,6 +35,7 @@ FEWEST_EDGES_PER_NODE = 1.0
 class RandomNodeBatches(SubgraphBatches):
     """All nodes, split at random into ``num_parts``."""
 
+    kernel = "subgraph"
     num_parts: int
 
     def parts(self, num_nodes: int) -> int:

@@ -36,6 +36,7 @@ LARGEST_REACH = 4_096
 class EgoBatches(SubgraphBatches):
     """``batch_size`` roots, each with ``num_neighbors`` neighbours per node, ``depth`` hops deep."""
 
+    kernel = "shadow"
     batch_size: int
     depth: int
     num_neighbors: int

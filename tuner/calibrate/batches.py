@@ -15,8 +15,9 @@ from techniques.base import Slot
 from techniques.facts import SOURCE_BYTES, Facts, HardwareFacts, Task
 from techniques.hardware.calibration import SamplerRate
 from techniques.hardware.grid import Grid
-from techniques.job import Job, build
+from techniques.job import Job, JobSpec, build, compose, forecast
 from techniques.remote.source.arrays import ArrayGraph
+from techniques.sampling.batches import SampledBatches
 from techniques.sampling.kernels.csr_rows import gather_dense_rows
 from tuner.calibrate.timing import seconds_of
 
@@ -62,17 +63,25 @@ def _rate(stored: ArrayGraph, facts: Facts, sampling: str, representation: str) 
     spec = make_spec(facts, Pins(chosen, {"prefetch": 0, **SETTINGS[sampling]}), {})
     with tempfile.TemporaryDirectory() as scratch:
         job = build(Job(spec=spec, facts=facts, stored=stored, scratch=Path(scratch)))
-        counted: list[float] = []
+        made: list[int] = []
 
         def some() -> None:
-            counted.clear()
-            for number, batch in enumerate(job.need("batches")()):
-                counted.append(batch.blocks[0].num_edges)
+            made.clear()
+            for number, _ in enumerate(job.need("batches")()):
+                made.append(number)
                 if number + 1 == BATCHES:
                     break
 
         seconds = seconds_of(some, 0.1, least=2)
-    return seconds / max(sum(counted), 1.0)
+    return seconds / max(len(made) * _edges(facts, spec), 1.0)
+
+
+def _edges(facts: Facts, spec: JobSpec) -> float:
+    """Edges that making a batch looks at, as a forecast counts them."""
+    shape = forecast(spec, facts).shape
+    assert shape is not None, "a job has a batch stage"
+    (batches,) = [part for part in compose(spec, facts) if isinstance(part, SampledBatches)]
+    return batches.edges_looked_at(facts.graph, shape)
 
 
 def measure_rows() -> Grid:

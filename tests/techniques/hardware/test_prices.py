@@ -21,7 +21,7 @@ def test_calibrated_prices_count_work_and_operators(make_calibration: Any) -> No
 def test_new_tensors_cost_more_than_those_that_are_there(make_calibration: Any) -> None:
     prices = CalibratedPrices(make_calibration().rates[0])
     assert prices.seconds([stream(1e6, 100, 2, fresh=True)]) > prices.seconds([stream(1e6, 100, 2)])
-    assert HOST.seconds([stream(1e6, 100, 2, fresh=True)]) > 2 * HOST.seconds([stream(1e6, 100, 2)])
+    assert HOST.seconds([stream(1e6, 100, 2, fresh=True)]) > 1.5 * HOST.seconds([stream(1e6, 100, 2)])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.LAUNCH])
