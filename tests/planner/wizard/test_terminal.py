@@ -15,11 +15,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not here")
-CRASH = (
-    "from planner.wizard.app import Wizard\n"
-    "class Broken(Wizard):\n    def action_help(self):\n        raise RuntimeError('on purpose')\n"
-    "Broken().run()"
-)
+CRASH = """
+import sys
+from planner.wizard.app import Wizard
+def broken(self):
+    raise RuntimeError("on purpose")
+Wizard.action_help = broken
+app = Wizard()
+app.run()
+sys.exit(app.return_code)
+"""
 
 
 class Terminal:
@@ -81,7 +86,13 @@ def test_keys_in_trained_model_out(terminal: Terminal, tmp_path: Path) -> None:
     for step in ("[Model]", "[Hardware]", "[Goal]"):
         terminal.press("F8")
         terminal.until(step)
-    terminal.press("Tab", "End", "C-u", "8", "s", "Tab", "Tab", "Tab", "R", "U", "N", "F2")
+    terminal.press("Tab", "End", "C-u")
+    for key, seen in (("8", "Budget           8"), ("s", "Budget           8s")):
+        terminal.press(key)
+        terminal.until(seen)
+    terminal.press("Tab", "Tab", "Tab", "R", "U", "N")
+    terminal.until("Run folder       RUN")
+    terminal.press("F2")
     terminal.until("gnnfit tune pyg:KarateClub --budget 8s --out RUN")
     terminal.press("Escape", "F8")
     terminal.until("FITS")
