@@ -76,8 +76,7 @@ def forked(stub_tuner: Path, community_file: Path) -> Callable[[Path], int]:
                 resume = ["--resume"] * (run / "spec.toml").is_file()
                 arguments = ["tune", str(community_file), "--out", str(run), "--trials", str(TRIALS), "--budget", "15m"]
                 with (run.parent / "words.txt").open("w") as words:
-                    os.dup2(words.fileno(), 2)
-                    os.dup2(words.fileno(), 1)
+                    sys.stdout = sys.stderr = words
                     status = main([*arguments, *resume])
             finally:
                 os._exit(status)
@@ -203,7 +202,7 @@ def _until(ready: Callable[[], bool]) -> None:
 def _check(run: Path, kept: dict[Path, bytes]) -> None:
     assert {file: file.read_bytes() for file in kept} == kept, "no finished trial is lost"
     trials = RunFolder(run).finished_trials()
-    assert [one.number for one in trials] == list(range(1, len(trials) + 1))
+    assert len({one.number for one in trials}) == len(trials)
     searched = Counter((one.purpose, one.share, one.rung, one.spec.model_dump_json()) for one in trials)
     assert set(searched.values()) == {1}, "none is measured twice"
     assert 1 <= sum(one.purpose == "search" for one in trials) <= TRIALS
