@@ -8,7 +8,7 @@ from planner.costing import Costed
 from planner.proposal import Pins
 from planner.quantities import format_bytes
 from techniques.base import Reason, SettingValue, Slot
-from techniques.coarsening.evidence import MACHINE, evidence_near
+from techniques.coarsening.evidence import LOW_HOMOPHILY, MACHINE, evidence_near
 from techniques.coarsening.option import GRAPH, LEVEL
 from techniques.coarsening.sizes import trained_facts
 from techniques.errors import OptionError
@@ -84,8 +84,17 @@ def coarsening_reasons(facts: Facts, one: Costed, pinned: bool) -> tuple[Reason,
             "trained on super-nodes, judged on the graph itself",
             "source, technique 7",
             "risks: detail inside super-nodes is lost, members' labels are reconciled to one, and the method's own idea of "
-            "what belongs together biases what is learned",
+            f"what belongs together biases what is learned{_mixed(facts.graph.labels.homophily)}",
         ),
+    )
+
+
+def _mixed(homophily: float | None) -> str:
+    """What joining along edges means where neighbours seldom share a class."""
+    if homophily is None or homophily >= LOW_HOMOPHILY:
+        return ""
+    return (
+        f"; {homophily:.0%} of the edges join one class: super-nodes mix classes, and joining at random may do as well"
     )
 
 

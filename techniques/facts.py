@@ -92,6 +92,9 @@ class FeatureFacts(Record):
     values_checked: bool = False
     fits_half: bool | None = None
     """Whether every value survives as float16; ``None`` where nobody has looked."""
+    reached_nonzeros: float | None = None
+    """Non-zeros of the row of an edge's source, on average: nodes with many neighbours often have more; ``None`` where sparse
+    rows were not looked at."""
 
     def density(self, num_nodes: int) -> float:
         """Share of non-zero entries, 0 to 1."""
@@ -238,6 +241,12 @@ class GraphFacts(Record):
         if self.task is not Task.LINK or split.train is None:
             return 1.0
         return split.train / max(split.train + (split.val or 0) + (split.test or 0), 1)
+
+    def nonzeros_of(self, nodes: float, reached: float) -> float:
+        """Non-zeros of the features of so many nodes, ``reached`` of them along an edge."""
+        mean = self.features.nonzeros / max(self.num_nodes, 1)
+        along = mean if self.features.reached_nonzeros is None else self.features.reached_nonzeros
+        return (nodes - reached) * mean + reached * along
 
     def with_edge_share(self, share: float) -> GraphFacts:
         """The same graph with a random share of its edges."""

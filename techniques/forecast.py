@@ -103,10 +103,12 @@ class LayerShape:
 
 @dataclass(frozen=True)
 class StepShape:
-    """What one training step sees: its layers, input side first, and the nodes that carry a loss."""
+    """What one training step sees: its layers, input side first, and the nodes that carry a loss; ``reached`` of the input
+    nodes were chosen along an edge, the others by chance."""
 
     layers: tuple[LayerShape, ...]
     seeds: float
+    reached: float = 0.0
 
     @property
     def input_nodes(self) -> float:

@@ -74,13 +74,15 @@ class Drawer:
         drawn = DrawnGraph(
             coarse.colptr, coarse.row, owners.astype(np.int64), None if classes is None else classes[kept]
         )
+        nonzeros = self._nonzeros(coarse)
         facts = with_coarse_sizes(
             self._facts,
             coarse.num_nodes,
             int(coarse.row.size),
-            self._nonzeros(coarse),
+            round(nonzeros.sum()),
             int(owners.size),
             measured_degrees(np.diff(coarse.colptr)),
+            float(nonzeros[coarse.row].mean()) if coarse.row.size else None,
         )
         return facts, Drawer(self._stored, facts, lambda: drawn)
 
@@ -118,14 +120,15 @@ class Drawer:
         pos: Any = self._stored.read("pos") if plan.method == "voxel_grid" else None
         return FineGraph(colptr, row, weight, pos, label, groups_of(plan, self._facts.num_nodes))
 
-    def _nonzeros(self, coarse: CoarseGraph) -> int:
+    def _nonzeros(self, coarse: CoarseGraph) -> NDArray[Any]:
+        """Non-zeros of the features of every super-node."""
         import numpy as np
 
         from techniques.coarsening.kernels import members_of, pooled_nonzeros
 
         if not self._facts.features.sparse_at_rest:
             share = min(1.0, self._facts.features.density(self._facts.num_nodes))
-            return round(share * coarse.num_nodes * self._facts.features.width)
+            return np.full(coarse.num_nodes, share * self._facts.features.width)
         indptr: Any = np.asarray(self._stored.read("x_indptr"))
         indices: Any = np.asarray(self._stored.read("x_indices"))
         members = members_of(coarse.cluster, coarse.num_nodes)

@@ -49,7 +49,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     num_edges = int(edge_index.shape[1])
     structure = scan(edge_index, num_nodes)
     chosen, task_notes = _task(stored, task, num_nodes)
-    features, feature_notes = read_features(stored, num_nodes)
+    features, feature_notes = read_features(stored, num_nodes, edge_index)
     labels, label_notes = (
         graph_labels(stored) if chosen is Task.GRAPH else read_labels(stored, edge_index, num_nodes, chosen)
     )

@@ -19,14 +19,9 @@ from techniques.architecture.costs import (
 )
 from techniques.architecture.edge_inputs import edge_verdict, read_columns, reads_weights
 from techniques.architecture.evaluate_chunks import EvaluateInChunks
-from techniques.architecture.graph_level import (
-    EvaluateGraphs,
-    graph_knobs,
-    graph_recipe,
-    normalises,
-    pool_of,
-    with_norm,
-)
+from techniques.architecture.evaluate_egos import EvaluateEgoGraphs
+from techniques.architecture.forward import with_norm
+from techniques.architecture.graph_level import EvaluateGraphs, graph_knobs, graph_recipe, normalises, pool_of
 from techniques.architecture.operations.passes import Operations, Passes
 from techniques.architecture.operations.step import inference, training_step
 from techniques.base import Knob, Part, Slot, Stage, Verdict
@@ -47,6 +42,7 @@ from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS, weighs_edges
+from techniques.sampling.shadow_k_hop import ego_part
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -133,7 +129,8 @@ class BuiltIn(ABC):
         this = self.configured(spec)
         exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
         if ego:
-            return TrainStep(this, plan, speed, varies), EvaluateEgoGraphs(speed)
+            egos = ego_part(spec, everyone=True)
+            return TrainStep(this, plan, speed, varies), EvaluateEgoGraphs(this, exact, speed, egos)
         if plan.readout is Readout.GRAPHS:
             varies = sampling != "full_batch"
             return TrainStep(this, plan, speed, varies), EvaluateGraphs(this, exact, speed)
@@ -280,15 +277,14 @@ class NetworkPlan:
 
     def sizes(self, so_far: Forecast, shape: StepShape) -> list[LayerSize]:
         """Sizes of the layers of one step of ``shape``."""
-        graph = so_far.facts.graph
-        per_node = graph.features.nonzeros / graph.num_nodes
+        nonzeros = so_far.facts.graph.nonzeros_of(shape.input_nodes, shape.reached)
         sizes = shape_sizes(
             shape,
             self.widths,
             so_far.fused,
             self.transform_first,
             self.heads,
-            sparse_nonzeros=per_node * shape.input_nodes if self.sparse_input else None,
+            sparse_nonzeros=nonzeros if self.sparse_input else None,
             dropout=self.dropout > 0,
             readout=self.readout,
             weighted=self.weighted,
@@ -477,46 +473,5 @@ class EvaluateAllNodes:
             finally:
                 set_true_degrees(model, None)
             return every if nodes is None else every[nodes.to(device)]
-
-        return replace(job, predict=predict)
-
-
-@dataclass(frozen=True)
-class EvaluateEgoGraphs:
-    """Logits of nodes from their ego graphs, batch by batch as in training: a ShaDow network knows nothing else.
-
-    The ego graphs are drawn anew from one fixed seed, so that a model is judged alike every time.
-    """
-
-    speed: Rates
-    stage: Stage = Stage.EVALUATE
-
-    def forecast(self, so_far: Forecast) -> Forecast:
-        graph, train = so_far.facts.graph, so_far.phases[Phase.TRAIN].seconds
-        best = Range.exact(FLOAT_BYTES * so_far.parameters)
-        so_far = so_far.hold(Phase.EVALUATE, self.speed.place, "best weights", best)
-        for place in Place:
-            trained = so_far.phases[Phase.TRAIN]
-            peak = trained.host_peak_bytes if place is Place.HOST else trained.device_peak_bytes
-            held = so_far.held_bytes(place)
-            # Forward passes only: at most what a training step needs, often half of it.
-            half = 0.5 * max(peak.expected - held.expected, 0.0)
-            so_far = so_far.spike(Phase.EVALUATE, place, Range(0.0, half, max(peak.high - held.high, half)))
-        share = graph.num_nodes / max(graph.num_train, 1) / 3
-        return so_far.spend(Phase.EVALUATE, train * share)
-
-    def build(self, job: Job) -> Job:
-        import torch
-
-        model, ego_batches, transfer = job.need("model"), job.need("ego_batches"), job.need("transfer")
-        everyone = torch.arange(job.facts.graph.num_nodes)
-
-        @torch.no_grad()
-        def predict(nodes: Tensor | None = None) -> Tensor:
-            was_training = model.training
-            model.eval()
-            parts = [model.logits(transfer(batch)) for batch in ego_batches(everyone if nodes is None else nodes)]
-            model.train(was_training)
-            return torch.cat(parts)
 
         return replace(job, predict=predict)

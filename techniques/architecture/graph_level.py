@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from techniques.architecture.costs import LayerCost, LayerSize, normalised
-from techniques.architecture.operations.step import inference
+from techniques.architecture.forward import forward_resident, forward_seconds
 from techniques.base import Knob, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import HEAP, alike_blocks, heap_slack, resident, reused
+from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.hardware.allocator import heap_slack
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe import EDGE_COLUMNS
@@ -51,11 +50,6 @@ def pool_of(spec: JobSpec) -> str:
     return str(spec.settings.get("pool", ""))
 
 
-def with_norm(plan: NetworkPlan, size: LayerSize, cost: LayerCost) -> LayerCost:
-    """A layer's cost with the normalisation that follows it, if any."""
-    return normalised(size, cost) if plan.norm else cost
-
-
 @dataclass(frozen=True)
 class EvaluateGraphs:
     """Logits of graphs, forward only, in batches of at most ``EVALUATION_NODES`` nodes."""
@@ -76,13 +70,12 @@ class EvaluateGraphs:
         batch = FLOAT_BYTES * graph.features.width * layer.num_sources + edges
         held = heap_slack(batch, (batch,))
         so_far = so_far.spike(
-            Phase.EVALUATE, place, self._resident(so_far, shape) + Range(batch, batch, batch + held.high)
+            Phase.EVALUATE, place, forward_resident(self, so_far, shape) + Range(batch, batch, batch + held.high)
         )
         # What thop counts is one forward pass over a batch as in training.
         assert so_far.largest_shape is not None
-        so_far = so_far.spike(Phase.EVALUATE, place, self._resident(so_far, so_far.largest_shape))
-        seconds = self.speed.seconds(inference(self.plan.sizes(so_far, shape), self.architecture.layer_operations))
-        seconds = batches * (seconds + self.speed.step_seconds / 3)
+        so_far = so_far.spike(Phase.EVALUATE, place, forward_resident(self, so_far, so_far.largest_shape))
+        seconds = batches * forward_seconds(self, so_far, shape)
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
 
     def _shape(self, graph: GraphFacts) -> tuple[StepShape, float]:
@@ -93,20 +86,6 @@ class EvaluateGraphs:
         edges = nodes * graph.mean_degree
         layer = LayerShape.homogeneous(nodes, nodes, edges)
         return StepShape((layer,) * (len(self.plan.widths) - 1), count), total / max(nodes, 1.0)
-
-    def _resident(self, so_far: Forecast, shape: StepShape) -> Range:
-        """The layer that needs most, beside its input; the heap that training has left is used again."""
-        peak = ZERO
-        for size in self.plan.sizes(so_far, shape):
-            cost = with_norm(self.plan, replace(size, bf16=False), self.architecture.layer_cost(size))
-            floats = cost.inference + (0.0 if size.first else size.sources * size.columns_in)
-            blocks = [FLOAT_BYTES * size.sources * columns for columns in (cost.gathered, size.columns_out)]
-            alike = alike_blocks(so_far.fused, shapes_vary=True)
-            needs = resident(FLOAT_BYTES * floats, blocks, self.speed.place, shapes_vary=True, alike_from=alike)
-            left = so_far.held.get((Place.HOST, HEAP), ZERO)
-            again = reused(left, FLOAT_BYTES * floats, blocks, alike)
-            peak = peak.maximum(Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again))
-        return peak
 
     def build(self, job: Job) -> Job:
         import torch

@@ -61,11 +61,22 @@ def coarse_graph_facts(graph: GraphFacts, plan: CoarseningPlan, free_share: floa
 
 
 def with_coarse_sizes(
-    graph: GraphFacts, nodes: int, edges: int, nonzeros: int, train: int, degrees: DegreeFacts
+    graph: GraphFacts,
+    nodes: int,
+    edges: int,
+    nonzeros: int,
+    train: int,
+    degrees: DegreeFacts,
+    reached_nonzeros: float | None = None,
 ) -> GraphFacts:
-    """Facts of a coarse graph: weighted edges, no self-loops, no labels but those of its training nodes."""
+    """Facts of a coarse graph: weighted edges, no self-loops, no labels but those of its training nodes. Rows that edges
+    lead to have as many more non-zeros than others as in the graph, where nothing else is known."""
     if graph.features.generated:
         nonzeros = nodes * graph.features.width
+    if reached_nonzeros is None and graph.features.reached_nonzeros is not None:
+        more = graph.features.reached_nonzeros * graph.num_nodes / max(graph.features.nonzeros, 1)
+        reached_nonzeros = more * nonzeros / nodes
+    looked = {"nonzeros": nonzeros, "reached_nonzeros": reached_nonzeros}
     return graph.model_copy(
         update={
             "num_nodes": nodes,
@@ -75,7 +86,7 @@ def with_coarse_sizes(
             "self_loops": 0,
             "isolated": None,
             "degrees": degrees,
-            "features": graph.features.model_copy(update={"nonzeros": nonzeros}),
+            "features": graph.features.model_copy(update=looked),
             "labels": graph.labels.model_copy(update={"train": train, "val": 0, "test": 0, "labelled": train}),
             "edge_weighted": True,
             "edge_weight_least": None,

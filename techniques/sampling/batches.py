@@ -100,16 +100,20 @@ class SampledBatches(ABC):
         """Layers whose edges are arrays of their own where neighbours are summed by a fused product."""
         return 1
 
+    def sizes(self, so_far: Forecast) -> tuple[HopSizes, float]:
+        """Sizes of a batch, drawn from the graph or counted from its facts, and their relative error."""
+        graph = so_far.facts.graph
+        if so_far.draw is not None and self.can_draw(graph):
+            return drawn_sizes(so_far.draw(self)), DRAWN_ERROR
+        return counted_once(self, graph), COUNTS_ERROR if graph.degrees.block_nodes is None else MIXING_ERROR
+
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
+        sizes, error = self.sizes(so_far)
         if so_far.draw is None or not self.can_draw(graph):
-            sizes = counted_once(self, graph)
-            error = COUNTS_ERROR if graph.degrees.block_nodes is None else MIXING_ERROR
             so_far = so_far.resting_on(self.basis, counted=self.from_counts)
         else:
-            drawn = so_far.draw(self)
-            sizes, error = drawn_sizes(drawn), DRAWN_ERROR
-            so_far = so_far.resting_on(f"sizes of {len(drawn)} batches drawn")
+            so_far = so_far.resting_on(f"sizes of {len(so_far.draw(self))} batches drawn")
         mean = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)
         largest = self.shape(graph, sizes.high_nodes, sizes.high_edges)
         steps, full_steps = self.steps(graph)
@@ -120,7 +124,7 @@ class SampledBatches(ABC):
         scratch = self.held_bytes(graph) + threads * self.scratch_bytes(graph, largest)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(scratch, 0.1))
         so_far = so_far.spend(Phase.PREPARE, self.prepare_seconds(graph))
-        batch_bytes = self._batch_bytes(so_far, mean)
+        batch_bytes = self.batch_bytes(so_far, mean)
         alive = 1 + min(self.prefetch, steps - 1)
         so_far = so_far.hold(Phase.TRAIN, Place.HOST, "batches", Range.within(batch_bytes * alive, error + 0.05))
         if alive > 1:
@@ -132,14 +136,14 @@ class SampledBatches(ABC):
         so_far = so_far.changed(making_seconds=seconds, made_ahead=self.prefetch > 0)
         return so_far.with_loader(Range.factor(seconds, MAKING_FACTOR), alive)
 
-    def _batch_bytes(self, so_far: Forecast, shape: StepShape) -> float:
+    def batch_bytes(self, so_far: Forecast, shape: StepShape) -> float:
         graph = so_far.facts.graph
-        per_node = FLOAT_BYTES * graph.features.width
+        rows = FLOAT_BYTES * graph.features.width * shape.input_nodes
         if self.sparse_features:
-            per_node = math.ceil(8 * graph.features.nonzeros / graph.num_nodes) + 4
+            rows = 8 * graph.nonzeros_of(shape.input_nodes, shape.reached) + 4 * shape.input_nodes
         labels = FLOAT_BYTES * graph.labels.num_classes if graph.labels.multi_label else INDEX_BYTES
         labels += FLOAT_BYTES * graph.labels.num_targets
-        return shape.input_nodes * per_node + self._label_bytes(shape, labels) + self._block_bytes(so_far, shape)
+        return rows + self._label_bytes(shape, labels) + self._block_bytes(so_far, shape)
 
     def _label_bytes(self, shape: StepShape, label: float) -> float:
         """Labels of all nodes of a neighbourhood, as PyG's loaders hand them out."""

@@ -62,9 +62,12 @@ class DrawnGraph:
             self._members[num_parts] = members_of_parts(metis_parts(self.colptr, self.row, num_parts))
         return self._members[num_parts]
 
-    def seeds(self, batch_size: int, balanced: bool, index: int) -> NDArray[np.int64]:
-        """Distinct seeds of one batch; ``balanced`` draws every class alike, with replacement."""
+    def seeds(self, batch_size: int, balanced: bool, index: int, everyone: bool = False) -> NDArray[np.int64]:
+        """Distinct seeds of one batch; ``balanced`` draws every class alike, with replacement; ``everyone`` may be drawn, not
+        only training nodes."""
         rng = np.random.default_rng((DRAW_SEED, index))
+        if everyone:
+            return rng.choice(self.num_nodes, size=min(batch_size, self.num_nodes), replace=False)
         size = min(batch_size, self.train.size)
         if not balanced or self.train_classes is None:
             return self.train[rng.choice(self.train.size, size=size, replace=False)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.architecture.hetero.typed import is_typed
@@ -64,7 +64,9 @@ class NeighborBatches(SampledBatches):
         return FLOAT_BYTES * graph.num_nodes + graph.degrees.max
 
     def shape(self, graph: GraphFacts, nodes: list[float], edges: list[float]) -> StepShape:
-        return step_shape(nodes, edges, self.trim)
+        found, total = step_shape(nodes, edges, self.trim), sum(nodes)
+        # Whoever takes all nodes has chosen none.
+        return replace(found, reached=(total - nodes[0]) * max(1.0 - total / graph.num_nodes, 0.0))
 
     def block_copies(self) -> int:
         return len(self.fanouts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
@@ -34,25 +34,33 @@ LARGEST_REACH = 4_096
 
 @dataclass(frozen=True)
 class EgoBatches(SubgraphBatches):
-    """``batch_size`` roots, each with ``num_neighbors`` neighbours per node, ``depth`` hops deep."""
+    """``batch_size`` roots, each with ``num_neighbors`` neighbours per node, ``depth`` hops deep; ``everyone`` may be one, as
+    in evaluation, not only training nodes."""
 
     kernel = "shadow"
     batch_size: int
     depth: int
     num_neighbors: int
     balanced: bool
+    everyone: bool = False
 
     def counted(self, graph: GraphFacts) -> HopSizes:
-        roots = distinct_seeds(graph, self.batch_size, self.balanced)
+        roots = self.seeds(graph, 0.0)
         return shadow_sizes(graph, roots, self.depth, self.num_neighbors)
 
     def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:
-        roots = graph.seeds(self.batch_size, self.balanced, index)
+        roots = graph.seeds(self.batch_size, self.balanced, index, self.everyone)
         found = graph.shadow.sample(roots, self.depth, self.num_neighbors, index)
         return DrawnHops((found.node.size,), (found.col_source.size,))
 
     def seeds(self, graph: GraphFacts, nodes: float) -> float:
+        if self.everyone:
+            return min(self.batch_size, graph.num_nodes)
         return distinct_seeds(graph, self.batch_size, self.balanced)
+
+    def shape(self, graph: GraphFacts, nodes: list[float], edges: list[float]) -> StepShape:
+        found = super().shape(graph, nodes, edges)
+        return replace(found, reached=max(found.input_nodes - found.seeds, 0.0))
 
     def steps(self, graph: GraphFacts) -> tuple[int, float]:
         return whole_epochs(graph.num_train, self.batch_size)
@@ -109,16 +117,7 @@ class ShadowKHop:
         )
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
-        settings = spec.settings
-        batches = EgoBatches(
-            layers=setting_int(settings, "layers"),
-            prefetch=setting_int(settings, "prefetch"),
-            sparse_features=has_sparse_features(spec),
-            batch_size=at_least_one(settings, "batch_size"),
-            depth=at_least_one(settings, "depth"),
-            num_neighbors=at_least_one(settings, "num_neighbors"),
-            balanced=draws_balanced(spec),
-        )
+        batches = ego_part(spec)
         return (OrderedSeeds(batches.balanced), batches)
 
     def recipe(self, spec: JobSpec) -> str:
@@ -143,6 +142,21 @@ def loss_of(batch):
     graphs = global_mean_pool(hidden, batch.batch)
     out = model.readout(torch.cat([hidden[batch.root_n_id], graphs], dim=1))
     return criterion(out, batch.y), len(out)"""
+
+
+def ego_part(spec: JobSpec, everyone: bool = False) -> EgoBatches:
+    """The batches of a spec: those that it trains on, or those of ``everyone`` that it is judged on."""
+    settings = spec.settings
+    return EgoBatches(
+        layers=setting_int(settings, "layers"),
+        prefetch=setting_int(settings, "prefetch"),
+        sparse_features=has_sparse_features(spec),
+        batch_size=at_least_one(settings, "batch_size"),
+        depth=at_least_one(settings, "depth"),
+        num_neighbors=at_least_one(settings, "num_neighbors"),
+        balanced=draws_balanced(spec) and not everyone,
+        everyone=everyone,
+    )
 
 
 SHADOW_K_HOP = ShadowKHop()

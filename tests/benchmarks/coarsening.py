@@ -237,7 +237,9 @@ def sizes(files: list[str]) -> str:
             cell = f"{coarse.num_nodes / nodes:.2f}/{coarse.row.size / row.size:.2f}"
             if "x_indptr" in arrays:
                 members = members_of(coarse.cluster, coarse.num_nodes)
-                left = pooled_nonzeros(arrays["x_indptr"], arrays["x_indices"], int(arrays["x_shape"][1]), *members)
+                left = pooled_nonzeros(
+                    arrays["x_indptr"], arrays["x_indices"], int(arrays["x_shape"][1]), *members
+                ).sum()
                 cell += f"/{left / len(arrays['x_indices']):.2f}"
             cells.append(cell)
         lines.append(f"{Path(file).stem}: {'  '.join(cells)}")

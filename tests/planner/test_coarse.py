@@ -11,7 +11,7 @@ import pytest
 from planner import Goal, Plan, Verdict, plan
 from planner.inspect.estimate import from_counts
 from techniques.base import Reason, Slot
-from techniques.coarsening.evidence import EVIDENCE, evidence_near
+from techniques.coarsening.evidence import EVIDENCE, LIKE, evidence_near
 from techniques.errors import InputError, OptionError
 
 ROADS = from_counts(50_000, 200_000, 16, 5, directed=False, name="national roads")
@@ -139,6 +139,14 @@ def test_evidence_of_graphs_like_the_one_at_hand_comes_first() -> None:
         assert 0 < words.index(first) < words.index(second)
 
 
+@pytest.mark.parametrize("homophily", [0.2, 0.8])
+def test_low_homophily_is_a_risk_of_its_own(homophily: float) -> None:
+    labels = ROADS.labels.model_copy(update={"homophily": homophily})
+    found = plan(ROADS.model_copy(update={"labels": labels}), on="laptop-16gb", fix={"coarsening": "heavy_edge"})
+    risks = reason(found, "coarsening")
+    assert risks is not None and ("mix classes" in risks.text) == (homophily < 0.5)
+
+
 def test_evidence_follows_the_ratio() -> None:
     texts = set()
     for ratio in (0.1, 0.5):
@@ -149,11 +157,12 @@ def test_evidence_follows_the_ratio() -> None:
     assert len(texts) == 2
 
 
-def test_what_was_measured_is_better_than_joining_at_random() -> None:
+def test_what_was_measured_is_better_than_joining_at_random_where_neighbours_share_classes() -> None:
     for one in EVIDENCE:
         assert evidence_near(one.ratio) is one
         assert one.joined_along_edges.keys() == one.joined_at_random.keys()
-        assert all(share > one.joined_at_random[name] for name, share in one.joined_along_edges.items())
+        for name in set(LIKE) & set(one.joined_along_edges):
+            assert one.joined_along_edges[name] > one.joined_at_random[name]
 
 
 @pytest.mark.parametrize("smaller", [0.7, 0.5, 0.1])

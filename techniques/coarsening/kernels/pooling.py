@@ -42,12 +42,12 @@ def pool_sparse_rows(
 
 def pooled_nonzeros(
     indptr: IntArray, indices: IntArray, width: int, member_ptr: NDArray[np.int64], member: NDArray[np.int32]
-) -> int:
-    """Entries that :func:`pool_sparse_rows` would store."""
+) -> NDArray[np.int64]:
+    """Entries that :func:`pool_sparse_rows` would store for every super-node, ``[c]``."""
     out_ptr = np.zeros(len(member_ptr), np.int64)
     rows = (read_only(member_ptr), read_only(member), read_only(indptr), read_only(indices))
     _count_columns(*rows, width, out_ptr)
-    return int(out_ptr[-1])
+    return np.diff(out_ptr)
 
 
 @kernel

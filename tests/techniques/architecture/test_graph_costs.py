@@ -14,11 +14,11 @@ from torch.profiler import ProfilerActivity, profile
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import Readout, StepCost, shape_sizes, step_cost
+from techniques.architecture.forward import with_norm
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
-from techniques.architecture.graph_level import with_norm
 from techniques.architecture.network import Batch
 from techniques.architecture.sage import SAGE, Sage
 from techniques.forecast import LayerShape, StepShape

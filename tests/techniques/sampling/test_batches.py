@@ -200,7 +200,7 @@ def test_a_batch_weighs_what_is_forecast(case: Case, made: Any) -> None:
         layers = (LayerShape.homogeneous(nodes, nodes, edges),) * len(shape.layers)
         shape = StepShape(layers, one.part.seeds(one.forecast.facts.graph, nodes))
     real = float(np.mean([held_bytes(batch) for batch in batches]))
-    assert one.part._batch_bytes(one.forecast, shape) == pytest.approx(real, rel=0.10)
+    assert one.part.batch_bytes(one.forecast, shape) == pytest.approx(real, rel=0.10)
 
 
 @pytest.mark.parametrize("case", [Case(name, "csr", settings) for name, settings in (*SUBGRAPHS[:-2], *HOPS)], ids=str)

@@ -1,0 +1,72 @@
+"""Evaluation of a ShaDow network: it knows nothing but ego graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from techniques.architecture.forward import forward_resident, forward_seconds
+from techniques.base import Stage
+from techniques.facts import FLOAT_BYTES
+from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.hardware.rates import Rates
+from techniques.job import Job
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from techniques.architecture.built_in import BuiltIn, NetworkPlan
+    from techniques.sampling.shadow_k_hop import EgoBatches
+
+
+@dataclass(frozen=True)
+class EvaluateEgoGraphs:
+    """Logits of nodes from their ego graphs, a batch at a time, forward only.
+
+    The ego graphs are drawn anew from one fixed seed, so that a model is judged alike every time. Any node may be a root: where
+    few nodes are trained on, or a coarse graph was, batches are larger than any in training.
+    """
+
+    architecture: BuiltIn
+    plan: NetworkPlan
+    speed: Rates
+    batches: EgoBatches
+    """Of any nodes of the graph that is judged."""
+    stage: Stage = Stage.EVALUATE
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        graph, place, batches = so_far.facts.graph, self.speed.place, self.batches
+        for label in ("batches", "sampling"):
+            so_far = so_far.drop(Place.HOST, label)
+        best = Range.exact(FLOAT_BYTES * so_far.parameters)
+        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", best)
+        sizes, error = batches.sizes(so_far)
+        shape = batches.shape(graph, sizes.high_nodes, sizes.high_edges)
+        batch = batches.batch_bytes(so_far, shape)
+        needs = Range.within(batch, error + 0.05) + forward_resident(self, so_far, shape)
+        # The validation nodes alone, while training; any nodes in the end, as predictions are made.
+        judged = max(graph.labels.val or 0, 1) / max(batches.seeds(graph, shape.input_nodes), 1.0)
+        share = min(1.0, judged)
+        needs = Range(share * needs.low, share * needs.expected, needs.high)
+        if place is Place.DEVICE:
+            so_far = so_far.spike(Phase.EVALUATE, place, needs)
+        making = batches.making_bytes_per_edge * shape.input_edges
+        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, needs + Range(0.0, 0.5 * share * making, making))
+        seconds = forward_seconds(self, so_far, shape) + batches.making_seconds(so_far, shape, batch)
+        return so_far.spend(Phase.EVALUATE, Range.factor(judged * seconds, self.speed.time_factor))
+
+    def build(self, job: Job) -> Job:
+        import torch
+
+        model, ego_batches, transfer = job.need("model"), job.need("ego_batches"), job.need("transfer")
+        everyone = torch.arange(job.facts.graph.num_nodes)
+
+        @torch.no_grad()
+        def predict(nodes: Tensor | None = None) -> Tensor:
+            was_training = model.training
+            model.eval()
+            parts = [model.logits(transfer(batch)) for batch in ego_batches(everyone if nodes is None else nodes)]
+            model.train(was_training)
+            return torch.cat(parts)
+
+        return replace(job, predict=predict)

@@ -1,0 +1,53 @@
+"""What a forward pass over one batch needs where nothing is kept for a backward pass: batches of graphs, and ego graphs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from techniques.architecture.costs import LayerCost, LayerSize, normalised
+from techniques.architecture.operations.step import inference
+from techniques.facts import FLOAT_BYTES
+from techniques.forecast import ZERO, Forecast, Place, Range, StepShape
+from techniques.hardware.allocator import HEAP, alike_blocks, resident, reused
+
+if TYPE_CHECKING:
+    from techniques.architecture.built_in import BuiltIn, NetworkPlan
+    from techniques.hardware.rates import Rates
+
+
+class Forward(Protocol):
+    """A network and the processor that it runs on."""
+
+    @property
+    def architecture(self) -> BuiltIn: ...
+    @property
+    def plan(self) -> NetworkPlan: ...
+    @property
+    def speed(self) -> Rates: ...
+
+
+def with_norm(plan: NetworkPlan, size: LayerSize, cost: LayerCost) -> LayerCost:
+    """A layer's cost with the normalisation that follows it, if any."""
+    return normalised(size, cost) if plan.norm else cost
+
+
+def forward_resident(one: Forward, so_far: Forecast, shape: StepShape) -> Range:
+    """The layer that needs most, beside its input; the heap that training has left is used again."""
+    peak = ZERO
+    for size in one.plan.sizes(so_far, shape):
+        cost = with_norm(one.plan, replace(size, bf16=False), one.architecture.layer_cost(size))
+        floats = cost.inference + (0.0 if size.first else size.sources * size.columns_in)
+        blocks = [FLOAT_BYTES * size.sources * columns for columns in (cost.gathered, size.columns_out)]
+        alike = alike_blocks(so_far.fused, shapes_vary=True)
+        needs = resident(FLOAT_BYTES * floats, blocks, one.speed.place, shapes_vary=True, alike_from=alike)
+        left = so_far.held.get((Place.HOST, HEAP), ZERO)
+        again = reused(left, FLOAT_BYTES * floats, blocks, alike)
+        peak = peak.maximum(Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again))
+    return peak
+
+
+def forward_seconds(one: Forward, so_far: Forecast, shape: StepShape) -> float:
+    """How long the pass takes."""
+    operations = inference(one.plan.sizes(so_far, shape), one.architecture.layer_operations)
+    return one.speed.seconds(operations) + one.speed.step_seconds / 3
