@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from techniques.facts import FLOAT_BYTES
@@ -104,6 +104,8 @@ class CalibratedPrices:
     """What this machine took for operations of like shapes."""
 
     measured: ThreadRates
+    known: dict[Operation, float] = field(default_factory=dict, repr=False)
+    """Prices asked before: candidates of a plan have many operations in common."""
 
     def seconds(self, operations: Iterable[Operation]) -> float:
         total, launches = 0.0, 0.0
@@ -112,7 +114,11 @@ class CalibratedPrices:
                 launches += one.inner
             elif one.rows > 0 and one.columns > 0:
                 launches += 1.0
-                total += self._seconds(one)
+                if (price := self.known.get(one)) is None:
+                    if len(self.known) >= MOST_KNOWN:
+                        self.known.clear()
+                    price = self.known[one] = self._seconds(one)
+                total += price
         return total + launches * self.measured.operator_seconds
 
     def _seconds(self, one: Operation) -> float:
@@ -137,3 +143,17 @@ class CalibratedPrices:
             case _:
                 work = values * one.inner * grid.at(made)
         return work + touched
+
+
+_CALIBRATED: dict[int, CalibratedPrices] = {}
+MOST_REMEMBERED, MOST_KNOWN = 16, 50_000
+
+
+def calibrated_prices(measured: ThreadRates) -> CalibratedPrices:
+    """The prices of these rates, told apart by identity: a plan asks for them once per candidate."""
+    found = _CALIBRATED.get(id(measured))
+    if found is None:
+        if len(_CALIBRATED) >= MOST_REMEMBERED:
+            _CALIBRATED.clear()
+        found = _CALIBRATED[id(measured)] = CalibratedPrices(measured)
+    return found

@@ -9,7 +9,7 @@ from techniques.base import Slot
 from techniques.facts import Facts, HardwareFacts
 from techniques.forecast import Place
 from techniques.hardware.operations import Operation
-from techniques.hardware.prices import CalibratedPrices, Prices, PublishedPrices
+from techniques.hardware.prices import Prices, PublishedPrices, calibrated_prices
 from techniques.job import JobSpec
 
 CPU_STEP_SECONDS = 1e-3
@@ -76,5 +76,5 @@ def host_rates(hardware: HardwareFacts, threads: int = 0) -> Rates:
     step, factor = CPU_STEP_SECONDS, PUBLISHED_FACTOR
     if hardware.calibration is not None and hardware.calibration.rates:
         measured = hardware.calibration.at(threads)
-        prices, step, factor = CalibratedPrices(measured), measured.step_seconds, CALIBRATED_FACTOR
+        prices, step, factor = calibrated_prices(measured), measured.step_seconds, CALIBRATED_FACTOR
     return Rates(Place.HOST, bandwidth, flops, step, prices, threads, factor)
