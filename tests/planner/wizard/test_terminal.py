@@ -57,7 +57,7 @@ class Terminal:
     def screen(self) -> str:
         return self.tmux("capture-pane", "-p")
 
-    def until(self, words: str, seconds: float = 60.0) -> None:
+    def until(self, words: str, seconds: float = 180.0) -> None:
         """Wait for words on the screen."""
         end = time.monotonic() + seconds
         while words not in self.screen:
@@ -79,6 +79,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     subprocess.run(["tmux", "-L", one.name, "kill-server"], check=False, capture_output=True)
 
 
+@pytest.mark.timeout(900)
 def test_keys_in_trained_model_out(terminal: Terminal, tmp_path: Path) -> None:
     terminal.command(f"{sys.executable} -m tuner.cli wizard pyg:KarateClub; echo left=$?")
     terminal.until("[Data]")
@@ -97,7 +98,7 @@ def test_keys_in_trained_model_out(terminal: Terminal, tmp_path: Path) -> None:
     terminal.press("Escape", "F8")
     terminal.until("FITS")
     terminal.press("F9")
-    terminal.until("FINISHED", 240.0)
+    terminal.until("FINISHED", 400.0)
     terminal.press("F8")
     terminal.until("won on KarateClub")
     assert (tmp_path / "RUN" / "final" / "model.pt").is_file()
