@@ -32,10 +32,12 @@ def verify(bench: Bench, study: Study, plan: Plan, defaults: Sequence[Point]) ->
     """
     longest = LONGER * bench.ladder[bench.top].seconds
     for place, point in enumerate(to_verify(bench, plan, defaults)):
-        # The best, the best of PyG's defaults and the plan's first choice are compared even where that takes from the
-        # final training.
+        # PyG's defaults, the best and the plan's first choice are compared even where that takes from the final training,
+        # and without PyG's defaults nothing could be said to be better than these.
         share = FINAL_SHARE if place < 3 else VERIFY_SHARE
         seconds = min(longest, bench.left(share) - bench.overhead(point.spec))
+        if place == 0 and bench.known("search", point.spec) is None:
+            seconds = max(seconds, MIN_TRIAL_SECONDS)
         if seconds <= MIN_TRIAL_SECONDS / 2 or bench.known("verify", point.spec) is not None:
             continue
         number = study.claim("verify", point, "verify")
@@ -46,12 +48,12 @@ def verify(bench: Bench, study: Study, plan: Plan, defaults: Sequence[Point]) ->
 
 
 def to_verify(bench: Bench, plan: Plan, defaults: Sequence[Point]) -> list[Point]:
-    """The best of the search, PyG's defaults, the plan's first choice, the next best, PyG's defaults with other learning
+    """PyG's defaults, the best of the search, the plan's first choice, the next best, PyG's defaults with other learning
     rates; no spec twice, and nothing that the forecast, or a trial, showed not to fit."""
     ranked = [Point(one.family, one.spec) for one in ranking(bench)]
     usual = [point for point in ranked if point.family == BASELINE_NAME] + list(defaults)
     first = [] if plan.best is None else [Point(plan.best.name, plan.best.spec)]
-    wanted = ranked[:1] + usual[:1] + first + ranked[1:VERIFIED] + usual[1:]
+    wanted = usual[:1] + ranked[:1] + first + ranked[1:VERIFIED] + usual[1:]
     chosen = [point for index, point in enumerate(wanted) if all(point.spec != one.spec for one in wanted[:index])]
     failed = [one.spec for one in bench.trials if bench.score(one) is None]
     return [point for point in chosen if point.spec not in failed and bench.fits(point.spec)]
@@ -72,7 +74,7 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     """Verified specs by the worse of their scores on the whole graph: a lucky run does not win.
 
     PyG's defaults and the plan's first choice stand here with what the search measured where there was no time to
-    verify them, so that the winner is worse than neither.
+    verify them, so that the winner is worse than neither; so does the best of the search where nothing else could be verified.
     """
     found = []
     for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
@@ -85,8 +87,10 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
         reference = trial.family == BASELINE_NAME or (plan.best is not None and trial.spec == plan.best.spec)
         if reference and trial.spec not in verified:
             found.append((value, trial))
-    ranked = sorted(found, key=lambda pair: pair[0])
-    return ranked if any(trial.purpose == "verify" for _, trial in ranked) else bench.scored(ranking(bench))
+    if all(trial.family == BASELINE_NAME for _, trial in found):
+        others = (one for one in ranking(bench) if one.spec not in [trial.spec for _, trial in found])
+        found += bench.scored(others)[:1]
+    return sorted(found, key=lambda pair: pair[0])
 
 
 def choose(bench: Bench, plan: Plan) -> Winner:

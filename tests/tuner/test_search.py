@@ -227,6 +227,15 @@ def test_the_winner_is_never_worse_than_the_baseline_or_the_plans_first(
             assert best <= (score(one.measured, bench.target, bench.objective) or math.inf)
 
 
+def test_pygs_defaults_are_measured_even_where_the_budget_is_used_up(setting: Any, world: World) -> None:
+    bench, space, search, plan = setting(max_trials=1)
+    search.run()
+    world.seconds = 10_000.0
+    winner = verify(bench, search.study, plan, space.defaults())
+    assert [one.family for one in bench.trials if one.purpose == "verify"] == [BASELINE_NAME]
+    assert winner.family == plan.best.name
+
+
 def test_a_lucky_search_trial_does_not_win(setting: Any, world: World) -> None:
     """One point is ten times as fast in the search as when it is measured again."""
     bench, space, search, plan = setting(target=0.8, budget=60.0)
