@@ -23,8 +23,10 @@ class Compared:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the measured value lies in the range; ``None`` where nothing was measured."""
-        return self.predicted.low <= self.measured <= self.predicted.high if self.measured else None
+        """Whether the measured value lies in the range; ``None`` where nothing was measured, or predicted."""
+        if not self.measured or not self.predicted.high:
+            return None
+        return self.predicted.low <= self.measured <= self.predicted.high
 
     @property
     def measured_words(self) -> str:
@@ -33,7 +35,7 @@ class Compared:
     @property
     def ratio_words(self) -> str:
         """Expected over measured."""
-        return f"{self.predicted.expected / self.measured:.2f}" if self.measured else "-"
+        return f"{self.predicted.expected / self.measured:.2f}" if self.measured and self.predicted.high else "-"
 
 
 def compared(predicted: Candidate, measured: Measurement) -> list[Compared]:

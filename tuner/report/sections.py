@@ -82,9 +82,9 @@ def forecast_beside(shown: Trial) -> str:
     rows = []
     for one in compared(shown.predicted, shown.measured):
         full = 1.1 * max(one.predicted.high, one.measured or 0.0)
-        verdict = {True: "inside", False: "outside the range", None: "not measured"}[one.inside]
-        told = f"{one.measured_words} measured, {one.words} predicted: {verdict}"
-        rows.append(Bar(one.name, told, one.measured, full, range=one.predicted))
+        verdict = {True: ": inside", False: ": outside the range", None: ""}[one.inside]
+        told = f"{one.measured_words} measured, {one.words} predicted{verdict}"
+        rows.append(Bar(one.name, told, one.measured, full, range=one.predicted if one.predicted.high else None))
     note = "Bar: measured. Line with two ends: forecast, meant to hold nine measurements in ten."
     return section("Predicted against measured", bars(rows), note=note)
 
