@@ -144,8 +144,12 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
     if (whole := whole_graph_pins(facts, pins)) is not None:
         refused = next((one for one in proposals(facts, whole) if isinstance(one, Refusal)), None)
         rejected = [*([refused_by_option(refused)] if refused else []), *rejected]
+    if pins.settings:
+        from planner.pinned import refuse_unheeded
+
+        refuse_unheeded(facts, [*usable, *short], pins)
     ranked = varied(order(facts, usable))
-    found = tuple(_candidate(facts, one, short, Slot.COARSENING in pins.options) for one in ranked)
+    found = tuple(_candidate(facts, one, short, pins, draw) for one in ranked)
     rejected = [refused_for_memory(facts, one) for one in short] + rejected
     baseline = _baseline(facts, pins, draw)
     return Plan(
@@ -162,8 +166,12 @@ def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
     )
 
 
-def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pinned: bool = False) -> Candidate:
+def _candidate(facts: Facts, costed: Costed, short: list[Costed], pins: Pins, draw: Draw | None) -> Candidate:
     warned = check(facts, costed.spec).warnings + type_warnings(facts, costed.spec)
+    if pins.settings:
+        from planner.pinned import pin_warnings
+
+        warned += pin_warnings(facts, costed, pins, draw)
     deadline, seconds = facts.goal.deadline_seconds, costed.figures.seconds_to_converge
     if deadline is not None and seconds > deadline:
         warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
@@ -172,7 +180,7 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed], coarsening_pin
         held = whole if facts.task is Task.GRAPH else "nodes: sampling drops neighbours without saving a step"
         warned += (f"one batch holds all training {held}",)
     why = (
-        coarsening_reasons(facts, costed, coarsening_pinned)
+        coarsening_reasons(facts, costed, Slot.COARSENING in pins.options)
         + reasons(facts, costed)
         + too_large(facts, costed, short)
         + judgements(facts)

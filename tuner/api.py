@@ -10,9 +10,10 @@ from typing import Any
 
 from planner.records import Candidate, Plan
 from techniques.base import SettingValue
-from techniques.errors import GnnfitError, TrialFailedError
+from techniques.errors import GnnfitError
 from techniques.facts import Goal
 from tuner.events import EventLog, Listener
+from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
@@ -79,7 +80,8 @@ def measure(
         with Runner() as runner:
             measured = runner.measure(request, progress)
     if measured.state is TrialState.FAILED:
-        raise TrialFailedError(f"{chosen.name} could not be measured: {measured.reason}", "Report this as a bug")
+        problem = f"{chosen.name} could not be measured: {measured.reason}"
+        raise error_of(problem, measured, "Report this as a bug")
     remember(made.facts, chosen.spec, chosen.forecast, measured)
     return chosen, measured
 

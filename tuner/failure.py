@@ -7,8 +7,8 @@ import os
 import signal
 from pathlib import Path
 
-from techniques.errors import DiskFullError
-from tuner.records import TrialState
+from techniques.errors import DiskFullError, GnnfitError, InputError, TrialFailedError
+from tuner.records import Measurement, TrialState
 
 HOST_MEMORY_WORDS = (
     "can't allocate memory",
@@ -30,13 +30,30 @@ def state_of(error: BaseException) -> tuple[TrialState, str]:
     ``torch.OutOfMemoryError`` is a RuntimeError, and a CPU allocation failure is a plain RuntimeError: both are told
     by name and words, so that this module needs no torch.
     """
-    text = f"{type(error).__name__}: {error}".strip()
+    said = error.problem if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    text = said.strip()
     first = text.splitlines()[0][:400]
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return TrialState.OUT_OF_MEMORY, first
     if any(word in text for word in (*HOST_MEMORY_WORDS, *DEVICE_MEMORY_WORDS)):
         return TrialState.OUT_OF_MEMORY, first
     return TrialState.FAILED, first
+
+
+def remedy_of(error: BaseException) -> str | None:
+    """What the user can do about an exception in the child; ``None`` where it is none of theirs."""
+    if isinstance(error, InputError):
+        return error.remedy
+    if isinstance(error, FloatingPointError):
+        return "Write --set learning_rate=0.001 or less"
+    return None
+
+
+def error_of(problem: str, measured: Measurement, otherwise: str) -> GnnfitError:
+    """The error for a measurement that had to succeed: the user's to mend where there is a remedy."""
+    if measured.remedy is not None:
+        return InputError(problem, measured.remedy)
+    return TrialFailedError(problem, otherwise)
 
 
 def failure_of(status: int, log: Path) -> tuple[TrialState, str]:

@@ -8,11 +8,12 @@ from typing import Any
 
 from planner.costing import cost
 from planner.records import Plan
-from techniques.errors import InputError, TrialFailedError
+from techniques.errors import InputError
 from techniques.facts import Facts
 from techniques.forecast import Phase
 from techniques.job import JobSpec, forecast
 from tuner.bench import as_candidate
+from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
@@ -143,6 +144,5 @@ def _train(
 
 def _refuse_incomplete(folder: RunFolder, measured: Measurement) -> None:
     if measured.state is not TrialState.COMPLETE:
-        raise TrialFailedError(
-            f"training ended as {measured.state.value}: {measured.reason}", f"See {folder.final}/log.txt"
-        )
+        problem = f"training ended as {measured.state.value}: {measured.reason}"
+        raise error_of(problem, measured, f"See {folder.final}/log.txt")

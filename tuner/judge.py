@@ -20,6 +20,7 @@ DOMINATED = 0.75
 """A class that holds this share of the labels makes accuracy useless: always guessing it scores as much."""
 RANKED_AGAINST = 100
 """Random targets that each held-out edge is ranked against for MRR, and the edges that are ranked."""
+RANKED_AT_ONCE = 500
 RANKED_EDGES = 5_000
 
 
@@ -126,8 +127,13 @@ class LinkJudge:
         hits, misses = pair_scores(embedding, positive), pair_scores(embedding, negative)
         targets = torch.from_numpy(self._ranked[split])
         sources = torch.from_numpy(positive[0, : targets.size(0)]).unsqueeze(1).expand_as(targets)
-        against = pair_scores(embedding, torch.stack([sources.flatten(), targets.flatten()])).view(targets.shape)
-        return link_quality(hits, misses, against)
+        against = [
+            pair_scores(embedding, torch.stack([ends.flatten(), others.flatten()]))
+            for ends, others in zip(
+                torch.split(sources, RANKED_AT_ONCE), torch.split(targets, RANKED_AT_ONCE), strict=True
+            )
+        ]
+        return link_quality(hits, misses, torch.cat(against).view(targets.shape))
 
     def settle(self) -> None:
         """Links are ranked: no threshold."""

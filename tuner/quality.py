@@ -26,6 +26,7 @@ class Quality(NamedTuple):
 
 
 UNDEFINED = Quality(math.nan, math.nan)
+ROWS_AT_ONCE = 16_384
 
 
 def node_quality(logits: Tensor, y: Tensor) -> dict[str, float]:
@@ -83,11 +84,12 @@ def macro_f1(logits: Tensor, y: Tensor) -> float:
     """Mean of the classes' F1; classes that neither occur nor are predicted do not count."""
     if y.dim() == 2:
         predicted, wanted = logits > 0, y > 0.5
+        hits = (predicted & wanted).sum(0).double()
+        total = (predicted.sum(0) + wanted.sum(0)).double()
     else:
-        classes = torch.arange(logits.size(1), device=y.device)
-        predicted, wanted = logits.argmax(1, keepdim=True) == classes, y.unsqueeze(1) == classes
-    hits = (predicted & wanted).sum(0).double()
-    total = (predicted.sum(0) + wanted.sum(0)).double()
+        count, found = max(logits.size(1), int(y.max()) + 1), logits.argmax(1)
+        hits = torch.bincount(y[found == y], minlength=count).double()
+        total = (torch.bincount(found, minlength=count) + torch.bincount(y, minlength=count)).double()
     present = total > 0
     return float((2 * hits[present] / total[present]).mean()) if bool(present.any()) else 0.0
 
@@ -213,9 +215,13 @@ def _defined(values: dict[str, float], ranking: Quality) -> dict[str, float]:
 
 
 def _one_by_one(logits: Tensor, y: Tensor) -> Iterator[Quality]:
-    scores = logits if y.dim() == 2 else logits.softmax(1)
+    if y.dim() == 2:
+        for column in range(logits.size(1)):
+            yield ranking_quality(logits[:, column], y[:, column])
+        return
+    norm = torch.cat([rows.logsumexp(1) for rows in torch.split(logits, ROWS_AT_ONCE)])  # softmax, a column at a time
     for column in range(logits.size(1)):
-        yield ranking_quality(scores[:, column], y[:, column] if y.dim() == 2 else y == column)
+        yield ranking_quality((logits[:, column] - norm).exp_(), y == column)
 
 
 def _array(scores: Tensor) -> NDArray[Any]:

@@ -83,6 +83,8 @@ class Measurement(Record):
     state: TrialState
     reason: str | None = None
     """Why it is not complete, or how training stopped."""
+    remedy: str | None = None
+    """What the user can do about a failure; ``None`` where the fault is not the user's."""
     baseline_host_bytes: int = 0
     peak_host_bytes: int = 0
     peak_device_bytes: int = 0

@@ -10,7 +10,7 @@ from techniques.architecture.hetero.typed import is_typed
 from techniques.facts import DegreeFacts, Facts, Task
 from techniques.forecast import Phase
 from techniques.job import Job, build
-from tuner.failure import state_of
+from tuner.failure import remedy_of, state_of
 from tuner.limits import limit_memory
 from tuner.records import Measurement, WorkRequest
 from tuner.reporter import Reporter
@@ -31,7 +31,7 @@ def work(message: dict[str, Any], channel: socket.socket) -> None:
 
         traceback.print_exc()
         state, reason = state_of(error)
-        measured = Measurement(state=state, reason=reason)
+        measured = Measurement(state=state, reason=reason, remedy=remedy_of(error))
     reporter.send("result", measurement=measured.model_dump(mode="json"))
 
 

@@ -18,9 +18,10 @@ ADAM_BYTES_PER_PARAMETER = 16
 ADAM_SCRATCH = 3
 """Floats per parameter while torch's Adam updates one tensor: decayed gradient, root of the second moment, the same scaled."""
 
-INFERENCE_CHUNK_BYTES = 4 * 2**20
-"""Rows that layer-wise inference gathers at once where training samples the graph."""
-PAIRS_PER_CHUNK = 16_384
+INFERENCE_CHUNK_BYTES = 2 * 2**20
+"""Rows that layer-wise inference gathers, and rows that it makes, at once where training samples the graph: a chunk takes a
+few times as much, which is less than any step of training that is worth its overhead."""
+PAIRS_PER_CHUNK = 2_048
 """Pairs whose two ends are held at once when links are scored."""
 
 

@@ -9,8 +9,8 @@ from techniques.architecture.costs import INFERENCE_CHUNK_BYTES, PAIRS_PER_CHUNK
 from techniques.architecture.operations.step import inference
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
-from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import HEAP
+from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.hardware.allocator import FIXED_BYTES, HEAP
 from techniques.hardware.rates import Rates
 from techniques.job import Job
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SECONDS_PER_EDGE = 10e-9
 """The kernel that finds each chunk's sources (measured, as for sampling)."""
-SLACK = 6e6
-"""Heap beside the chunks."""
+HEAP_FACTOR = Range(0.5, 1.5, 2.5)
+"""Heap that chunks of ever other sizes take, over what one of them needs."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class EvaluateInChunks:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place = so_far.facts.graph, self.speed.place
-        for label in ("batches", "sampling"):
+        for label in ("batches", "sampling", HEAP):  # the heap that training has left is given back
             so_far = so_far.drop(Place.HOST, label)
         so_far = so_far.changed(pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
@@ -46,13 +46,8 @@ class EvaluateInChunks:
         tables = sum(sorted(self._tables(so_far, sizes))[-3:])
         chunk = max(self._chunk_bytes(so_far, size) for size in sizes)
         pairs = FLOAT_BYTES * self.plan.widths[-1] * 3 * PAIRS_PER_CHUNK if self.plan.readout is Readout.PAIRS else 0
-        on_host = kernel + tables + (chunk if place is Place.HOST else 2 * INFERENCE_CHUNK_BYTES) + pairs
-        # A gap in the heap per chunk and table, and what kernels keep for themselves; what training has left is used again.
-        slack = min(SLACK, on_host)
-        expected = on_host + slack
-        again = min(so_far.held.get((Place.HOST, HEAP), ZERO).expected, expected)
-        needs = Range(0.7 * on_host, expected - again, 1.5 * on_host + 2 * slack - again)
-        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, needs)
+        heap = HEAP_FACTOR * ((chunk if place is Place.HOST else 2 * INFERENCE_CHUNK_BYTES) + pairs)
+        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, heap + Range.within(kernel + tables, 0.5) + FIXED_BYTES)
         if place is Place.DEVICE:
             so_far = so_far.spike(Phase.EVALUATE, place, Range.within(chunk, 0.3))
         return so_far.spend(Phase.EVALUATE, Range.factor(self._seconds(so_far, sizes), self.speed.time_factor))
@@ -67,7 +62,8 @@ class EvaluateInChunks:
         """What one chunk of a layer takes: gathered rows, edges, and what the layer makes of them."""
         columns = self.architecture.layer_cost(size).gathered
         rows = max(INFERENCE_CHUNK_BYTES / (FLOAT_BYTES * columns), so_far.facts.graph.degrees.max + 1.0)
-        share = min(1.0, rows / (size.targets + size.edges))
+        targets = INFERENCE_CHUNK_BYTES / (FLOAT_BYTES * max(self.plan.widths[1:]))
+        share = min(1.0, rows / (size.targets + size.edges), targets / size.targets)
         sources = min(size.sources, share * (size.targets + size.edges))
         chunk = replace(size, sources=sources, targets=share * size.targets, edges=share * size.edges, first=False)
         chunk = replace(chunk, sparse_nonzeros=None, transform_first=False, columns_in=columns)
@@ -90,6 +86,7 @@ class EvaluateInChunks:
     def build(self, job: Job) -> Job:
         from techniques.architecture.layerwise import LayerWise
         from techniques.architecture.network import Network
+        from techniques.hardware.heap import give_back_freed
 
         model = job.need("model")
         assert isinstance(model, Network)
@@ -97,7 +94,8 @@ class EvaluateInChunks:
         features = job.need("features")
 
         def predict(nodes: Tensor | None = None) -> Tensor:
+            give_back_freed()
             every = walk.inference(model, features)
-            return every if nodes is None else every[nodes.cpu()]
+            return every if nodes is None else walk.chosen(every, nodes.cpu())
 
         return replace(job, predict=predict)

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 from techniques.architecture.costs import INFERENCE_CHUNK_BYTES
+from techniques.hardware.heap import give_back_freed
 from techniques.representation.block import Block, on_device
 from techniques.sampling.kernels import NeighborKernel
+from techniques.sampling.structure import INT32_MAX
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,9 +36,12 @@ class LayerWise:
     """Walks one graph's layers on ``device``; files go to ``folder`` and are gone with the tensors behind them.
 
     Args:
-        chunk_bytes: rows that a chunk gathers, and makes, at once; a node with more neighbours than that is a chunk of
-            its own.
+        chunk_bytes: rows that a chunk gathers, and rows that it makes, at once; a node with more neighbours than that is
+            a chunk of its own.
     """
+
+    columns_made = 1
+    """Columns of the widest rows that a layer makes, its inner ones included."""
 
     def __init__(
         self, structure: Structure, device: torch.device, folder: Path, chunk_bytes: int = INFERENCE_CHUNK_BYTES
@@ -50,6 +55,7 @@ class LayerWise:
         """What ``network`` says of every node in full neighbourhoods, [N, C] on the host."""
         was_training = network.training
         network.eval()
+        self.columns_made = max(one.size(0) for one in network.convs.parameters() if one.dim() == 2)
         rows: Rows = features.rows
         if network.embedding is not None:
             table = network.embedding.weight
@@ -72,22 +78,25 @@ class LayerWise:
         """``combine(rows of the sources [S, F], block, first target)`` for every node, [N, C] on the host."""
         width = rows(np.zeros(1, np.int64)).size(1)
         out: Tensor | None = None
-        for start, ids, block in self.neighborhoods(self._rows_per_chunk(width)):
+        most = self._rows_per_chunk(width), self._rows_per_chunk(self.columns_made)
+        for start, ids, block in self.neighborhoods(*most):
             made = combine(rows(ids).to(self.device), on_device(block, self.device), start)
             out = self._table(made.size(1)) if out is None else out
             out[start : start + block.num_targets] = made
         assert out is not None, "a graph has at least one node"
+        give_back_freed()  # what chunks of other sizes leave behind would add up
         return out
 
     def by_row(self, function: Callable[[Tensor], Tensor], rows: Rows) -> Tensor:
         """``function(rows [B, F])`` for every node, [N, C] on the host."""
         given = rows(np.zeros(1, np.int64)).to(self.device)
         made = function(given)
-        step = self._rows_per_chunk(max(given.size(1), made.size(1)))
+        step = self._rows_per_chunk(max(given.size(1), made.size(1), self.columns_made))
         table = self._table(made.size(1))
         for start in range(0, self.structure.num_nodes, step):
             ids = np.arange(start, min(start + step, self.structure.num_nodes))
             table[start : start + ids.size] = function(rows(ids).to(self.device))
+        give_back_freed()
         return table
 
     def _projected(self, conv: Any, rows: Rows) -> Rows:
@@ -95,7 +104,16 @@ class LayerWise:
         given = rows(np.zeros(1, np.int64)).to(self.device)
         return rows if conv.transform(given) is given else rows_of(self.by_row(conv.transform, rows))
 
-    def neighborhoods(self, max_rows: int) -> Iterator[tuple[int, NDArray[np.int64], Block]]:
+    def chosen(self, every: Tensor, nodes: Tensor) -> Tensor:
+        """Rows of ``every`` [N, C] for some nodes [B], on the host, in memory or on disk as a layer's."""
+        out, step = self._table(every.size(1), nodes.numel()), self._rows_per_chunk(every.size(1))
+        for start in range(0, nodes.numel(), step):
+            out[start : start + step] = every[nodes[start : start + step]]
+        return out
+
+    def neighborhoods(
+        self, max_rows: int, max_targets: int = INT32_MAX
+    ) -> Iterator[tuple[int, NDArray[np.int64], Block]]:
         """Consecutive targets with all their in-edges: the first target, ids of the sources [S], targets first, and the
         block over them. Targets and edges together are at most ``max_rows``, or one target's."""
         structure, start = self.structure, 0
@@ -103,6 +121,7 @@ class LayerWise:
         while start < structure.num_nodes:
             before = int(ends[start - 1]) if start else 0
             stop = max(int(np.searchsorted(ends, before + max_rows, side="right")), start + 1)
+            stop = min(stop, start + max_targets)
             hop = self.kernel.sample(np.arange(start, stop), [-1], 0, local_dtype=np.int32)
             yield start, hop.node, self._block(start, stop, hop.node, hop.col_source)
             start = stop
@@ -119,11 +138,12 @@ class LayerWise:
     def _rows_per_chunk(self, columns: int) -> int:
         return max(self.chunk_bytes // (4 * columns), 1)
 
-    def _table(self, columns: int) -> Tensor:
-        """[N, columns] float32: in memory where it is no larger than a chunk, else behind a file without a name."""
-        size = self.structure.num_nodes * columns
+    def _table(self, columns: int, rows: int | None = None) -> Tensor:
+        """[rows or N, columns] float32: in memory where it is no larger than a chunk, else behind a file without a name."""
+        rows = self.structure.num_nodes if rows is None else rows
+        size = rows * columns
         if 4 * size <= self.chunk_bytes:
-            return torch.empty(self.structure.num_nodes, columns)
+            return torch.empty(rows, columns)
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix="inference-") as file:
             return torch.from_file(file.name, shared=True, size=size).view(-1, columns)
 

@@ -28,7 +28,7 @@ from techniques.sampling.batches import needs_one_graph
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-CHUNK_BYTES = 16 * 2**20
+CHUNK_BYTES = 2 * 2**20
 """Rows, and what the first layer makes of them, that evaluation holds at once; at least ``FEWEST_ROWS``."""
 FEWEST_ROWS = 256
 COLUMN_BYTES = 64 * 2**20

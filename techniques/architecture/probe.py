@@ -122,8 +122,7 @@ def _traced(steps: OwnSteps, values: dict[str, KnobValue], precision: str) -> Tr
     except InputError:
         raise
     except Exception as error:
-        what = "failed on a small random graph"
-        raise user_error(f"forward of {steps.network.plan.factory}", what, error) from error
+        raise user_error(f"forward of {steps.network.plan.factory} failed on a small random graph", error) from error
 
 
 def _infers(module: nn.Module, name: str) -> bool:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import site
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +20,7 @@ from torch_geometric.sampler import NodeSamplerInput
 
 from techniques.architecture.custom import SEEDS_PER_BATCH
 from techniques.architecture.network import Batch, Network
-from techniques.errors import OptionError
+from techniques.errors import InputError, OptionError
 from techniques.representation.block import Block
 
 if TYPE_CHECKING:
@@ -46,10 +50,12 @@ class UserNetwork(Network):
             OptionError: the output has another shape.
         """
         method = self.module if of == "forward" else getattr(self.module, of)
-        half = self.plan.bf16 and self.training
+        half, name = self.plan.bf16 and self.training, f"{of} of {self.plan.factory}"
+        extras = self.plan.forward if of == "forward" else takes(method, name)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
-            out = call_user(method, x, block, seeds, self.plan.forward if of == "forward" else takes(method))
-        check_output(out, block.num_sources, seeds, self.plan.columns, self.plan.factory)
+            out = guarded(lambda: call_user(method, x, block, seeds, extras), f"{name} failed")
+        check_output(out, block.num_sources, seeds, self.plan.columns, self.plan.factory, of)
+        check_values(out, x.device, name, learns=self.training and torch.is_grad_enabled())
         return out.float() if half else out  # type: ignore[no-any-return]
 
     def logits(self, batch: Batch) -> Tensor:
@@ -73,7 +79,42 @@ def call_user(method: Callable[..., Any], x: Tensor, block: Block, seeds: int, e
     return method(x, edge_index=block.edge_index, **given)
 
 
-def check_output(out: Any, nodes: int, seeds: int, columns: int | None, factory: str) -> None:
+def guarded(call: Callable[[], Any], what: str) -> Any:
+    """Run the user's code; running out of memory is a result, all else that it raises is theirs to correct.
+
+    Raises:
+        OptionError: with the exception, and the line of the user's that raised it.
+    """
+    try:
+        return call()
+    except (InputError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+            raise
+        raise user_error(what, error) from error
+
+
+def check_values(out: Tensor, device: torch.device, name: str, *, learns: bool) -> None:
+    """Floating point, where the input is, and in training with a gradient.
+
+    Raises:
+        OptionError: with what it is instead.
+    """
+    if not out.is_floating_point():
+        raise OptionError(f"{name} must return floating point numbers, got {out.dtype}", "Return logits, not classes")
+    if out.device.type != device.type:
+        raise OptionError(
+            f"{name} must return a tensor on {device}, got one on {out.device}", "Make new tensors on x.device"
+        )
+    if learns and not out.requires_grad:
+        raise OptionError(
+            f"{name} must depend on its parameters, got a tensor without gradient",
+            "Leave out torch.no_grad() and detach(), and register layers as attributes or in a ModuleList",
+        )
+
+
+def check_output(out: Any, nodes: int, seeds: int, columns: int | None, factory: str, of: str = "forward") -> None:
     """One row per node (or per seed), one column per class.
 
     Raises:
@@ -82,11 +123,11 @@ def check_output(out: Any, nodes: int, seeds: int, columns: int | None, factory:
     wanted = f"[{nodes}, {columns if columns is not None else 'any width'}]"
     if not isinstance(out, Tensor):
         raise OptionError(
-            f"forward of {factory} must return a tensor {wanted}, got {type(out).__name__}", "Return the logits alone"
+            f"{of} of {factory} must return a tensor {wanted}, got {type(out).__name__}", "Return the logits alone"
         )
     if out.dim() != 2 or out.size(0) not in (nodes, seeds) or columns not in (None, out.size(1)):
         remedy = "Return one row per node and one column per class, facts.graph.labels.num_classes of them"
-        raise OptionError(f"forward of {factory} must return {wanted}, got {list(out.shape)}", remedy)
+        raise OptionError(f"{of} of {factory} must return {wanted}, got {list(out.shape)}", remedy)
 
 
 def load_factory(name: str, folder: str) -> Any:
@@ -105,13 +146,13 @@ def load_factory(name: str, folder: str) -> Any:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise user_error(name, "could not be imported", error) from error
+            raise user_error(f"{name} could not be imported", error) from error
         raise OptionError(
             f"the module of {name!r} must be importable, got no module named {error.name!r}",
             f"Run from the folder that holds it (now {folder}), or install it",
         ) from error
     except (Exception, SystemExit) as error:
-        raise user_error(name, "could not be imported", error) from error
+        raise user_error(f"{name} could not be imported", error) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise OptionError(f"{module_name} must define {attribute!r}, got no such name", "Check its spelling")
@@ -133,11 +174,16 @@ def make_module(factory: Any, name: str, facts: Facts, values: Mapping[str, Any]
     try:
         module = factory(facts, **values)
     except (Exception, SystemExit) as error:
-        raise user_error(name, "failed", error) from error
+        raise user_error(f"{name} failed", error) from error
     if not isinstance(module, nn.Module):
         got = module.__name__ if inspect.isclass(module) else type(module).__name__
         raise OptionError(f"{name} must return a torch.nn.Module, got {got}", "Return an instance, not a class or None")
     takes(module.forward, name)
+    if not any(one.requires_grad for one in module.parameters()):
+        raise OptionError(
+            f"the module of {name} must have parameters that can be trained, got none",
+            "Register layers as attributes or in a ModuleList, and leave requires_grad on",
+        )
     return module
 
 
@@ -164,10 +210,23 @@ def takes(method: Callable[..., Any], name: str = "module") -> tuple[str, ...]:
     return tuple(extra for extra in EXTRAS if extra in found)
 
 
-def user_error(name: str, what: str, error: BaseException) -> OptionError:
-    """An exception of the user's code as one line."""
+def user_error(what: str, error: BaseException) -> OptionError:
+    """An exception of the user's code as one line that says where it was raised."""
     words = " ".join(str(error).split())[:300] or "no message"
-    return OptionError(f"{name} {what}, got {type(error).__name__}: {words}", "Call it in Python alone and correct it")
+    place = _line_of_users(error)
+    remedy = f"Correct it there ({place})" if place else "Call it in Python alone and correct it"
+    return OptionError(f"{what}{f' at {place}' if place else ''}, got {type(error).__name__}: {words}", remedy)
+
+
+def _line_of_users(error: BaseException) -> str:
+    """File, line and function of the innermost frame outside of installed packages and this one; empty if there is none."""
+    ours = Path(__file__).parents[2]
+    installed = (*site.getsitepackages(), sysconfig.get_paths()["stdlib"])
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        own = any(Path(frame.filename).is_relative_to(ours / package) for package in ("techniques", "tuner", "planner"))
+        if not own and not frame.filename.startswith((*installed, "<frozen")):
+            return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+    return ""
 
 
 def build_network(job: Job, plan: UserPlan) -> Job:
@@ -182,7 +241,13 @@ def build_network(job: Job, plan: UserPlan) -> Job:
     few = min(4, job.facts.graph.num_nodes)
     x = features.rows(np.arange(few)).to(device)
     with torch.no_grad():
-        model.eval().call(x, _tiny_block(job, few, device), few)
+        found = model.eval().call(x, _tiny_block(job, few, device), few)
+    if not bool(found.isfinite().all()):
+        raise OptionError(
+            f"forward of {plan.factory} must return finite numbers, got {found.flatten()[~found.flatten().isfinite()][0]}"
+            " before any training",
+            "Look for divisions by 0, such as by the degree of a node without neighbours",
+        )
     optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
     return replace(job, model=model.train(), optimizer=optimizer)
 

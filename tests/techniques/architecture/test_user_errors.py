@@ -1,0 +1,139 @@
+"""What a user's own module does wrong is said with the module, the line and a remedy, and is never called our bug."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from techniques.architecture.custom import UserPlan
+from techniques.architecture.user_module import UserNetwork, guarded, load_factory, make_module, user_error
+from techniques.errors import OptionError
+from techniques.representation.block import Block
+from tuner.cli import main
+from tuner.failure import error_of, remedy_of, state_of
+from tuner.records import Measurement, TrialState
+
+MODULE = """
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self, facts):
+        super().__init__()
+        self.only = torch.nn.Linear(facts.graph.features.width, max(facts.graph.labels.num_classes, 2))
+
+    def forward(self, x, edge_index):
+        return self.only(x)
+
+class Infers(Net):
+    def inference(self, x, edge_index):
+        if x.size(0) > 30:
+            raise KeyError("no such layer")  # raised on line 15
+        return self.forward(x, edge_index)
+
+class Classes(Net):
+    def forward(self, x, edge_index): return self.only(x).round().long()
+
+class Detached(Net):
+    def forward(self, x, edge_index): return self.only(x).detach()
+
+class Elsewhere(Net):
+    def forward(self, x, edge_index): return self.only(x).to("meta")
+
+class Nothing(torch.nn.Module):
+    def __init__(self, facts): super().__init__()
+
+    def forward(self, x, edge_index): return x
+
+class Undefined(Net):
+    def forward(self, x, edge_index): return self.only(x) / 0 * 0
+
+class Full(Net):
+    def forward(self, x, edge_index): raise MemoryError("full")
+
+class Frozen(Net):
+    def __init__(self, facts):
+        super().__init__(facts)
+        self.requires_grad_(False)
+"""
+NAME = "own_errors_of_tests"
+X, RING = torch.randn(40, 64), Block(40, 40, edge_index=torch.stack([torch.arange(40), torch.arange(40).roll(1)]))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: Any) -> str:
+    found: Path = tmp_path_factory.mktemp("models")
+    (found / f"{NAME}.py").write_text(textwrap.dedent(MODULE))
+    return str(found)
+
+
+@pytest.fixture
+def network(folder: str, make_facts: Any) -> Callable[[str], UserNetwork]:
+    def build(name: str) -> UserNetwork:
+        factory, facts = f"{NAME}:{name}", make_facts()
+        module = make_module(load_factory(factory, folder), factory, facts, {})
+        plan = UserPlan(factory, folder, (), (), 5, True, "inference", 2, False)
+        return UserNetwork(module, plan)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("Classes", "forward of own_errors_of_tests:Classes must return floating point numbers, got torch.int64"),
+        ("Detached", "must depend on its parameters, got a tensor without gradient"),
+        ("Elsewhere", "must return a tensor on cpu, got one on meta"),
+        ("Nothing", "must have parameters that can be trained, got none"),
+        ("Frozen", "must have parameters that can be trained, got none"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(name: str, rule: str, network: Any) -> None:
+    with pytest.raises(OptionError, match=rule) as caught:
+        network(name).train().call(X, RING, 40)
+    assert caught.value.remedy
+
+
+def test_an_error_says_module_method_and_line(network: Any) -> None:
+    with pytest.raises(
+        OptionError, match=r"inference of own_errors_of_tests:Infers failed at .*got KeyError"
+    ) as caught:
+        network("Infers").eval().call(X, RING, 40, "inference")
+    assert f"{NAME}.py:15 in inference" in caught.value.problem and "line" not in caught.value.remedy
+    assert remedy_of(caught.value) == caught.value.remedy
+
+
+def test_running_out_of_memory_stays_what_it_is(network: Any) -> None:
+    with pytest.raises(MemoryError):
+        network("Full").call(X, RING, 40)
+    with pytest.raises(RuntimeError, match="allocate memory"):
+        guarded(_no_room, "forward")
+    assert state_of(MemoryError("full"))[0] is TrialState.OUT_OF_MEMORY
+
+
+def _no_room() -> None:
+    raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+
+def test_a_fault_of_ours_is_called_a_bug_and_a_users_is_not() -> None:
+    problem = user_error("forward of a:b failed", ValueError("no"))
+    theirs = Measurement(state=TrialState.FAILED, reason=state_of(problem)[1], remedy=remedy_of(problem))
+    found = error_of(f"it could not be measured: {theirs.reason}", theirs, "Report this as a bug")
+    assert found.exit_code == 2 and "bug" not in found.remedy and "OptionError" not in str(found)
+    ours = Measurement(state=TrialState.FAILED, reason="KeyError: 3", remedy=remedy_of(KeyError(3)))
+    assert error_of("it failed", ours, "Report this as a bug").remedy == "Report this as a bug"
+    assert "learning_rate" in (remedy_of(FloatingPointError("the loss became nan")) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("Infers", f"{NAME}.py:15 in inference"), ("Undefined", "must return finite numbers, got nan")]
+)
+def test_measure_tells_the_user(name: str, words: str, folder: str, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["measure", "pyg:KarateClub", "--model", f"{NAME}:{name}", "--epochs", "1"]) == 2
+    said = capsys.readouterr().err
+    assert words in said and "bug" not in said
