@@ -94,7 +94,7 @@ def _fitted(
 ) -> Trace:
     """Figures from walks of all sizes but the last, checked at the last one."""
     trained = [steps.train(size, fake=fake) for size in sizes]
-    inferred = [steps.infer(size, fake=fake) for size in sizes[:-1]]
+    inferred = _inferred(steps, sizes[:-1], fake)
     fit, train, error = _checked_fit(sizes, trained)
     return Trace(
         values=values,
@@ -109,6 +109,15 @@ def _fitted(
         blocks=_blocks(fit, trained),
         operators=_operators(fit, trained),
     )
+
+
+def _inferred(steps: OwnSteps, sizes: Sequence[StepSize], fake: bool) -> list[Walk]:
+    """Forward passes know of no seeds: sizes that differ in nothing else share one."""
+    found: dict[tuple[int, int], Walk] = {}
+    for size in sizes:
+        if (size.nodes, size.edges) not in found:
+            found[size.nodes, size.edges] = steps.infer(size, fake=fake)
+    return [found[size.nodes, size.edges] for size in sizes]
 
 
 def _checked_fit(sizes: Sequence[StepSize], walks: Sequence[Walk]) -> tuple[_Fit, tuple[PerSize, ...], float]:

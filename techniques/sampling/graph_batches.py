@@ -152,6 +152,7 @@ class WholeSet(FixedBatches):
         sizes = self.counted(graph)
         shape = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)
         so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1, full_steps_per_epoch=1.0)
+        so_far = so_far.resting_on("the whole set as one batch")
         batch = self.batch_bytes(so_far, shape)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(batch, 0.05))
         making = FLOAT_BYTES * shape.input_edges + INDEX_BYTES * shape.input_nodes

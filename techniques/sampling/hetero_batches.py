@@ -74,6 +74,7 @@ class WholeTypedGraph:
         edges = {key: float(one.num_edges) for key, one in zip(graph.keys, graph.relations, strict=True)}
         shape = StepShape((LayerShape(nodes, nodes, edges),) * len(graph.uses), seeds=facts.num_train)
         so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1)
+        so_far = so_far.resting_on("the whole graph as one batch")
         block = sum(self._block_bytes(so_far, place) for place in graph.used)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + 16 * facts.num_train, 0.02))
         largest = max((one.num_edges for one in graph.relations), default=0)

@@ -71,6 +71,7 @@ class AllRows:
         layer = LayerShape.homogeneous(graph.num_train, graph.num_train, 0.0)
         shape = StepShape((layer,) * self.layers, seeds=graph.num_train)
         so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1)
+        so_far = so_far.resting_on("rows of all training nodes as one batch")
         batch = (FLOAT_BYTES * graph.features.width + 2 * INDEX_BYTES) * graph.num_train
         return so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(batch, 0.02))
 
