@@ -77,7 +77,7 @@ def cases(names: list[str], scratch: Path, hardware: HardwareFacts, few: int) ->
             if isinstance(spec, Refusal):
                 continue
             text = " ".join(f"{one}={value}" for one, value in settings.items())
-            key = (Path(name).stem, architecture, sampling, representation, text)
+            key = (Path(name).name.removesuffix(".npz"), architecture, sampling, representation, text)
             yield Case(key, spec, facts, draw, str(stored.path))
 
 
