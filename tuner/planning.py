@@ -74,6 +74,19 @@ def _for_this_graph(
     return plan.model_copy(update={"facts": facts})
 
 
+def kept_plan(path: Path) -> Plan:
+    """The plan of a run that was begun; it names its calibration, whose rates are read again where they are still there."""
+    plan = Plan.load(path)
+    before = plan.facts.hardware
+    if before.calibration is None:
+        return plan
+    now = calibrated(before).calibration
+    if now is None or now.date != before.calibration.date:
+        return plan
+    hardware = before.model_copy(update={"calibration": now})
+    return plan.model_copy(update={"facts": plan.facts.model_copy(update={"hardware": hardware})})
+
+
 def refuse_untrainable(task: Task, num_classes: int, source: str) -> None:
     """Refuse tasks that this version plans for but cannot train."""
     if task is Task.NODE and num_classes < 1:

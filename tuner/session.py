@@ -41,7 +41,7 @@ from tuner.ingest import ingest
 from tuner.live import Live, told
 from tuner.machine import hardware_fingerprint
 from tuner.parts import Part, parts_of
-from tuner.planning import choose, graph_name, planned, refuse_changed_graph
+from tuner.planning import choose, graph_name, kept_plan, planned, refuse_changed_graph
 from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report import write_report
 from tuner.runner import Runner
@@ -100,7 +100,7 @@ class Session:
         log = EventLog(folder.events, listener)
         stored = ingest(graph, folder.graph)
         if folder.plan.is_file():
-            made = Plan.load(folder.plan)
+            made = kept_plan(folder.plan)
             refuse_changed_graph(graph, made)
         else:
             made = planned(
@@ -132,7 +132,7 @@ class Session:
         """
         if not folder.plan.is_file():
             raise InputError(f"{folder.path} has no plan yet", "Join it once it has started to search")
-        asked, made = folder.asked(), Plan.load(folder.plan)
+        asked, made = folder.asked(), kept_plan(folder.plan)
         wanted = asked.get("study")
         if study is not None and masked(study) != wanted:
             where = wanted or "the journal of its folder"
