@@ -10,6 +10,7 @@ from techniques.base import Slot
 from techniques.facts import FLOAT_BYTES, Facts, Origin, Record
 from techniques.forecast import Phase
 from techniques.job import JobSpec
+from techniques.representation.unit_rows import WIDE_COLUMNS
 from techniques.sampling.seeds import IMBALANCED
 
 DEEP_LAYERS = 4
@@ -37,6 +38,9 @@ def checks(facts: Facts, symptom: str, spec: JobSpec, figures: ForecastFigures) 
         found = _size(facts)
     else:
         found = _time(facts, spec, figures)
+    if not symptom.startswith("oom"):
+        fine = {"text": "not likely the cause"}
+        found = [one.model_copy(update=fine) if one.state == "ok" else one for one in found]
     return tuple(sorted(found, key=lambda one: ("look", "unknown", "ok").index(one.state)))
 
 
@@ -162,7 +166,7 @@ def _learning(facts: Facts, spec: JobSpec, figures: ForecastFigures) -> list[Che
                        text="one step an epoch: a hundred epochs and more are usual, not ten"))  # fmt: skip
     scaled = spec.settings.get("unit_rows")
     if scaled is not None:
-        found.append(Check(name="rows scaled to length 1", value=str(scaled).lower(), state="ok" if scaled else "look",
+        found.append(Check(name="rows scaled to length 1", value=str(scaled).lower(), state="ok" if scaled else "look" if graph.features.width >= WIDE_COLUMNS else "unknown",
                            text="counts and other large values stall training"))  # fmt: skip
     return found
 

@@ -33,7 +33,7 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
         "",
     ]
     if plan.best is not None:
-        lines += candidate_table(plan)
+        lines += candidate_table(plan, width)
         lines += ["", "Why the best"]
         lines += [f"  {reason.fact} {reason.value}: {reason.text} ({reason.source})" for reason in plan.best.reasons]
         lines += [f"  ! {warning}" for warning in plan.best.warnings]
@@ -82,8 +82,8 @@ def _value(value: object) -> str:
     return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
 
 
-def candidate_table(plan: Plan) -> list[str]:
-    """Best, alternatives and PyG's defaults in rows."""
+def candidate_table(plan: Plan, width: int) -> list[str]:
+    """Best, alternatives and PyG's defaults in rows; where these are too long, in rows of two lines."""
     shown = plan.candidates[: 1 + SHOWN_ALTERNATIVES]
     device = any(one.forecast.needs_device_bytes for one in shown)
     header = ["", "candidate", "host memory", *(["device memory"] if device else []), "epoch", "to converge"]
@@ -92,7 +92,16 @@ def candidate_table(plan: Plan) -> list[str]:
         rows.append(_row("default", plan.baseline, device))
     hidden = len(plan.candidates) - len(shown)
     more = [f"  (+{hidden} more fit: --json lists them)"] if hidden > 0 else []
-    return table(header, rows) + more
+    lines = table(header, rows)
+    return (lines if max(map(len, lines)) <= width else folded(header, rows)) + more
+
+
+def folded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The same columns with figures below names, for narrow screens."""
+    names = table(header[:2], [row[:2] for row in rows])
+    figures = [f"    {line}" for line in table(header[2:], [row[2:] for row in rows])]
+    pairs = [line for place, pair in enumerate(zip(names, figures, strict=True)) if place != 1 for line in pair]
+    return [*pairs[:2], "-" * max(map(len, pairs)), *pairs[2:]]
 
 
 def _row(rank: str, candidate: Candidate, device: bool) -> list[str]:

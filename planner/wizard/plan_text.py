@@ -25,8 +25,8 @@ def host_range(one: Candidate) -> Range:
 
 
 def converge_range(one: Candidate) -> Range:
-    """Seconds until training has converged: epochs as expected, epoch time as a range."""
-    return one.forecast.epoch_seconds * one.forecast.epochs_to_converge.expected
+    """Seconds until training has converged."""
+    return one.forecast.convergence_seconds
 
 
 def tightest(facts: Facts, one: Candidate) -> tuple[str, Range, int]:

@@ -59,7 +59,7 @@ def _measured(one: dict[str, Any]) -> list[str]:
 
 def _expected(forecast: dict[str, Any]) -> list[str]:
     epoch, peak = forecast["epoch_seconds"]["expected"], forecast["peak_host_bytes"]["expected"]
-    converged = epoch * forecast["epochs_to_converge"]["expected"]
+    converged = forecast["convergence_seconds"]["expected"]
     return ["-", "-", format_seconds(epoch), format_bytes(peak), format_seconds(converged)]
 
 

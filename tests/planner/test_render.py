@@ -91,6 +91,16 @@ def test_a_device_column_only_where_a_device_is_used(make_facts: Any) -> None:
     assert "device memory" in plan_text(make_plan(make_facts(device=2**34), Pins()), 200).split("Why")[0]
 
 
+def test_a_narrow_screen_has_figures_below_names(make_facts: Any) -> None:
+    lines = plan_text(make_plan(make_facts((10_000, 50_000, 64, 5)), Pins()), 70).splitlines()
+    start = next(place for place, line in enumerate(lines) if "candidate" in line)
+    assert "host memory" in lines[start + 1] and set(lines[start + 2]) == {"-"}
+    assert lines[start + 3].startswith("best") and "/" in lines[start + 3]
+    assert lines[start + 4].index("MiB") > 0 and lines[start + 4].startswith("    "), (
+        "not broken in the middle of a cell"
+    )
+
+
 def test_columns_line_up() -> None:
     lines = table(["a", "long head"], [["wide cell", "x"], ["y", "z"]])
     assert lines == ["a          long head", "--------------------", "wide cell  x", "y          z"]

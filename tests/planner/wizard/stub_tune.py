@@ -30,7 +30,7 @@ LAST = (
 FORECAST = {
     "epoch_seconds": {"low": 0.01, "expected": 0.025, "high": 0.05},
     "peak_host_bytes": {"low": 1e7, "expected": 2e7, "high": 3e7},
-    "epochs_to_converge": {"low": 80, "expected": 150, "high": 250},
+    "convergence_seconds": {"low": 0.8, "expected": 3.75, "high": 12.5},
 }
 MEASURED = {
     "metric": 0.8,
