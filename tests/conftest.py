@@ -77,6 +77,7 @@ def make_calibration() -> Callable[..., Any]:
 
     axes = {Kind.GEMM: 3, Kind.GEMM_WEIGHT: 3, Kind.SPMM: 3}
     axes |= dict.fromkeys((Kind.GATHER, Kind.GATHER_SORTED, Kind.SCATTER, Kind.INDEX_ADD, Kind.MAXIMUM), 2)
+    axes |= {Kind.SPARSE_INPUT: 2, Kind.SPARSE_WEIGHT: 2}
 
     def flat(value: float, dimensions: int) -> Grid:
         return Grid(axes=((1.0,),) * dimensions, values=(value,))

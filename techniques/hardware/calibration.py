@@ -8,7 +8,7 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from techniques.record import Record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class ThreadRates(Record):

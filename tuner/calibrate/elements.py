@@ -12,7 +12,8 @@ BYTES = (2**14, 2**18, 2**21, 2**24, 2**26)
 FRESH_BYTES = (2**16, 2**22, 2**23, 2**25, 2**27)
 COLUMNS = (8, 64, 256)
 PARAMETERS = (1_000, 100_000, 3_000_000)
-SPARSE_ROWS, SPARSE_COLUMNS, SPARSE_PER_ROW = 4_000, 2_000, 25
+SPARSE = ((4_000, 2_000, 25), (20_000, 6_000, 50))
+"""Rows, columns and non-zeros per row of sparse features: transposing them takes longer where caches do not hold them."""
 
 
 def measure_elements() -> dict[Kind, Grid]:
@@ -22,8 +23,8 @@ def measure_elements() -> dict[Kind, Grid]:
         Kind.EXPONENTIAL: Grid(axes=(BYTES,), values=tuple(_exponential(size) for size in BYTES)),
         Kind.RANDOM: Grid(axes=(BYTES,), values=tuple(_random(size) for size in BYTES)),
         Kind.ADAM: Grid(axes=(PARAMETERS,), values=tuple(_adam(count) for count in PARAMETERS)),
-        Kind.SPARSE_INPUT: Grid(axes=(COLUMNS,), values=tuple(_sparse(columns, back=False) for columns in COLUMNS)),
-        Kind.SPARSE_WEIGHT: Grid(axes=(COLUMNS,), values=tuple(_sparse(columns, back=True) for columns in COLUMNS)),
+        Kind.SPARSE_INPUT: _sparse_grid(back=False),
+        Kind.SPARSE_WEIGHT: _sparse_grid(back=True),
     }
 
 
@@ -59,17 +60,25 @@ def _adam(count: int) -> float:
     return seconds_of(torch.optim.Adam([weight], weight_decay=1e-4).step) / count
 
 
-def _sparse(columns: int, *, back: bool) -> float:
+def _sparse_grid(*, back: bool) -> Grid:
+    """Axes non-zeros and columns of the weight."""
+    nonzeros = tuple(float(rows * per_row) for rows, _, per_row in SPARSE)
+    values = tuple(_sparse(size, columns, back=back) for size in SPARSE for columns in COLUMNS)
+    return Grid(axes=(nonzeros, COLUMNS), values=values)
+
+
+def _sparse(size: tuple[int, int, int], columns: int, *, back: bool) -> float:
     """Features by a weight as ``F.linear`` takes it, and what its backward pass does."""
-    nonzeros = SPARSE_ROWS * SPARSE_PER_ROW
-    pointer = torch.arange(0, nonzeros + 1, SPARSE_PER_ROW)
+    rows, width, per_row = size
+    nonzeros = rows * per_row
+    pointer = torch.arange(0, nonzeros + 1, per_row)
     place, values, shape = (
-        torch.randint(SPARSE_COLUMNS, (nonzeros,)),
+        torch.randint(width, (nonzeros,)),
         torch.rand(nonzeros),
-        (SPARSE_ROWS, SPARSE_COLUMNS),
+        (rows, width),
     )
     x = torch.sparse_csr_tensor(pointer, place, values, size=shape, check_invariants=False)
-    weight = torch.rand(columns, SPARSE_COLUMNS, requires_grad=True)
+    weight = torch.rand(columns, width, requires_grad=True)
     if not back:
         with torch.no_grad():
             return seconds_of(lambda: torch.nn.functional.linear(x, weight)) / (nonzeros * columns)

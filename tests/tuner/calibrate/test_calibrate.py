@@ -32,6 +32,7 @@ def test_every_kind_of_operation_has_rates(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sums, "VALUES", 1_000)
     monkeypatch.setattr(elements, "BYTES", (2**8, 2**10))
     monkeypatch.setattr(elements, "PARAMETERS", (10, 100))
+    monkeypatch.setattr(elements, "SPARSE", ((50, 20, 3), (100, 30, 4)))
     grids = products.measure_products() | sums.measure_sums() | elements.measure_elements()
     assert set(grids) == set(Kind) - {Kind.LAUNCH}
     for grid in grids.values():
