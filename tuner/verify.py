@@ -8,7 +8,7 @@ from planner.proposal import BASELINE_NAME
 from planner.records import Plan
 from techniques.errors import NoTrialSucceededError
 from techniques.facts import Objective
-from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, VERIFY_SHARE, Bench
+from tuner.bench import MIN_TRIAL_SECONDS, VERIFY_SHARE, Bench
 from tuner.parts import Fidelity
 from tuner.records import Trial, Winner
 from tuner.scoring import MISSED
@@ -17,6 +17,8 @@ from tuner.study import Study
 
 VERIFIED = 3
 """So many of the search's best are measured again."""
+COMPARED, COMPARED_SHARE = 3, 0.85
+"""PyG's defaults, the best and the plan's first choice are compared until so much of the budget is used."""
 LONGER = 2.0
 """A verification trains so many times as long as a full trial: what was slow in the search may show its quality."""
 
@@ -34,8 +36,8 @@ def verify(bench: Bench, study: Study, plan: Plan, defaults: Sequence[Point]) ->
     for place, point in enumerate(to_verify(bench, plan, defaults)):
         # PyG's defaults, the best and the plan's first choice are compared even where that takes from the final training,
         # and without PyG's defaults nothing could be said to be better than these.
-        share = FINAL_SHARE if place < 3 else VERIFY_SHARE
-        seconds = min(longest, bench.left(share) - bench.overhead(point.spec))
+        left = bench.left(COMPARED_SHARE) / (COMPARED - place) if place < COMPARED else bench.left(VERIFY_SHARE)
+        seconds = min(longest, left - bench.overhead(point.spec))
         if place == 0 and bench.known("search", point.spec) is None:
             seconds = max(seconds, MIN_TRIAL_SECONDS)
         if seconds <= MIN_TRIAL_SECONDS / 2 or bench.known("verify", point.spec) is not None:
@@ -79,9 +81,7 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     found = []
     for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
         full = bench.scored(one for one in bench.at(bench.top) if one.spec == trial.spec)
-        # A miss says that it takes longer than the search gave: trials that cannot win are cut.
-        fair = [one if one < MISSED else (before.limit_seconds or 0.0) for one, before in full]
-        found.append((max([value, *fair]), trial))
+        found.append((_worst([(value, trial), *full]), trial))
     verified = [trial.spec for _, trial in found]
     for value, trial in bench.scored(bench.at(bench.top)):
         reference = trial.family == BASELINE_NAME or (plan.best is not None and trial.spec == plan.best.spec)
@@ -91,6 +91,13 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
         others = (one for one in ranking(bench) if one.spec not in [trial.spec for _, trial in found])
         found += bench.scored(others)[:1]
     return sorted(found, key=lambda pair: pair[0])
+
+
+def _worst(measured: list[tuple[float, Trial]]) -> float:
+    """The worse of two measurements of one point; a miss beside a hit says that it takes longer than that trial lasted."""
+    if all(value >= MISSED for value, _ in measured):
+        return min(value for value, _ in measured)
+    return max(value if value < MISSED else (trial.limit_seconds or 0.0) for value, trial in measured)
 
 
 def choose(bench: Bench, plan: Plan) -> Winner:

@@ -271,6 +271,20 @@ def test_verification_stays_within_the_budget(setting: Any, world: World) -> Non
     assert winner.spec in [trial.spec for _, trial in standings(bench, plan)]
 
 
+def test_a_miss_beside_a_hit_is_as_long_as_the_trial_that_missed(setting: Any, world: World) -> None:
+    """Verification on a machine that is busy by then: what reached the target before is not behind what never did."""
+    bench, space, search, plan = setting(target=0.85, max_trials=8, budget=300.0)
+    world.top = lambda point: 0.9 if point.spec == plan.best.spec else 0.8
+    search.run()
+    first = Point(plan.best.name, plan.best.spec)
+    bench.measure(900, "search", first, Fidelity(1.0, LIMIT), bench.top, stop_at_target=True)
+    slow = world.pace
+    world.pace = lambda point: 30.0 * slow(point)  # type: ignore[method-assign]
+    assert verify(bench, search.study, plan, space.defaults()).spec == first.spec
+    value = next(value for value, one in standings(bench, plan) if one.spec == first.spec)
+    assert LIMIT < value <= LONGEST
+
+
 def test_a_resumed_search_repeats_nothing_and_loses_nothing(setting: Any, world: World, tmp_path: Path) -> None:
     journal = tmp_path / "study.journal"
     first, _, search, _ = setting(max_trials=12, study=Study(journal))
