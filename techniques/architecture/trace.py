@@ -27,6 +27,10 @@ SCATTERS = (torch.ops.aten.scatter_add_, torch.ops.aten.scatter_add, torch.ops.a
 
 ARITHMETIC = (torch.ops.aten.add, torch.ops.aten.sub, torch.ops.aten.mul, torch.ops.aten.div)
 
+SPREAD = (torch.ops.aten.index_add, torch.ops.aten.scatter_add, torch.ops.aten.index_put)
+ZEROS = ("aten.new_zeros", "aten.zeros")
+"""What makes the gradient of a gather (autograd's FunctionsManual.cpp, ``isTensorSubclassLike``)."""
+
 
 @dataclass
 class Operator:
@@ -101,9 +105,13 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return out
 
     def _added_in_place(self, func: Any, out: Any) -> int:
-        """Bytes of a sum of two gradients: autograd adds in place, except under a dispatch mode."""
-        between_nodes = self._in_backward and torch._C._current_autograd_node() is None
-        return _num_bytes(out) if between_nodes and func is torch.ops.aten.add.Tensor else 0
+        """Bytes of a result that autograd makes in place, except under a dispatch mode: the sum of two gradients, and rows
+        that are added to zeros made for them."""
+        if not self._in_backward:
+            return 0
+        between_nodes = func is torch.ops.aten.add.Tensor and torch._C._current_autograd_node() is None
+        to_zeros = func.overloadpacket in SPREAD and self.walk.names[-1] in ZEROS
+        return _num_bytes(out) if between_nodes or to_zeros else 0
 
     def enter_backward(self) -> None:
         """The forward pass is over."""
