@@ -88,9 +88,16 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
 
 
 def _counted(job: Job, shapes: EpochShapes) -> Flops:
-    """Dense products of the user's own module, counted while one batch runs and scaled to the nodes of the epoch."""
+    """Dense products of the user's own module: by its trace, which takes no memory, where that is linear; else counted while
+    one batch runs and scaled to the nodes of the epoch."""
     from torch.utils.flop_counter import FlopCounterMode
 
+    own = job.facts.model.custom
+    if own is not None:
+        trace, traced = own.trace(job.need("model").plan.values, job.spec.training.precision)
+        if traced and trace.method == "fake tensors" and not trace.quadratic:
+            nodes, _, edges = shapes.totals[0]
+            return Flops(trace.gemm_flops(nodes, edges, shapes.rows), 0.0)
     model, batch = copy.deepcopy(job.need("model")).train(), next(iter(job.moved_batches()))
     with FlopCounterMode(display=False) as counter:
         model.logits(batch).sum().backward()
