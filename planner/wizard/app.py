@@ -126,6 +126,7 @@ class Wizard(Planning, PlanActions, RunActions, App[int]):
         self.plan_now()
         if name == "doctor":
             self.diagnose_now()
+        self.current_pane().focus_first()  # at once: what is typed next is meant for this step
         self.call_after_refresh(self.refresh_pane)
         self.call_after_refresh(self.current_pane().focus_first)
 

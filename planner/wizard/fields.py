@@ -101,9 +101,12 @@ class Pane(VerticalScroll, can_focus=False):
 
     def focus_first(self) -> None:
         """Where typing goes when this step is reached."""
+        focused = self.screen.focused
+        if focused is not None and self in focused.ancestors:
+            return  # the user has moved on already
         for widget in self.query("*"):
             if widget.focusable and widget.display:
-                widget.focus()
+                self.screen.set_focus(widget)
                 return
 
 
