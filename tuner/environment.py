@@ -9,7 +9,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from techniques.hardware.allocator import ALLOCATOR_ENVIRONMENT
+from techniques.hardware.allocator import RUN_ENVIRONMENT
 
 READ_BY_LIBRARIES = ("OMP_", "MKL_", "KMP_", "OPENBLAS_", "NUMBA_", "CUDA_", "TORCH_", "PYTORCH_", "CUBLAS_")
 """Environment variables with these beginnings change speed or results."""
@@ -31,7 +31,7 @@ def environment(seed: int, device: str) -> dict[str, Any]:
         "variables": {
             name: value
             for name, value in sorted(os.environ.items())
-            if name.startswith(READ_BY_LIBRARIES) or name in ALLOCATOR_ENVIRONMENT
+            if name.startswith(READ_BY_LIBRARIES) or name in RUN_ENVIRONMENT
         },
         "packages": {one.metadata["Name"]: one.version for one in distributions() if one.metadata["Name"]},
     }

@@ -19,7 +19,7 @@ from typing import Any
 from techniques.base import Slot
 from techniques.errors import TrialFailedError
 from techniques.forecast import Phase
-from techniques.hardware.allocator import ALLOCATOR_ENVIRONMENT
+from techniques.hardware.allocator import RUN_ENVIRONMENT
 from tuner.child_log import ChildLog
 from tuner.failure import failure_of, refuse_full_disk
 from tuner.folder import write_text
@@ -100,7 +100,7 @@ class Runner:
         self.close()
         ours, theirs = socket.socketpair()
         search_path = os.pathsep.join(path for path in sys.path if path)
-        environment = {**os.environ, **ALLOCATOR_ENVIRONMENT, "PYTHONPATH": search_path}
+        environment = {**os.environ, **RUN_ENVIRONMENT, "PYTHONPATH": search_path}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tuner.server", str(theirs.fileno())],

@@ -11,16 +11,21 @@ MMAP_THRESHOLD_BYTES = 8 * 2**20
 TRIM_BYTES = 64 * 2**20
 SET_HEAP, SET_FIXED_BYTES = 1.5, 8e6
 """Freed heap over live bytes, and what comes on top, up to the live bytes, where batches are whole graphs."""
-ALLOCATOR_ENVIRONMENT = {
+RUN_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD_BYTES),
     "MALLOC_TRIM_THRESHOLD_": str(TRIM_BYTES),
     "THP_MEM_ALLOC_ENABLE": "1",
+    "OMP_WAIT_POLICY": "passive",
 }
-"""Settings of glibc and torch under which every measurement and every run happens (mallopt(3)).
+"""Settings of glibc, torch and OpenMP under which every measurement and every run happens (mallopt(3)).
 
 By default glibc keeps freed blocks of up to 32 MiB, and fragments: sampled training peaked 1.6 times higher than with
 these settings at the same speed; whole-graph training with large tensors also became 1.2 to 1.6 times faster, since
 large blocks are backed by huge pages (measured on 2 cores, GraphSAGE 2 x 128 on like:ogbn-products@0.05).
+
+Compute threads sleep while they wait. By default they spin, on the core that the thread which makes batches needs: sampled
+epochs took 1.4 and 1.5 times as long on amazon_computers (2 cores, in turn), whole-graph epochs as long on cora and up to
+3 times as long beside other work.
 """
 HEAP = "heap left by training"
 """The label under which it is held while a model is evaluated."""

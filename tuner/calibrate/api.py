@@ -13,7 +13,7 @@ from pathlib import Path
 from planner.inspect.calibration import calibration_path, read_calibration
 from planner.inspect.machine import inspect_machine
 from techniques.errors import TrialFailedError
-from techniques.hardware.allocator import ALLOCATOR_ENVIRONMENT
+from techniques.hardware.allocator import RUN_ENVIRONMENT
 from techniques.hardware.calibration import Calibration
 from tuner.memory import tree_usage
 from tuner.runner import SAMPLE_SECONDS
@@ -49,7 +49,7 @@ def thread_counts(cores: int) -> list[int]:
 def _run(out: Path, threads: list[int], progress: Callable[[str], None]) -> None:
     search_path = os.pathsep.join(path for path in sys.path if path)
     command = [sys.executable, "-m", "tuner.calibrate.child", str(out), *map(str, threads)]
-    environment = {**os.environ, **ALLOCATOR_ENVIRONMENT, "PYTHONPATH": search_path}
+    environment = {**os.environ, **RUN_ENVIRONMENT, "PYTHONPATH": search_path}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment) as child:
         try:
             _follow(child, progress)

@@ -10,10 +10,10 @@ import pytest
 
 from techniques.forecast import Place, Range
 from techniques.hardware.allocator import (
-    ALLOCATOR_ENVIRONMENT,
     FIXED_BYTES,
     MAPPED_BYTES,
     MOST_HEAP_BYTES,
+    RUN_ENVIRONMENT,
     alike_blocks,
     batch_slack,
     heap_left,
@@ -80,7 +80,7 @@ def test_errors_that_are_independent_add_up_as_squares() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_from_the_stated_size_on_blocks_are_mapped() -> None:
-    environment = {**os.environ, **ALLOCATOR_ENVIRONMENT}
+    environment = {**os.environ, **RUN_ENVIRONMENT}
 
     def mapped(size: int) -> int:
         command = [sys.executable, "-c", GROWTH, str(size)]
