@@ -43,7 +43,9 @@ def run_wizard(arguments: argparse.Namespace) -> int:
 
         return draw_plan(answers, arguments.screenshot)
     from planner.wizard.app import Wizard
+    from planner.wizard.terminal import restored
 
     app = Wizard(answers)
-    app.run()
+    with restored():
+        app.run()
     return app.return_code or 0

@@ -19,7 +19,7 @@ def add_watch(commands: Any) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from planner.wizard.terminal import require_terminal
+    from planner.wizard.terminal import require_terminal, restored
     from tuner.folder import RunFolder
 
     folder = RunFolder.existing(arguments.folder)
@@ -29,5 +29,6 @@ def _watch(arguments: argparse.Namespace) -> int:
     from tuner.monitor.app import Monitor
 
     app = Monitor(folder.path)
-    app.run()
+    with restored():
+        app.run()
     return app.return_code or 0

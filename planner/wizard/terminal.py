@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import termios
+from collections.abc import Iterator
 
 from techniques.errors import InputError
 
@@ -29,3 +32,15 @@ def require_terminal(what: str, instead: str) -> None:
         raise InputError(
             f"{what} needs a terminal that can move its cursor, TERM is {os.environ.get('TERM')!r}", f"Use {instead}"
         )
+
+
+@contextlib.contextmanager
+def restored() -> Iterator[None]:
+    """The line discipline as it was before, whatever happened between: a stop and a continue from outside make Textual
+    remember its own."""
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error, OSError):
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
