@@ -31,6 +31,7 @@ from planner.quantities import parse_count, parse_seconds
 from planner.wizard_cli import add_wizard
 from techniques.errors import GnnfitError, InputError, OptionError
 from tuner.calibrate.cli import add_calibrate
+from tuner.story import Story, tell_epoch
 from tuner.watch_cli import add_watch
 
 EXIT_USAGE, EXIT_MISSING, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_TERMINATED = 2, 5, 130, 141, 143
@@ -202,7 +203,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         plan=arguments.plan,
         candidate=arguments.candidate,
         epochs=epochs,
-        progress=_tell_epoch,
+        progress=tell_epoch,
         **_choices(arguments),
     )
     print(measured.model_dump_json(indent=2) if arguments.json else measurement_text(candidate, measured))
@@ -223,7 +224,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     if arguments.target is not None:
         choices["goal"] = choices["goal"].model_copy(update={"target": _target(arguments.target)})
     budget_seconds = parse_seconds(arguments.budget, "--budget")
-    with _Story(budget_seconds) as story:
+    with Story(budget_seconds) as story:
         report = tune(
             arguments.graph,
             plan=arguments.plan,
@@ -250,7 +251,7 @@ def _join(arguments: argparse.Namespace) -> int:
             shown = "GRAPH" if name == "graph" else f"--{name}"
             raise OptionError(f"--join takes the run as it was started, got {shown} beside it", f"Leave {shown} out")
     budget = RunFolder.existing(arguments.join).asked()["budget_seconds"]
-    with _Story(budget) as story:
+    with Story(budget) as story:
         report = join(arguments.join, study=arguments.study, listener=story.tell)
     if report is None:
         print(f"the search is over; {arguments.join} is finished by the process that leads it", file=sys.stderr)
@@ -275,7 +276,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from tuner.api import run
 
     epochs = None if arguments.epochs is None else parse_count(arguments.epochs, "--epochs")
-    measured = run(arguments.source, plan=arguments.plan, out=arguments.out, epochs=epochs, progress=_tell_epoch)
+    measured = run(arguments.source, plan=arguments.plan, out=arguments.out, epochs=epochs, progress=tell_epoch)
     if arguments.json:
         print(measured.model_dump_json(indent=2))
     else:
@@ -325,75 +326,6 @@ def _choices(arguments: argparse.Namespace) -> dict[str, Any]:
         "calibration": not arguments.no_calibration,
         "use_history": arguments.use_history,
     }
-
-
-class _Story:
-    """Events of a run as lines on stderr; on a terminal a bar of the budget below them."""
-
-    def __init__(self, budget_seconds: float) -> None:
-        from tuner.progress import ProgressBar
-
-        self.budget_seconds = budget_seconds
-        self.bar = ProgressBar(sys.stderr, budget_seconds)
-
-    def __enter__(self) -> _Story:
-        return self
-
-    def __exit__(self, *ignored: object) -> None:
-        self.bar.close()
-
-    def tell(self, event: dict[str, Any]) -> None:
-        """One line per event that a person wants to know."""
-        text = _event_text(event)
-        if text:
-            clock = f"[{event['elapsed_seconds']:5.0f}s/{self.budget_seconds:.0f}s]"
-            self.bar.say(f"{clock} {text}")
-        self.bar.follow(event)
-
-
-def _event_text(event: dict[str, Any]) -> str:
-    from planner.quantities import format_bytes, format_seconds
-
-    kind = event["event"]
-    if kind == "started":
-        return f"run folder {event['folder']}"
-    if kind == "planned":
-        return f"plan: {event['verdict']}, best {event['best']}"
-    if kind == "subsample":
-        return f"searching on {event['share']:.0%} of the graph; the best are verified on all of it"
-    if kind == "trial_finished":
-        if event["state"] != "complete":
-            return f"trial {event['number']} {event['family']}: {event['state']} ({event['reason']})"
-        memory = format_bytes(event["peak_host_bytes"])
-        epoch = format_seconds(event["epoch_seconds"]) if event["epoch_seconds"] else "unfinished"
-        part = "" if event["share"] >= 1.0 else f" on {event['share']:.0%}"
-        return f"trial {event['number']} ({event['purpose']}{part}) {event['family']}: {event['metric']:.3f}, epoch {epoch}, peak {memory}"
-    if kind == "search_stopped":
-        return f"search stopped after {event['trials']} trials: {event['reason']}"
-    if kind == "joined":
-        return f"joined {event['folder']}"
-    if kind == "waited":
-        return f"waited {event['seconds']:.0f} s for another tuner's trial on this machine"
-    if kind == "winner":
-        return f"winner {event['family']}: {event['reason']}"
-    if kind == "final_started":
-        return f"training {event['family']} on the whole graph for at most {event['seconds']:.0f} s"
-    if kind == "stepped_down":
-        return f"{event['family']} failed on the whole graph ({event['reason']}): taking the next verified candidate"
-    if kind == "finished":
-        return f"finished: {event['folder']}"
-    return ""
-
-
-def _tell_epoch(event: dict[str, Any]) -> None:
-    if event["event"] == "epoch":
-        best = f"best {event['best']:.3f}"
-        print(
-            f"epoch {event['epoch']}: loss {event['loss']:.4f}, validation {event['metric']:.3f}, {best}",
-            file=sys.stderr,
-        )
-    elif event["event"] == "stepped_down":
-        print(_event_text(event), file=sys.stderr)
 
 
 def _terminate(number: int, frame: Any) -> NoReturn:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.api import pins_of
+from planner.inspect.fingerprint_machine import machine_fingerprint
 from planner.inspect.machine import inspect_machine
 from planner.proposal import BASELINE_NAME
 from planner.records import Plan
@@ -39,7 +40,6 @@ from tuner.folder import RunFolder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest
 from tuner.live import Live, told
-from tuner.machine import hardware_fingerprint
 from tuner.parts import Part, parts_of
 from tuner.planning import choose, graph_name, kept_plan, planned, refuse_changed_graph
 from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
@@ -120,7 +120,7 @@ class Session:
         log.add("planned", verdict=made.verdict.value, best=made.best.name if made.best else None)
         space = Space(made.facts, families(made.candidates, made.baseline), pins_of(fix, set, made))
         shared = study_of(folder, study)
-        shared.same_machine(hardware_fingerprint(inspect_machine()))
+        shared.same_machine(machine_fingerprint(inspect_machine()))
         return Session(folder, made, stored, log, space, shared, budget_seconds, trials)
 
     @staticmethod
@@ -140,7 +140,7 @@ class Session:
         if wanted is not None and study is None and "***" in wanted:
             raise InputError(f"the run's study is in {wanted}, without its password", "Give --study with the password")
         shared = study_of(folder, study or wanted)
-        shared.same_machine(hardware_fingerprint(inspect_machine()))
+        shared.same_machine(machine_fingerprint(inspect_machine()))
         space = Space(made.facts, families(made.candidates, made.baseline), pins_of(None, None, made))
         log = EventLog(folder.events, listener)
         log.add("joined", owner=shared.owner, folder=str(folder.path))

@@ -1,4 +1,4 @@
-"""What must be the same for a calibration to count: processor, cores, memory, GPUs; and what should be: packages."""
+"""What two machines must share for times to be compared: processor, cores, memory, GPUs; and what they should: packages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ PACKAGES = ("torch", "torch_geometric", "numba", "numpy")
 
 
 def machine_fingerprint(hardware: HardwareFacts, root: Path = Path("/")) -> str:
-    """Such as ``AMD EPYC, 2 cores, 24 GiB``."""
+    """Such as ``AMD EPYC, 2 cores, 24 GiB, no GPU``."""
     memory = f"{round(hardware.memory_total_bytes / 2**30)} GiB"
-    gpus = [gpu.name for gpu in hardware.gpus]
-    return ", ".join([_processor(root), f"{hardware.cores} cores", memory, *gpus])
+    gpus = [f"{gpu.name} {round(gpu.memory_total_bytes / 2**30)} GiB" for gpu in hardware.gpus]
+    return ", ".join([_processor(root), f"{hardware.cores} cores", memory, *(gpus or ["no GPU"])])
 
 
 def packages() -> dict[str, str]:

@@ -36,14 +36,6 @@ class SamplerRate(Record):
     batch_seconds: float
 
 
-class AllocatorFit(Record):
-    """What the host's allocator holds beyond live bytes on this machine; a share of ``None`` was not fitted."""
-
-    varying_shapes_heap: float | None = None
-    fixed_shapes_heap: float | None = None
-    fixed_bytes: float | None = None
-
-
 class Calibration(Record):
     """One calibration: when, where, with what, and the rates."""
 
@@ -61,7 +53,6 @@ class Calibration(Record):
     """Gathering rows of features into a batch, one thread; axes bytes of the features and bytes of a row."""
     storage_bytes_per_second: float | None = None
     host_to_device_bytes_per_second: float | None = None
-    allocator: AllocatorFit | None = None
     notes: tuple[str, ...] = ()
     """What was not measured, and why."""
 

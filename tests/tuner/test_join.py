@@ -68,7 +68,7 @@ def test_a_finished_run_is_reported_to_who_joins_late(joined: Any, capsys: Any) 
 
 def test_another_kind_of_machine_is_refused(joined: Any, capsys: Any, monkeypatch: Any) -> None:
     run, _ = joined
-    monkeypatch.setattr("tuner.session.hardware_fingerprint", lambda hardware: "64 cores of another kind")
+    monkeypatch.setattr("tuner.session.machine_fingerprint", lambda hardware: "64 cores of another kind")
     assert main(["tune", "--join", str(run)]) == 2
     err = capsys.readouterr().err
     assert "64 cores of another kind" in err

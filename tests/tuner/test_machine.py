@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-from tuner.machine import hardware_fingerprint, machine_lock
+from tuner.machine import machine_lock
 
 
 def test_timed_trials_of_two_tuners_take_turns(tmp_path: Path) -> None:
@@ -39,11 +38,3 @@ def test_the_lock_of_another_user_can_be_held(tmp_path: Path) -> None:
     file.chmod(0o444)
     with machine_lock(0.1, file) as held:
         assert held
-
-
-def test_like_machines_have_one_fingerprint(make_machine: Any) -> None:
-    assert hardware_fingerprint(make_machine()) == hardware_fingerprint(make_machine())
-    assert "2 cores" in hardware_fingerprint(make_machine())
-    assert "no GPU" in hardware_fingerprint(make_machine())
-    prints = {hardware_fingerprint(one) for one in (make_machine(), make_machine(cores=4), make_machine(device=2**34))}
-    assert len(prints) == 3

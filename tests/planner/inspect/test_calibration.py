@@ -64,3 +64,11 @@ def test_plans_use_it_by_default_here_and_name_it(
     assert elsewhere.best.forecast.epoch_seconds.expected < 90
     assert "calibrated 2026-01-02" in str(made)
     assert "calibrated" not in str(without)
+
+
+def test_like_machines_have_one_fingerprint(make_machine: Any) -> None:
+    assert machine_fingerprint(make_machine()) == machine_fingerprint(make_machine())
+    assert "2 cores" in machine_fingerprint(make_machine())
+    assert "no GPU" in machine_fingerprint(make_machine())
+    prints = {machine_fingerprint(one) for one in (make_machine(), make_machine(cores=4), make_machine(device=2**34))}
+    assert len(prints) == 3
