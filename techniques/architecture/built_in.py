@@ -72,6 +72,8 @@ class BuiltIn(ABC):
     text: ClassVar[str]
     default_hidden: ClassVar[int] = 128
     can_transform_first: ClassVar[bool] = False
+    norms_per_layer: ClassVar[int] = 1
+    """Batch normalisations where layers are normalised: behind every layer, and inside it."""
     uses_edge_weight: ClassVar[bool] = False
     uses_edge_attr: ClassVar[bool] = False
     always_transforms: ClassVar[bool] = False
@@ -181,6 +183,7 @@ class BuiltIn(ABC):
         from torch import nn
         from torch_geometric.nn import BatchNorm
 
+        from techniques.architecture.convs import GIN
         from techniques.architecture.graph_readout import GraphReadout
         from techniques.architecture.network import Network
 
@@ -202,6 +205,9 @@ class BuiltIn(ABC):
         if plan.readout is Readout.GRAPHS:
             readout = GraphReadout(plan.widths[-1], plan.num_classes, plan.pool)
         norms = [BatchNorm(width, allow_single_element=True) for width in plan.widths[1:]] if plan.norm else None
+        for conv in convs if plan.norm else ():
+            if isinstance(conv, GIN):  # every hidden layer is normalised, the perceptrons' too (Xu et al., section 7)
+                conv.normalise(BatchNorm(conv.nn[0].out_features, allow_single_element=True))
         table = nn.Embedding(plan.embedded_nodes, plan.widths[0]) if plan.embedded_nodes else None
         return Network(
             convs,
@@ -358,7 +364,7 @@ class TrainStep:
             self.plan.readout,
             self.plan.num_classes,
             so_far.parameters,
-            norm=self.plan.norm,
+            norms=self.architecture.norms_per_layer if self.plan.norm else 0,
             checkpoint_layers=self.plan.checkpoint_layers,
         )
 

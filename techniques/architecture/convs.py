@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.nn import BatchNorm, GATConv, GCNConv, GINConv, SAGEConv
 from torch_geometric.nn.dense import Linear
 from torch_geometric.nn.inits import glorot
 from torch_geometric.utils import softmax
@@ -93,12 +93,16 @@ class GIN(GINConv):  # type: ignore[misc]
         super().__init__(nn.Sequential(*layers))
         self.transform_first = transform_first
 
+    def normalise(self, norm: nn.Module) -> None:
+        """Put ``norm`` between the hidden layer and its ReLU, for float32 values as between layers."""
+        self.nn.insert(1, norm)
+
     def forward(self, x: Tensor, block: Block) -> Tensor:
         return self.combine(self.transform(x), block, 0)
 
     def dense_products(self) -> tuple[int, int]:
         """Elements of the weights that every source row, and every target row, is multiplied with."""
-        first, second = self.nn[0].weight.numel(), self.nn[2].weight.numel()
+        first, second = self.nn[0].weight.numel(), self.nn[-1].weight.numel()
         return (first, second) if self.transform_first else (0, first + second)
 
     def transform(self, x: Tensor) -> Tensor:
@@ -108,7 +112,9 @@ class GIN(GINConv):  # type: ignore[misc]
         targets = slice(first_target, first_target + block.num_targets)
         summed = neighbor_sum(block, projected) + (1.0 + self.eps) * projected[targets]
         hidden = narrowed(summed + self.nn[0].bias) if self.transform_first else self.nn[0](summed)
-        return self.nn[2](hidden.relu_())  # type: ignore[no-any-return]
+        if isinstance(self.nn[1], BatchNorm):
+            hidden = narrowed(self.nn[1](hidden.float()))
+        return self.nn[-1](hidden.relu_())  # type: ignore[no-any-return]
 
 
 class GAT(GATConv):  # type: ignore[misc]

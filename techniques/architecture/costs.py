@@ -145,6 +145,8 @@ class LayerCost:
     """Part of ``saved`` that a checkpointed layer keeps, too: the rows before their normalisation."""
     recomputed_late: float = 0.0
     """Part of ``backward`` that a checkpointed layer has again only when its largest sum is over."""
+    hidden_columns: int = 0
+    """Width of a layer inside this one that is normalised where its output is."""
     keeps_input: bool = True
     """Whether the backward pass needs the input."""
 
@@ -157,16 +159,19 @@ def dropped_out(size: LayerSize) -> float:
 
 def normalised(size: LayerSize, cost: LayerCost) -> LayerCost:
     """The same layer with batch normalisation before its ReLU, in float32: its input is kept for the backward pass."""
-    wide = size.targets * size.columns_out
-    forward = max(cost.forward, cost.saved + wide + max(dropped_out(size), size.widened(1.5 * wide)))
+    wide, hidden = size.targets * size.columns_out, size.targets * cost.hidden_columns
+    saved = cost.saved + hidden + wide
+    forward = max(cost.forward, saved + max(dropped_out(size), size.widened(1.5 * wide)))
     return replace(
         cost,
-        saved=cost.saved + wide,
+        saved=saved,
         forward=forward,
-        inference=max(cost.inference, 2 * wide),
-        moved=cost.moved + 4 * wide,
-        parameters=cost.parameters + 2 * size.columns_out,
+        backward=max(cost.backward, cost.saved + (2 + size.narrow) * hidden),
+        inference=max(cost.inference, cost.saved + hidden + size.widened(hidden), 2 * wide),
+        moved=cost.moved + 4 * (hidden + wide),
+        parameters=cost.parameters + 2 * (size.columns_out + cost.hidden_columns),
         kept=cost.kept + wide,
+        recomputed=max(cost.recomputed, size.narrow * wide + cost.saved + hidden + size.widened(2.5 * hidden)),
     )
 
 

@@ -41,6 +41,7 @@ class Gin(BuiltIn):
     name = "gin"
     text = "graph isomorphism network: most expressive sum, sensitive to hubs"
     can_transform_first = True
+    norms_per_layer = 2
 
     def layer_cost(self, size: LayerSize) -> LayerCost:
         """The columns that are summed are ``columns_in``, or the hidden width where the transform comes first."""
@@ -91,6 +92,7 @@ class Gin(BuiltIn):
             gathered=columns,
             recomputed=narrow * target + copied + making,
             keeps_input=size.transform_first,
+            hidden_columns=inner,
         )
 
     def layer_operations(self, size: LayerSize) -> Passes:

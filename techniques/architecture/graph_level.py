@@ -33,7 +33,7 @@ def graph_knobs(facts: Facts) -> tuple[Knob, ...]:
         Knob(name="pool", text="how the nodes of a graph become one row", default="sum", choices=POOLS),
         Knob(
             name="norm",
-            text="batch normalisation between convolution and ReLU (Xu et al., ICLR 2019)",
+            text="batch normalisation before every ReLU but the readout's (Xu et al., ICLR 2019)",
             default=NORM,
             choices=(NORM, NO_NORM),
         ),
@@ -134,9 +134,12 @@ class GraphNetwork(torch.nn.Module):
 
 model = GraphNetwork(data.num_features, {hidden}, {layers}, num_outputs)'''
 
+BATCH_NORM = "BatchNorm(hidden, allow_single_element=True)"
 GIN_CONV = """\
 mlp = torch.nn.Sequential(
-            torch.nn.Linear(columns, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, hidden)
+            torch.nn.Linear(columns, hidden),
+            {norm}torch.nn.ReLU(),
+            torch.nn.Linear(hidden, hidden),
         )
         return GINConv(mlp)"""
 
@@ -146,7 +149,7 @@ def graph_recipe(architecture: BuiltIn, spec: JobSpec) -> str:
     pool, name = PYG_POOLS[pool_of(spec)], architecture.name
     conv, layer = _conv(name, spec)
     imports = sorted({layer, pool, *(("BatchNorm",) if normalises(spec) else ())})
-    norms = "BatchNorm(hidden, allow_single_element=True)" if normalises(spec) else "torch.nn.Identity()"
+    norms = BATCH_NORM if normalises(spec) else "torch.nn.Identity()"
     return NETWORK.format(
         imports=", ".join(imports),
         seed=spec.training.seed,
@@ -169,7 +172,7 @@ def _conv(name: str, spec: JobSpec) -> tuple[str, str]:
         attention = {"gat": "GATConv", "gatv2": "GATv2Conv"}[name]
         return f"return {attention}(columns, hidden // {heads}, heads={heads}{edges})", attention
     if name == "gin":
-        return GIN_CONV, "GINConv"
+        return GIN_CONV.format(norm=f"{BATCH_NORM},\n            " if normalises(spec) else ""), "GINConv"
     layer = {"gcn": "GCNConv", "sage": "SAGEConv"}[name]
     largest = ', aggr="max"' if spec.settings.get("aggregator") == "max" else ""
     return f"return {layer}(columns, hidden{largest})", layer

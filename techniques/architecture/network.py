@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -107,6 +109,25 @@ def relu_dropout(x: Tensor, p: float) -> Tensor:
     return _ReluDropout.apply(x, 1.0 / (1.0 - p))  # type: ignore[no-any-return,no-untyped-call]
 
 
+def _twice(conv: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Contexts of a checkpointed layer's two passes: the second must not count the batch again."""
+    return nullcontext(), _statistics_kept(conv)
+
+
+@contextmanager
+def _statistics_kept(conv: nn.Module) -> Iterator[None]:
+    """Batch normalisation inside ``conv`` leaves its running mean and variance alone."""
+    norms = [one for one in conv.modules() if isinstance(one, nn.BatchNorm1d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # without any statistics other tensors would be kept than in the first pass
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+
 class Network(nn.Module):
     """Convolutions with ReLU and dropout between them.
 
@@ -160,7 +181,9 @@ class Network(nn.Module):
         """Dropout stays outside what is computed again: its result is the next layer's input, kept in any case."""
         if not (self.checkpoint_layers and self.training):
             return conv(x, block)  # type: ignore[no-any-return]
-        return checkpoint(conv, x, block, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
+        return checkpoint(  # type: ignore[no-any-return]
+            conv, x, block, use_reentrant=False, preserve_rng_state=False, context_fn=partial(_twice, conv)
+        )
 
     def logits(self, batch: Batch) -> Tensor:
         """What the loss is taken on: [B, C] for nodes, [B] for links (dot product of the two ends)."""

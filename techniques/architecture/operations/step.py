@@ -22,14 +22,19 @@ def training_step(
     num_classes: int,
     parameters: float,
     *,
-    norm: bool = False,
+    norms: int = 0,
     checkpoint_layers: bool = False,
 ) -> Operations:
-    """Forward, loss, backward and Adam. ``checkpoint_layers`` takes every layer's forward pass once more."""
+    """Forward, loss, backward and Adam. ``checkpoint_layers`` takes every layer's forward pass once more.
+
+    Every layer has ``norms`` batch normalisations: one behind it, others inside.
+    """
     found: list[Operation] = []
     for size in sizes:
         one = layer(size)
-        between = normalisation(size) if norm else Passes((), ())
+        for _ in range(norms - 1):
+            one += normalisation(size)
+        between = normalisation(size) if norms else Passes((), ())
         between += Passes((), ()) if size.last else activation(size)
         found += one.forward + between.forward + one.backward + between.backward
         found += one.forward if checkpoint_layers else ()

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
+from torch_geometric.nn import BatchNorm, GINConv
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import Readout, StepCost, shape_sizes, step_cost
@@ -88,6 +90,44 @@ def test_parameters_are_those_of_the_live_network(architecture: BuiltIn, norm: b
     batch = make_batch(False, False, len(plan.widths) - 1)
     network = architecture.build_network(plan)
     assert counted(architecture, plan, batch, False).parameters == sum(one.numel() for one in network.parameters())
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_checkpointing_counts_a_batch_once_in_the_running_statistics(bf16: bool) -> None:
+    """Also inside GIN's perceptrons, which are computed twice; and every statistic moves."""
+    batch, states = make_batch(True, False, 3), []
+    for checkpoint in (False, True):
+        torch.manual_seed(0)
+        network: Any = GIN.build_network(
+            plan_for(GIN, False, norm=True, dropout=0.0, bf16=bf16, checkpoint_layers=checkpoint)
+        )
+        before = statistics_of(network)
+        network.train()
+        loss_of(network.logits(batch), batch.y).backward()  # type: ignore[no-untyped-call]
+        states.append(statistics_of(network))
+        assert all(not torch.equal(before[name], states[-1][name]) for name in before)
+    plain, saving = states
+    assert len(plain) == 2 * 2 * 3, "mean and variance, inside and behind each of three layers"
+    for name in plain:
+        assert torch.equal(plain[name], saving[name]), name
+
+
+def test_a_normalised_gin_is_that_of_pyg() -> None:
+    """The trained state loads into PyG's layer, and both say the same with running statistics."""
+    network: Any = GIN.build_network(plan_for(GIN, True, norm=True, dropout=0.0))
+    batch = make_batch(False, False, 3)
+    network.train()
+    network.logits(batch)
+    conv, norm = network.convs[0], BatchNorm(48, allow_single_element=True)
+    theirs = GINConv(nn.Sequential(nn.Linear(WIDTH, 48), norm, nn.ReLU(), nn.Linear(48, 48)))
+    theirs.load_state_dict(conv.state_dict())
+    block = batch.blocks[0]
+    for mine, other in ((conv.eval(), theirs.eval()), (conv.train(), theirs.train())):
+        torch.testing.assert_close(mine(batch.x, block), other(batch.x, block.edge_index), rtol=1e-4, atol=1e-5)
+
+
+def statistics_of(network: Any) -> dict[str, Any]:
+    return {name: value.clone() for name, value in network.state_dict().items() if "running" in name}
 
 
 def plan_for(architecture: BuiltIn, first: bool, **values: Any) -> NetworkPlan:
