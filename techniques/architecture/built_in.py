@@ -347,8 +347,9 @@ class TrainStep:
         if place is Place.HOST:
             heap = heap_left(live, largest.blocks, alike)
             heap = slack if of_graphs else heap + converted
-            so_far = so_far.hold(Phase.EVALUATE, place, HEAP, heap)
-            so_far = so_far.hold(Phase.EVALUATE, place, "metrics", METRICS_BYTES)
+            # Batches go before a model is judged: what is left behind is no peak by itself.
+            left: dict[tuple[Place, str], Range] = {(Place.HOST, HEAP): heap, (Place.HOST, "metrics"): METRICS_BYTES}
+            so_far = so_far.changed(held={**so_far.held, **left})
         so_far = so_far.changed(parameters=mean.parameters + self.plan.table_size)
         seconds = self.speed.seconds(self._operations(so_far, mean_shape))
         return spend_steps(so_far, self.speed, seconds).changed(
@@ -439,8 +440,8 @@ class EvaluateAllNodes:
             # Rows as float32: of one chunk where they are multiplied first, else of all nodes.
             projects = size.transform_first or self.architecture.always_transforms
             floats += (min(size.sources, 65_536.0) if projects else size.sources) * size.columns_in
-        # A learned table is counted with the parameters and is there already.
-        if not size.learned and (not size.first or self.speed.place is Place.DEVICE):
+        # A learned table is counted with the parameters, and features with the batch.
+        if not size.learned and not size.first:
             floats += size.sources * size.columns_in
         # CSR makes values only, its sources are the structure's own.
         edge_bytes = float(FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES)
@@ -469,13 +470,13 @@ class EvaluateAllNodes:
 
         model, structure, device = job.need("model"), job.need("structure"), job.need("device")
         assert isinstance(model, Network)
-        features = job.need("features")
+        batch = job.need("transfer")(job.need("batches")()[0])  # the one that training has moved already
         degrees = structure.degrees().to(device)
 
         def predict(nodes: Tensor | None = None) -> Tensor:
             set_true_degrees(model, degrees)
             try:
-                every = model.inference(features.whole(), structure, device)
+                every = model.inference(batch.x, structure, device)
             finally:
                 set_true_degrees(model, None)
             return every if nodes is None else every[nodes.to(device)]

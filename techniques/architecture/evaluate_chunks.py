@@ -38,11 +38,12 @@ class EvaluateInChunks:
         graph, place = so_far.facts.graph, self.speed.place
         for label in ("batches", "sampling", HEAP):  # the heap that training has left is given back
             so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.drop(Place.DEVICE, "batch")
         so_far = so_far.changed(pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
         sizes = self.plan.sizes(so_far, StepShape((layer,) * (len(self.plan.widths) - 1), graph.num_nodes))
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
-        kernel = FLOAT_BYTES * graph.num_nodes + graph.degrees.max + 2 * INDEX_BYTES * graph.num_nodes
+        kernel = FLOAT_BYTES * graph.num_nodes + graph.degrees.max
         tables = sum(sorted(self._tables(so_far, sizes))[-3:])
         chunk = max(self._chunk_bytes(so_far, size) for size in sizes)
         pairs = FLOAT_BYTES * self.plan.widths[-1] * 3 * PAIRS_PER_CHUNK if self.plan.readout is Readout.PAIRS else 0

@@ -38,6 +38,7 @@ class EvaluateEgoGraphs:
         graph, place, batches = so_far.facts.graph, self.speed.place, self.batches
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.drop(Place.DEVICE, "batch")
         best = Range.exact(FLOAT_BYTES * so_far.parameters)
         so_far = so_far.hold(Phase.EVALUATE, place, "best weights", best)
         sizes, error = batches.sizes(so_far)

@@ -8,6 +8,7 @@ targets gathers the rows of its own neighbourhood only.
 from __future__ import annotations
 
 import tempfile
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from techniques.architecture.costs import INFERENCE_CHUNK_BYTES
+from techniques.facts import FLOAT_BYTES
 from techniques.hardware.heap import give_back_freed
 from techniques.representation.block import Block, on_device
 from techniques.sampling.kernels import NeighborKernel
@@ -116,11 +118,11 @@ class LayerWise:
     ) -> Iterator[tuple[int, NDArray[np.int64], Block]]:
         """Consecutive targets with all their in-edges: the first target, ids of the sources [S], targets first, and the
         block over them. Targets and edges together are at most ``max_rows``, or one target's."""
-        structure, start = self.structure, 0
-        ends = structure.colptr[1:] + np.arange(1, structure.num_nodes + 1)  # edges and targets up to each node
+        structure, start, colptr = self.structure, 0, self.structure.colptr
         while start < structure.num_nodes:
-            before = int(ends[start - 1]) if start else 0
-            stop = max(int(np.searchsorted(ends, before + max_rows, side="right")), start + 1)
+            most = int(colptr[start]) + start + max_rows  # edges and targets up to a node rise with it
+            every = range(start + 1, structure.num_nodes + 1)
+            stop = start + max(bisect_right(every, most, key=lambda node: int(colptr[node]) + node), 1)
             stop = min(stop, start + max_targets)
             hop = self.kernel.sample(np.arange(start, stop), [-1], 0, local_dtype=np.int32)
             yield start, hop.node, self._block(start, stop, hop.node, hop.col_source)
@@ -140,12 +142,15 @@ class LayerWise:
 
     def _table(self, columns: int, rows: int | None = None) -> Tensor:
         """[rows or N, columns] float32: in memory where it is no larger than a chunk, else behind a file without a name."""
-        rows = self.structure.num_nodes if rows is None else rows
-        size = rows * columns
-        if 4 * size <= self.chunk_bytes:
-            return torch.empty(rows, columns)
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix="inference-") as file:
-            return torch.from_file(file.name, shared=True, size=size).view(-1, columns)
+        return new_table(self.structure.num_nodes if rows is None else rows, columns, self.folder, self.chunk_bytes)
+
+
+def new_table(rows: int, columns: int, folder: Path, most_bytes: int = INFERENCE_CHUNK_BYTES) -> Tensor:
+    """[rows, columns] float32: in memory up to ``most_bytes``, else behind a file in ``folder`` that has no name."""
+    if FLOAT_BYTES * rows * columns <= most_bytes:
+        return torch.empty(rows, columns)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="inference-") as file:
+        return torch.from_file(file.name, shared=True, size=rows * columns).view(-1, columns)
 
 
 def rows_of(table: Tensor) -> Rows:

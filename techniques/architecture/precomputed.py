@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan, TrainStep
 from techniques.architecture.costs import (
+    INFERENCE_CHUNK_BYTES,
     LayerCost,
     LayerSize,
     activations_moved,
@@ -17,8 +18,8 @@ from techniques.architecture.costs import (
 from techniques.architecture.operations.passes import Passes, linear
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts
-from techniques.forecast import Forecast, Phase, Place, Range
-from techniques.hardware.allocator import resident
+from techniques.forecast import ZERO, Forecast, Phase, Place, Range
+from techniques.hardware.allocator import HEAP, beside_heap, resident
 from techniques.hardware.operations import fused_sum, product, stream
 from techniques.hardware.rates import Rates, host_rates, rates
 from techniques.job import Job, JobSpec, setting_int
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 CHUNK_BYTES = 2 * 2**20
-"""Rows, and what the first layer makes of them, that evaluation holds at once; at least ``FEWEST_ROWS``."""
+"""Rows, and what the widest layer makes of them, that evaluation holds at once; at least ``FEWEST_ROWS``."""
 FEWEST_ROWS = 256
 COLUMN_BYTES = 64 * 2**20
 """Columns that are propagated at once: so many bytes of them, but at least ``FEWEST_COLUMNS``."""
@@ -160,7 +161,8 @@ def columns_at_once(num_nodes: int, width: int) -> int:
 
 def rows_at_once(widths: tuple[int, ...], num_nodes: int) -> int:
     """Rows that are evaluated together."""
-    return min(num_nodes, max(FEWEST_ROWS, CHUNK_BYTES // (FLOAT_BYTES * sum(widths[:2]))))
+    widest = max(first + second for first, second in pairwise(widths))
+    return min(num_nodes, max(FEWEST_ROWS, CHUNK_BYTES // (FLOAT_BYTES * widest)))
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,8 @@ class Propagate:
 
 @dataclass(frozen=True)
 class EvaluateRows:
-    """Logits of nodes from their propagated rows, chunk by chunk: no graph is needed."""
+    """Logits of nodes from their propagated rows, chunk by chunk: no graph is needed. They go behind a file as they are made,
+    where they are larger than a chunk."""
 
     plan: NetworkPlan
     speed: Rates
@@ -221,8 +224,12 @@ class EvaluateRows:
         rows = rows_at_once(self.plan.widths, graph.num_nodes)
         widest = max(first + second for first, second in pairwise(self.plan.widths))
         blocks = [FLOAT_BYTES * rows * width for width in self.plan.widths]
-        live = FLOAT_BYTES * (rows * widest + graph.num_nodes * self.plan.widths[-1])
-        so_far = so_far.spike(Phase.EVALUATE, place, resident(live, blocks, place, shapes_vary=False))
+        table = FLOAT_BYTES * graph.num_nodes * self.plan.widths[-1]
+        table = table if table <= INFERENCE_CHUNK_BYTES else 0
+        on_host = table if place is Place.HOST else 0
+        live = FLOAT_BYTES * rows * widest + on_host
+        left = so_far.held.get((Place.HOST, HEAP), ZERO)
+        so_far = so_far.spike(Phase.EVALUATE, place, beside_heap(live, blocks, place, left))
         nodes = float(graph.num_nodes)
         dense = [product(nodes, first, second) for first, second in pairwise(self.plan.widths)]
         seconds = self.speed.seconds([stream(nodes, self.plan.widths[0], fresh=True), *dense])
@@ -230,6 +237,8 @@ class EvaluateRows:
 
     def build(self, job: Job) -> Job:
         import torch
+
+        from techniques.architecture.layerwise import new_table
 
         model, features, device = job.need("model"), job.need("features"), job.need("device")
         everyone = torch.arange(job.facts.graph.num_nodes)
@@ -239,9 +248,11 @@ class EvaluateRows:
         def predict(nodes: Tensor | None = None) -> Tensor:
             was_training = model.training
             model.eval()
-            chunks = torch.split(everyone if nodes is None else nodes.cpu(), at_once)
-            parts = [model(features.rows(chunk.numpy()).to(device), (None,) * depth) for chunk in chunks]
+            chosen = everyone if nodes is None else nodes.cpu()
+            out = new_table(chosen.numel(), self.plan.widths[-1], job.scratch)
+            for chunk, rows in zip(torch.split(chosen, at_once), torch.split(out, at_once), strict=True):
+                rows.copy_(model(features.rows(chunk.numpy()).to(device), (None,) * depth))
             model.train(was_training)
-            return torch.cat(parts)
+            return out
 
         return replace(job, predict=predict)

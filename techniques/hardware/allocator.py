@@ -131,6 +131,21 @@ def reused(left: Range, live_bytes: float, blocks: Sequence[float], alike_from: 
     return min(left.expected, live_bytes * heap_share(blocks) + slack.expected)
 
 
+def beside_heap(
+    live_bytes: float,
+    blocks: Sequence[float],
+    place: Place,
+    left: Range,
+    *,
+    shapes_vary: bool = False,
+    alike_from: float = math.inf,
+) -> Range:
+    """:func:`resident` bytes that find no room in the heap that is ``left`` of what was there before."""
+    needs = resident(live_bytes, blocks, place, shapes_vary, alike_from=alike_from)
+    again = reused(left, live_bytes, blocks, alike_from) if place is Place.HOST else 0.0
+    return Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again)
+
+
 def conversion_slack(blocks: Sequence[float]) -> Range:
     """Heap that stays when sparse inputs have been transposed: about twice the blocks that are not mapped one by one, up
     to the trim threshold (excess of sampled and whole-graph steps on coauthor_cs: 44 to 70 MB and 21 MB)."""

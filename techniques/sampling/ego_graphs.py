@@ -55,7 +55,7 @@ def ego_batches(job: Job, part: EgoBatches) -> Job:
         return batch if times is None else replace(batch, loss_weight=times.float())
 
     def evaluation(nodes: Tensor) -> Iterator[Batch]:
-        for roots in torch.split(nodes, part.batch_size):
+        for roots in torch.split(nodes, part.judged_at_once(train.numel())):
             yield graphs(roots, EVALUATION_SEED, by_root=True)
 
     epochs = Epochs(lambda: list(seed_order().split(part.batch_size)), make, part.prefetch)

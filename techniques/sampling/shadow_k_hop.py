@@ -35,7 +35,8 @@ LARGEST_REACH = 4_096
 @dataclass(frozen=True)
 class EgoBatches(SubgraphBatches):
     """``batch_size`` roots, each with ``num_neighbors`` neighbours per node, ``depth`` hops deep; ``everyone`` may be one, as
-    in evaluation, not only training nodes."""
+    in evaluation, not only training nodes, and then they are half as many as are trained on at once: ego graphs of other nodes
+    may be larger."""
 
     kernel = "shadow"
     batch_size: int
@@ -49,14 +50,21 @@ class EgoBatches(SubgraphBatches):
         return shadow_sizes(graph, roots, self.depth, self.num_neighbors)
 
     def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:
-        roots = graph.seeds(self.batch_size, self.balanced, index, self.everyone)
+        roots = graph.seeds(self._roots(graph.train.size), self.balanced, index, self.everyone)
         found = graph.shadow.sample(roots, self.depth, self.num_neighbors, index)
         return DrawnHops((found.node.size,), (found.col_source.size,))
 
     def seeds(self, graph: GraphFacts, nodes: float) -> float:
         if self.everyone:
-            return min(self.batch_size, graph.num_nodes)
+            return self._roots(graph.num_train)
         return distinct_seeds(graph, self.batch_size, self.balanced)
+
+    def judged_at_once(self, num_train: int) -> int:
+        """Roots of a batch in evaluation."""
+        return max(min(self.batch_size, num_train) // 2, 1)
+
+    def _roots(self, num_train: int) -> int:
+        return self.judged_at_once(num_train) if self.everyone else self.batch_size
 
     def shape(self, graph: GraphFacts, nodes: list[float], edges: list[float]) -> StepShape:
         found = super().shape(graph, nodes, edges)

@@ -35,14 +35,15 @@ def forecast_of(tiny: Any, profiled: Any, spec_for: Any) -> Any:
 
 
 @pytest.mark.parametrize("drawn", [True, False])
-def test_few_training_nodes_make_training_small_and_judging_not(drawn: bool, forecast_of: Any) -> None:
+def test_few_training_nodes_make_training_and_judging_small(drawn: bool, forecast_of: Any) -> None:
     few, many = forecast_of(20, drawn), forecast_of(1_000, drawn)
     for phase, factor in ((Phase.TRAIN, 3.0), (Phase.EVALUATE, 1.0)):
         less, more = (one.phases[phase].host_peak_bytes.expected - 4e6 for one in (few, many))
         assert factor * less <= more * 1.01
-    less, more = (one.phases[Phase.EVALUATE].host_peak_bytes.expected for one in (few, many))
-    assert less > 0.5 * more
-    assert few.phases[Phase.EVALUATE].host_peak_bytes.expected > few.phases[Phase.TRAIN].host_peak_bytes.expected
+    for one in (few, many):
+        assert (
+            one.phases[Phase.EVALUATE].host_peak_bytes.expected < one.phases[Phase.TRAIN].host_peak_bytes.expected + 4e6
+        )
 
 
 def test_a_coarse_graph_is_judged_like_the_graph(forecast_of: Any) -> None:
@@ -78,5 +79,7 @@ def test_any_node_may_be_a_root_in_evaluation(tiny: Any, profiled: Any, spec_for
     facts = profiled(stored)
     batches = ego_part(spec_for(facts, SHADOW, **SMALL), everyone=True)
     graph = drawer(stored, facts.graph).graph  # type: ignore[attr-defined]
-    assert len(np.unique(graph.seeds(1_000, False, 0, everyone=True))) == 300 == batches.seeds(facts.graph, 0.0)
-    assert batches.draw(graph, 0).nodes[0] >= 300
+    assert len(np.unique(graph.seeds(1_000, False, 0, everyone=True))) == 300
+    half = facts.graph.num_train // 2
+    assert batches.seeds(facts.graph, 0.0) == batches.judged_at_once(facts.graph.num_train) == half
+    assert batches.draw(graph, 0).nodes[0] >= half
