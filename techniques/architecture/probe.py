@@ -24,7 +24,8 @@ from techniques.architecture.bf16 import has_bf16
 from techniques.architecture.custom import UserPlan
 from techniques.architecture.own_steps import OwnSteps, StepSize
 from techniques.architecture.own_trace import trace_steps
-from techniques.architecture.user_module import UserNetwork, load_factory, make_module, takes, user_error
+from techniques.architecture.user_errors import user_error
+from techniques.architecture.user_module import UserNetwork, load_factory, make_module, takes
 from techniques.base import Slot
 from techniques.errors import InputError, OptionError
 from techniques.facts import Facts, Task

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import site
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,7 +16,8 @@ from torch_geometric.sampler import NodeSamplerInput
 
 from techniques.architecture.custom import SEEDS_PER_BATCH
 from techniques.architecture.network import Batch, Network
-from techniques.errors import InputError, OptionError
+from techniques.architecture.user_errors import guarded, user_error
+from techniques.errors import OptionError
 from techniques.representation.block import Block
 
 if TYPE_CHECKING:
@@ -77,22 +74,6 @@ def call_user(method: Callable[..., Any], x: Tensor, block: Block, seeds: int, e
     has = {"edge_weight": block.weight, "edge_attr": block.edge_attr, "batch_size": seeds}
     given = {name: has[name] for name in extras if has[name] is not None}
     return method(x, edge_index=block.edge_index, **given)
-
-
-def guarded(call: Callable[[], Any], what: str) -> Any:
-    """Run the user's code; running out of memory is a result, all else that it raises is theirs to correct.
-
-    Raises:
-        OptionError: with the exception, and the line of the user's that raised it.
-    """
-    try:
-        return call()
-    except (InputError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
-            raise
-        raise user_error(what, error) from error
 
 
 def check_values(out: Tensor, device: torch.device, name: str, *, learns: bool) -> None:
@@ -208,25 +189,6 @@ def takes(method: Callable[..., Any], name: str = "module") -> tuple[str, ...]:
                 f"forward of {name} may need x, edge_index, {', '.join(EXTRAS)}, got {one.name}", "Give it a default"
             )
     return tuple(extra for extra in EXTRAS if extra in found)
-
-
-def user_error(what: str, error: BaseException) -> OptionError:
-    """An exception of the user's code as one line that says where it was raised."""
-    words = " ".join(str(error).split())[:300] or "no message"
-    place = _line_of_users(error)
-    remedy = f"Correct it there ({place})" if place else "Call it in Python alone and correct it"
-    return OptionError(f"{what}{f' at {place}' if place else ''}, got {type(error).__name__}: {words}", remedy)
-
-
-def _line_of_users(error: BaseException) -> str:
-    """File, line and function of the innermost frame outside of installed packages and this one; empty if there is none."""
-    ours = Path(__file__).parents[2]
-    installed = (*site.getsitepackages(), sysconfig.get_paths()["stdlib"])
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        own = any(Path(frame.filename).is_relative_to(ours / package) for package in ("techniques", "tuner", "planner"))
-        if not own and not frame.filename.startswith((*installed, "<frozen")):
-            return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
-    return ""
 
 
 def build_network(job: Job, plan: UserPlan) -> Job:

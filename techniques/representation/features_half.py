@@ -54,13 +54,13 @@ class FeaturesHalf:
         if density <= MAX_DENSITY:
             rule = f"float16 pays above {MAX_DENSITY:.0%} non-zeros"
             return refuse("feature density", f"{density:.1%}", rule, SOURCE, "a sparse matrix is smaller")
+        if features.fits_half is False:
+            rule = "finite values stay below 65,520, others than 0 stay above 3e-8"
+            return refuse("feature values", "out of range", rule, SOURCE, "float16 would lose values")
         if spec.options[Slot.SAMPLING] == "full_batch":
             rule = "float16 at rest needs sampled batches"
             text = "a full batch holds every row as float32 beside it"
             return refuse("sampling", "full_batch", rule, SOURCE, text)
-        if features.fits_half is False:
-            rule = "finite values stay below 65,520, others than 0 stay above 3e-8"
-            return refuse("feature values", "out of range", rule, SOURCE, "float16 would lose values")
         if features.fits_half is None:
             return Verdict(
                 usable=True, warnings=("feature values not checked: float16 refuses them if they do not fit",)

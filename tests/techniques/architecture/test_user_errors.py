@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from techniques.architecture.custom import UserPlan
-from techniques.architecture.user_module import UserNetwork, guarded, load_factory, make_module, user_error
+from techniques.architecture.user_errors import guarded, user_error
+from techniques.architecture.user_module import UserNetwork, load_factory, make_module
 from techniques.errors import OptionError
 from techniques.representation.block import Block
 from tuner.cli import main
@@ -127,6 +128,15 @@ def test_a_fault_of_ours_is_called_a_bug_and_a_users_is_not() -> None:
     ours = Measurement(state=TrialState.FAILED, reason="KeyError: 3", remedy=remedy_of(KeyError(3)))
     assert error_of("it failed", ours, "Report this as a bug").remedy == "Report this as a bug"
     assert "learning_rate" in (remedy_of(FloatingPointError("the loss became nan")) or "")
+
+
+def test_a_name_that_facts_do_not_have_is_answered_with_those_it_has(make_facts: Any) -> None:
+    with pytest.raises(OptionError, match="no attribute 'num_features'") as caught:
+        make_module(lambda facts: torch.nn.Linear(facts.num_features, 2), "mine:factory", make_facts(), {})
+    assert "facts.graph.features.width" in caught.value.remedy
+    with pytest.raises(OptionError, match="no attribute 'nothing'") as caught:
+        make_module(lambda facts: torch.nothing, "mine:factory", make_facts(), {})
+    assert "facts.graph" not in caught.value.remedy
 
 
 @pytest.mark.parametrize(

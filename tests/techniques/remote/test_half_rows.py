@@ -62,6 +62,14 @@ def test_facts_that_were_checked_decide(make_facts: Any, spec_for: Any) -> None:
     assert "not checked" in check(unknown, spec).warnings[0]
 
 
+def test_values_that_do_not_fit_are_the_reason_for_every_sampler(make_facts: Any, spec_for: Any) -> None:
+    """Another sampler would not help: the first refusal must not send the user there."""
+    for value, text in ((1.0, "a full batch holds every row"), (1e6, "float16 would lose values")):
+        facts = make_facts(profiled_graph(graph_with(value), None, None, check_values=True))
+        verdict = check(facts, spec_for(facts, {"representation.features": "half", "sampling": "full_batch"}))
+        assert verdict.reason is not None and text in verdict.reason.text
+
+
 @pytest.mark.parametrize("architecture", ["gcn", "sage", "gin", "gat"])
 def test_inference_in_chunks_is_that_of_float32(
     architecture: str, tiny: Any, profiled: Any, make_job: Any, spec_for: Any, monkeypatch: Any

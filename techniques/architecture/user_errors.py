@@ -1,0 +1,55 @@
+"""What the user's own code raises, said with its line and a remedy."""
+
+from __future__ import annotations
+
+import site
+import sysconfig
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from techniques.errors import InputError, OptionError
+from techniques.record import Record
+
+WIDTHS = "facts.graph.features.width columns go in, facts.graph.labels.num_classes come out"
+"""What a factory needs to know most: the names are not those of a PyG data set."""
+
+
+def guarded(call: Callable[[], Any], what: str) -> Any:
+    """Run the user's code; running out of memory is a result, all else that it raises is theirs to correct.
+
+    Raises:
+        OptionError: with the exception, and the line of the user's that raised it.
+    """
+    try:
+        return call()
+    except (InputError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+            raise
+        raise user_error(what, error) from error
+
+
+def user_error(what: str, error: BaseException) -> OptionError:
+    """An exception of the user's code as one line that says where it was raised."""
+    words = " ".join(str(error).split())[:300] or "no message"
+    place = _line_of_users(error)
+    remedy = f"Correct it there ({place})" if place else "Call it in Python alone and correct it"
+    if isinstance(error, AttributeError) and isinstance(error.obj, Record):
+        remedy += f"; {WIDTHS}"
+    return OptionError(f"{what}{f' at {place}' if place else ''}, got {type(error).__name__}: {words}", remedy)
+
+
+def _line_of_users(error: BaseException) -> str:
+    """File, line and function of the innermost frame outside of installed packages and this one; empty if there is none."""
+    ours = Path(__file__).parents[2]
+    installed = (*site.getsitepackages(), sysconfig.get_paths()["stdlib"])
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        own = any(Path(frame.filename).is_relative_to(ours / package) for package in ("techniques", "tuner", "planner"))
+        if not own and not frame.filename.startswith((*installed, "<frozen")):
+            return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+    return ""
