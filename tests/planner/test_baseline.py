@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from planner import plan
+from planner.api import make_plan
 from planner.baseline import BASELINE_SETTINGS, baseline_spec
 from planner.proposal import Pins, check
 from planner.records import Plan
@@ -81,3 +82,15 @@ def test_a_saved_plan_remembers_what_was_pinned(make_facts: Any, tmp_path: Path)
     assert loaded.pinned_options == {Slot.ARCHITECTURE: "gcn"}
     assert loaded.pinned_settings == {"hidden": 48, "fanouts": (5, 5)}
     assert loaded.baseline is not None and loaded.baseline.options[Slot.ARCHITECTURE] == "gcn"
+
+
+@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE) if one.name != "custom"])
+@pytest.mark.parametrize("sampling", [one.name for one in options(Slot.SAMPLING)])
+def test_every_architecture_and_sampler_together_plan_or_are_refused(
+    make_facts: Any, architecture: str, sampling: str
+) -> None:
+    """What cannot be used together has a baseline all the same, and one that can be used."""
+    facts = make_facts()
+    pins = Pins({Slot.ARCHITECTURE: architecture, Slot.SAMPLING: sampling})
+    assert check(facts, baseline_spec(facts, pins)).usable
+    make_plan(facts, pins)
