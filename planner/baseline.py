@@ -59,7 +59,7 @@ def baseline_spec(facts: Facts, pins: Pins = Pins()) -> JobSpec:  # noqa: B008 -
     cannot be used together at all, the sampler and then everything is as if it were not pinned: nothing can win then, but
     a plan still says what PyG's defaults would take.
     """
-    unsampled = {slot: name for slot, name in pins.options.items() if slot is not Slot.SAMPLING}
+    unsampled: dict[Slot, str] = {slot: name for slot, name in pins.options.items() if slot is not Slot.SAMPLING}
     loosened = (pins, Pins(unsampled, pins.settings), Pins())
     found = (spec for kept in loosened for spec in _tries(facts, kept) if check(facts, spec).usable)
     return next(found, None) or next(_tries(facts, Pins()))

@@ -102,7 +102,7 @@ def _kill_until_finished(forked: Any, run: Path, moments: random.Random, most: i
         if kills < most:
             time.sleep(moments.uniform(0.0, LONGEST_SECONDS))
             kills += 1
-            _kill(pid)
+            _kill(pid, run.parent / "words.txt")
         else:
             _, status = os.waitpid(pid, 0)
             assert os.WEXITSTATUS(status) == 0
@@ -116,11 +116,11 @@ def _kill_until_finished(forked: Any, run: Path, moments: random.Random, most: i
     return kills
 
 
-def _kill(pid: int) -> None:
+def _kill(pid: int, words: Path) -> None:
     below = _below(pid)
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
-    assert not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0
+    assert not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0, words.read_text()
     assert all(_gone(one) for one in below), "orphans, or what trials left behind"
 
 
