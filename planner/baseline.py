@@ -52,24 +52,29 @@ STAND_INS: Mapping[Slot, tuple[str, ...]] = {
 
 
 def baseline_spec(facts: Facts, pins: Pins = Pins()) -> JobSpec:  # noqa: B008 - frozen
-    """PyG's usual defaults, on the processor that PyG's examples would pick here.
+    """PyG's usual defaults, on the processor that PyG's examples would pick here, around what is pinned.
 
-    Pins hold: a pinned architecture or own module is trained with the defaults of PyG's loaders, and where it refuses
-    those, with the nearest options that it takes. An own module keeps its own width and depth. Where what is pinned
-    cannot be used together at all, the sampler and then everything is as if it were not pinned: nothing can win then, but
-    a plan still says what PyG's defaults would take.
+    Where what is pinned cannot be used together at all, the sampler and then everything is as if it were not pinned:
+    nothing can win then, but a plan still says what PyG's defaults would take.
     """
     unsampled: dict[Slot, str] = {slot: name for slot, name in pins.options.items() if slot is not Slot.SAMPLING}
-    loosened = (pins, Pins(unsampled, pins.settings), Pins())
-    found = (spec for kept in loosened for spec in _tries(facts, kept) if check(facts, spec).usable)
-    return next(found, None) or next(_tries(facts, Pins()))
+    for kept in (pins, Pins(unsampled, pins.settings)):
+        spec = pinned_spec(facts, kept)
+        if check(facts, spec).usable:
+            return spec
+    return pinned_spec(facts, Pins())
 
 
-def _tries(facts: Facts, pins: Pins) -> Iterator[JobSpec]:
-    """The defaults, then with other options in the place of what may be refused."""
+def pinned_spec(facts: Facts, pins: Pins) -> JobSpec:
+    """PyG's defaults with every pin: a pinned architecture or own module is trained with the defaults of PyG's loaders, and
+    where it refuses those, with the nearest options that it takes. An own module keeps its own width and depth.
+
+    Pins that cannot be used together give a spec that ``check`` refuses.
+    """
     chosen, settings = _defaults(facts, pins)
-    for other in ({}, *_stand_ins(chosen)):
-        yield make_spec(facts, pins, {**chosen, **other}, settings)
+    first = make_spec(facts, pins, chosen, settings)
+    tries = (make_spec(facts, pins, {**chosen, **other}, settings) for other in _stand_ins(chosen))
+    return next((spec for spec in (first, *tries) if check(facts, spec).usable), first)
 
 
 def _defaults(facts: Facts, pins: Pins) -> tuple[dict[Slot, str], dict[str, SettingValue]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.api import make_plan
-from planner.baseline import baseline_spec
+from planner.baseline import pinned_spec
 from planner.costing import cost, fits
 from planner.doctor_changes import Change, helps, ideas, planned_change, scored
 from planner.doctor_checks import Check, checks
@@ -81,7 +81,7 @@ def current_spec(facts: Facts, pins: Pins) -> JobSpec:
     Raises:
         OptionError: the pinned choices exclude each other.
     """
-    spec = baseline_spec(facts, pins)
+    spec = pinned_spec(facts, pins)
     verdict = check(facts, spec)
     if not verdict.usable and (pins.options or pins.settings):
         reason = verdict.reasons[0]

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,10 @@ def forked(stub_tuner: Path, community_file: Path) -> Callable[[Path], int]:
                 arguments = ["tune", str(community_file), "--out", str(run), "--trials", str(TRIALS), "--budget", "15m"]
                 with (run.parent / "words.txt").open("w") as words:
                     sys.stdout = sys.stderr = words
-                    status = main([*arguments, *resume])
+                    try:
+                        status = main([*arguments, *resume])
+                    except BaseException:
+                        traceback.print_exc(file=words)
             finally:
                 os._exit(status)
         return pid
