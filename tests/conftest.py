@@ -22,6 +22,11 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that fork this process come first, while it has no threads of torch and numba that a fork would lose."""
+    items.sort(key=lambda item: item.path.name != "test_kills.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: Any) -> Path:
     """A home of gnnfit of the tests' own: neither calibration nor history of whoever runs them counts, or grows."""
