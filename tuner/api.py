@@ -17,7 +17,7 @@ from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
-from tuner.planning import choose, graph_name, planned
+from tuner.planning import Wanted, choose, graph_name, planned
 from tuner.records import Limits, Measurement, TrialState, TuneReport, WorkRequest
 from tuner.report import write_page
 from tuner.runner import Progress, Runner
@@ -54,19 +54,10 @@ def measure(
     Raises:
         TrialFailedError: the child failed; out of memory and time-outs are states of the measurement instead.
     """
+    wanted = Wanted(plan, model, goal, fix or {}, set or {}, calibration, use_history)
     with tempfile.TemporaryDirectory(prefix="gnnfit-measure-") as temporary:
         stored = ingest(graph, Path(temporary) / "graph")
-        made = planned(
-            stored,
-            graph,
-            plan=plan,
-            model=model,
-            goal=goal,
-            fix=fix,
-            set=set,
-            calibration=calibration,
-            use_history=use_history,
-        )
+        made = planned(stored, graph, wanted)
         chosen = choose(made, candidate)
         folder = Path(temporary) / "trial"
         folder.mkdir()
@@ -122,25 +113,11 @@ def tune(
     from tuner.session import Session
 
     refuse_bad_graph(graph)
+    wanted = Wanted(plan, model, goal, fix or {}, set or {}, calibration, use_history)
     folder = RunFolder(out or default_folder(Path(graph_name(graph)).stem))
     folder.refuse_foreign()
     with folder.begun():
-        session = Session.prepare(
-            folder,
-            graph,
-            plan=plan,
-            trials=trials,
-            budget_seconds=budget_seconds,
-            resume=resume,
-            model=model,
-            goal=goal,
-            fix=fix,
-            set=set,
-            calibration=calibration,
-            use_history=use_history,
-            listener=listener,
-            study=study,
-        )
+        session = Session.prepare(folder, graph, wanted, budget_seconds, trials, resume, listener, study)
         with told_if_it_fails(folder, session.log):
             return session.go()
 

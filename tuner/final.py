@@ -17,7 +17,7 @@ from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
-from tuner.planning import choose, graph_name, planned
+from tuner.planning import Wanted, choose, graph_name, planned
 from tuner.records import MAX_EPOCHS_BETWEEN_EVALUATIONS, Limits, Measurement, TrialState, Winner, WorkRequest
 from tuner.report import write_report
 from tuner.runner import Progress, Runner
@@ -123,7 +123,7 @@ def train_graph(
         raise InputError(f"{folder.path} holds a tuned run", f"Use gnnfit run {folder.path}, or choose another --out")
     with folder.begun():
         stored = ingest(graph, folder.graph)
-        made = planned(stored, graph, plan=loaded)
+        made = planned(stored, graph, Wanted(plan=loaded))
         if folder.plan.is_file() and Plan.load(folder.plan).facts.graph.source != made.facts.graph.source:
             raise InputError(f"{folder.path} holds a training of another graph", "Choose another --out")
         chosen = choose(made, None)

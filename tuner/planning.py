@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +12,59 @@ from planner.api import inspect, make_plan, pins_of, with_history
 from planner.inspect.calibration import calibrated
 from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import drawer, open_any, profiled
+from planner.proposal import Pins
 from planner.records import Candidate, Plan
 from techniques.base import SettingValue
 from techniques.errors import InputError, NothingFitsError, OptionError, UnsupportedTaskError
-from techniques.facts import Goal, Task
+from techniques.facts import Goal, GraphFacts, Task
 from techniques.remote.source.folder import FolderGraph
+from tuner.folder import fingerprint
 from tuner.ingest import needs_child
 
 
-def planned(
-    stored: FolderGraph,
-    graph: Any,
-    *,
-    plan: Plan | str | Path | None = None,
-    model: str | None = None,
-    goal: Goal | None = None,
-    fix: Mapping[str, str] | None = None,
-    set: Mapping[str, SettingValue] | None = None,
-    calibration: bool = True,
-    use_history: bool = False,
-) -> Plan:
+@dataclass(frozen=True)
+class Wanted:
+    """What the user wants planned, measured or tuned: a saved plan or what a new one is made from."""
+
+    plan: Plan | str | Path | None = None
+    model: str | None = None
+    goal: Goal | None = None
+    fix: Mapping[str, str] = field(default_factory=dict)
+    set: Mapping[str, SettingValue] = field(default_factory=dict)
+    calibration: bool = True
+    use_history: bool = False
+
+    def pins(self, plan: Plan | None = None) -> Pins:
+        """What is fixed and set, over the pins of a plan that is there already."""
+        return pins_of(self.fix, self.set, plan)
+
+    def described(self) -> dict[str, Any]:
+        """As it stands in ``spec.toml``; how the machine's rates are known changes no answer of a run."""
+        by = fingerprint(self.plan.to_json()) if isinstance(self.plan, Plan) else self.plan and os.fspath(self.plan)
+        settings = {key: list(value) if isinstance(value, tuple) else value for key, value in self.set.items()}
+        goal = (self.goal or Goal()).model_dump(mode="json", exclude_none=True)
+        given = {key: value for key, value in (("plan", by), ("model", self.model)) if value is not None}
+        return {**given, "goal": goal, "fix": dict(self.fix), "set": settings}
+
+
+def planned(stored: FolderGraph, graph: Any, wanted: Wanted) -> Plan:
     """A plan for a graph that lies in a folder: the saved one with this machine's limits, or a new one.
 
     Raises:
         UnsupportedTaskError: the task cannot be trained in this version.
         OptionError: the saved plan is for another graph.
     """
-    source = _lasting_name(graph, stored)
+    source, goal = _lasting_name(graph, stored), wanted.goal
     facts = profiled(stored, goal.task if goal else None, source, check_values=True)
     refuse_untrainable(facts.task, facts.labels.num_classes, source)
-    if plan is not None:
-        loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
-        return _for_this_graph(loaded, facts.fingerprint, facts.model_copy(update={"source": source}), goal, fix, set)
-    everything, _ = inspect(facts, model=model, on=None, goal=goal or Goal(), set=set, calibration=calibration)
-    everything = with_history(everything) if use_history else everything
-    return make_plan(everything, pins_of(fix, set), drawer(stored, facts))
+    if wanted.plan is not None:
+        loaded = wanted.plan if isinstance(wanted.plan, Plan) else Plan.load(wanted.plan)
+        return _for_this_graph(loaded, facts.model_copy(update={"source": source}), wanted)
+    everything, _ = inspect(
+        facts, model=wanted.model, on=None, goal=goal or Goal(), set=wanted.set, calibration=wanted.calibration
+    )
+    everything = with_history(everything) if wanted.use_history else everything
+    return make_plan(everything, wanted.pins(), drawer(stored, facts))
 
 
 def _lasting_name(graph: Any, stored: FolderGraph) -> str:
@@ -56,21 +75,14 @@ def _lasting_name(graph: Any, stored: FolderGraph) -> str:
     return str(Path(text).expanduser().resolve()) if Path(text).expanduser().exists() else text
 
 
-def _for_this_graph(
-    plan: Plan,
-    fingerprint: str | None,
-    graph_facts: Any,
-    goal: Goal | None,
-    fix: Mapping[str, str] | None,
-    set: Mapping[str, SettingValue] | None,
-) -> Plan:
+def _for_this_graph(plan: Plan, graph: GraphFacts, wanted: Wanted) -> Plan:
     before = plan.facts.graph.fingerprint
-    if before is not None and before != fingerprint:
-        raise OptionError(f"the plan is for another graph: {before} planned, {fingerprint} given", "Plan again")
-    here = {"graph": graph_facts, "goal": goal or plan.facts.goal, "hardware": calibrated(inspect_machine())}
+    if before is not None and before != graph.fingerprint:
+        raise OptionError(f"the plan is for another graph: {before} planned, {graph.fingerprint} given", "Plan again")
+    here = {"graph": graph, "goal": wanted.goal or plan.facts.goal, "hardware": calibrated(inspect_machine())}
     facts = plan.facts.model_copy(update=here)
-    if fix or set:
-        return make_plan(facts, pins_of(fix, set, plan))
+    if wanted.fix or wanted.set:
+        return make_plan(facts, wanted.pins(plan))
     return plan.model_copy(update={"facts": facts})
 
 

@@ -10,9 +10,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from planner.api import pins_of
@@ -20,9 +18,7 @@ from planner.inspect.fingerprint_machine import machine_fingerprint
 from planner.inspect.machine import inspect_machine
 from planner.proposal import BASELINE_NAME
 from planner.records import Plan
-from techniques.base import SettingValue
 from techniques.errors import InputError, NoTrialSucceededError, RunLockedError
-from techniques.facts import Goal
 from techniques.remote.source.folder import FolderGraph
 from tuner.bench import (
     FINAL_SHARE,
@@ -41,7 +37,7 @@ from tuner.history import remember
 from tuner.ingest import ingest
 from tuner.live import Live, told
 from tuner.parts import Part, parts_of
-from tuner.planning import choose, graph_name, kept_plan, planned, refuse_changed_graph
+from tuner.planning import Wanted, choose, graph_name, kept_plan, planned, refuse_changed_graph
 from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report import write_report
 from tuner.runner import Runner
@@ -73,17 +69,10 @@ class Session:
     def prepare(
         folder: RunFolder,
         graph: Any,
-        *,
-        plan: Plan | str | Path | None,
-        trials: int | None,
+        wanted: Wanted,
         budget_seconds: float,
+        trials: int | None,
         resume: bool,
-        model: str | None,
-        goal: Goal | None,
-        fix: Mapping[str, str] | None,
-        set: Mapping[str, SettingValue] | None,
-        calibration: bool = True,
-        use_history: bool = False,
         listener: Listener,
         study: str | None = None,
     ) -> Session:
@@ -94,8 +83,8 @@ class Session:
             InputError: a resumed run was asked for something else, or its graph has changed.
         """
         name = graph_name(graph)
-        asked = _asked(name, plan, trials, budget_seconds, model, goal, fix, set, study)
-        pins_of(fix, set)  # a slot that does not exist is an error before anything is written
+        asked = _asked(name, wanted, budget_seconds, trials, study)
+        wanted.pins()  # a slot that does not exist is an error before anything is written
         folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
         log = EventLog(folder.events, listener)
         stored = ingest(graph, folder.graph)
@@ -103,22 +92,12 @@ class Session:
             made = kept_plan(folder.plan)
             refuse_changed_graph(graph, made)
         else:
-            made = planned(
-                stored,
-                graph,
-                plan=plan,
-                model=model,
-                goal=goal,
-                fix=fix,
-                set=set,
-                calibration=calibration,
-                use_history=use_history,
-            )
+            made = planned(stored, graph, wanted)
             choose(made, None)
             made.save(folder.plan)
         log.add("started", graph=name, budget_seconds=budget_seconds, folder=str(folder.path))
         log.add("planned", verdict=made.verdict.value, best=made.best.name if made.best else None)
-        space = Space(made.facts, families(made.candidates, made.baseline), pins_of(fix, set, made))
+        space = Space(made.facts, families(made.candidates, made.baseline), wanted.pins(made))
         shared = study_of(folder, study)
         shared.same_machine(machine_fingerprint(inspect_machine()))
         return Session(folder, made, stored, log, space, shared, budget_seconds, trials)
@@ -286,22 +265,8 @@ def overrun_seconds(budget: float) -> float:
     return 0.8 * max(0.05 * budget, 10.0)
 
 
-def _asked(
-    name: str,
-    plan: Plan | str | Path | None,
-    trials: int | None,
-    budget_seconds: float,
-    model: str | None,
-    goal: Goal | None,
-    fix: Mapping[str, str] | None,
-    set: Mapping[str, SettingValue] | None,
-    study: str | None = None,
-) -> dict[str, Any]:
+def _asked(name: str, wanted: Wanted, budget_seconds: float, trials: int | None, study: str | None) -> dict[str, Any]:
     """What the user asked for, as it stands in ``spec.toml``."""
-    asked: dict[str, Any] = {"graph": name, "budget_seconds": float(budget_seconds)}
-    planned_by = fingerprint(plan.to_json()) if isinstance(plan, Plan) else plan and os.fspath(plan)
-    given = (("plan", planned_by), ("trials", trials), ("model", model), ("study", study and masked(study)))
-    asked |= {key: value for key, value in given if value is not None}
-    wanted = (goal or Goal()).model_dump(mode="json", exclude_none=True)
-    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in (set or {}).items()}
-    return asked | {"goal": wanted, "fix": dict(fix or {}), "set": settings}
+    given = {"trials": trials, "study": study and masked(study)}
+    asked = {"graph": name, "budget_seconds": float(budget_seconds)}
+    return asked | {key: value for key, value in given.items() if value is not None} | wanted.described()

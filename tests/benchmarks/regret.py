@@ -31,7 +31,7 @@ from techniques.job import JobSpec
 from tuner.bench import SEARCH_SHARE, Bench, ladder
 from tuner.ingest import ingest
 from tuner.parts import RUNGS, Fidelity, Part, part_of
-from tuner.planning import planned
+from tuner.planning import Wanted, planned
 from tuner.records import Limits, Measurement, WorkRequest
 from tuner.replay import Row, Table
 from tuner.runner import Runner
@@ -60,7 +60,7 @@ class Collector:
     def __init__(self, graph: str, folder: Path, threads: int) -> None:
         pins = Pins({}, {"threads": threads})
         self.graph = ingest(graph, folder / "graph")
-        self.plan: Plan = planned(self.graph, graph, set=dict(pins.settings))
+        self.plan: Plan = planned(self.graph, graph, Wanted(set=dict(pins.settings)))
         self.space = Space(self.plan.facts, families(self.plan.candidates, self.plan.baseline), pins)
         self.threads, self.folder = threads, folder
         whole = Part(1.0, self.graph, self.plan.facts)

@@ -12,7 +12,7 @@ from planner.records import Plan
 from techniques.remote.source.arrays import ArrayGraph
 from tuner.ingest import ingest
 from tuner.parts import TRIALS_TO_CONVERGE, part_of, parts_of
-from tuner.planning import planned
+from tuner.planning import Wanted, planned
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def run(communities: Any, tmp_path: Path) -> tuple[Any, Plan]:
     file = tmp_path / "graph.npz"
     np.savez(file, **communities(nodes=900))
     stored = ingest(str(file), tmp_path / "graph")
-    return stored, planned(stored, str(file))
+    return stored, planned(stored, str(file), Wanted())
 
 
 def test_a_quick_graph_is_searched_whole(run: Any, tmp_path: Path) -> None:
