@@ -47,28 +47,26 @@ class Live:
         self._growths: dict[tuple[str, float], float] = {}
 
     def measure(self, number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
-        """One trial, never longer than what is left of the budget."""
-        part = self.parts[fidelity.share]
-        request = WorkRequest(
-            spec=point.spec,
-            facts=part.facts,
-            graph=str(part.graph.path),
-            folder=str(self.folder.new_trial_folder(number)),
-            limits=Limits(
-                host_bytes=self.plan.facts.host_limit_bytes,
-                seconds=min(fidelity.seconds, max(self._left(), MIN_TRIAL_SECONDS)),
-                target=target,
-                wall_seconds=max(self._left(), 0.0) + fidelity.seconds + HANG_SECONDS,
-            ),
-            check_values=False,
-        )
+        """One trial, never longer than what is left of the budget once the machine is free."""
         before = self.log.elapsed_seconds
         with machine_lock(max(self._left(), 0.0)) as held:
             waited = self.log.elapsed_seconds - before
             if waited > LONG_WAIT_SECONDS or not held:
                 self.log.add("waited", number=number, seconds=round(waited, 2), held=held)
             self.log.add("trial_started", number=number, purpose=purpose, family=point.family, share=fidelity.share)
-            return self.runner.measure(request)
+            return self.runner.measure(self._request(number, point.spec, fidelity, target))
+
+    def _request(self, number: int, spec: JobSpec, fidelity: Fidelity, target: float | None) -> WorkRequest:
+        part, left = self.parts[fidelity.share], self._left()
+        limits = Limits(
+            host_bytes=self.plan.facts.host_limit_bytes,
+            seconds=min(fidelity.seconds, max(left, MIN_TRIAL_SECONDS)),
+            target=target,
+            wall_seconds=max(left, 0.0) + min(fidelity.seconds, HANG_SECONDS) + HANG_SECONDS,
+        )
+        folder = str(self.folder.new_trial_folder(number))
+        graph = str(part.graph.path)
+        return WorkRequest(spec=spec, facts=part.facts, graph=graph, folder=folder, limits=limits, check_values=False)
 
     def keep(self, trial: Trial) -> None:
         """Write a finished trial down and tell of it."""
