@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from planner.wizard.story import log_tail
 from techniques.errors import GnnfitError
 
 SERVER = (sys.executable, "-m", "planner.wizard.server")
@@ -27,8 +28,8 @@ class PlanningClient:
     def __init__(self, command: tuple[str, ...] = SERVER) -> None:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
-        self._last = 0
+        self._turn, self._starting = asyncio.Lock(), asyncio.Lock()
+        self._last, self._closed = 0, False
         descriptor, name = tempfile.mkstemp(prefix="gnnfit-wizard-", suffix=".log")
         os.close(descriptor)
         self.log = Path(name)
@@ -53,19 +54,29 @@ class PlanningClient:
         return str(reply["document"])
 
     async def start(self) -> asyncio.subprocess.Process:
-        """The child, begun where there is none."""
-        if self._process is None or self._process.returncode is not None:
-            with self.log.open("a") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=log,
-                    limit=MAX_REPLY_BYTES,
-                    start_new_session=True,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                )
-        return self._process
+        """The child, begun where there is none.
+
+        Raises:
+            PlanningFailedError: the client is closed; whoever still asks then gets no child.
+        """
+        async with self._starting:
+            if self._closed:
+                raise PlanningFailedError("the wizard has been left", "Start it again")
+            if self._process is None or self._process.returncode is not None:
+                self._process = await self._begin()
+            return self._process
+
+    async def _begin(self) -> asyncio.subprocess.Process:
+        with self.log.open("a") as log:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                limit=MAX_REPLY_BYTES,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )
 
     async def _reply(self, process: asyncio.subprocess.Process, number: int) -> dict[str, Any]:
         """The answer to this request; answers to requests that nobody waits for any more are skipped."""
@@ -75,19 +86,20 @@ class PlanningClient:
             if reply["id"] == number:
                 return reply
         status = await process.wait()
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        last = lines[-1] if lines else "it said nothing"
+        last = next((line for line in reversed(log_tail(self.log)) if line.strip()), "it said nothing")
         return {"error": f"planning ended with status {status} ({last[:200]})"}
 
     async def close(self) -> None:
-        """End the child and remove its log."""
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
-        if process is not None:
-            process._transport.close()  # type: ignore[attr-defined]
-        self.log.unlink(missing_ok=True)
+        """End the child, one that is just being started too, and remove its log; none is started any more."""
+        async with self._starting:
+            self._closed = True
+            process, self._process = self._process, None
+            if process is not None and process.returncode is None:
+                process.kill()
+                await process.wait()
+            if process is not None:
+                process._transport.close()  # type: ignore[attr-defined]
+            self.log.unlink(missing_ok=True)
 
     async def rest(self) -> None:
         """End the child until it is needed again: a run wants the memory."""

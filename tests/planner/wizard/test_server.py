@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from planner.records import Plan
-from planner.wizard.client import PlanningClient
+from planner.wizard.client import PlanningClient, PlanningFailedError
 from planner.wizard.server import Planner
 
 COUNTS = ["--nodes", "10k", "--edges", "50k", "--features", "64", "--on", "colab-t4"]
@@ -62,6 +63,21 @@ def test_a_real_child_answers_and_is_started_again_after_its_death() -> None:
         assert not client.log.exists()
 
     asyncio.run(talk())
+
+
+def test_a_closed_client_starts_no_child_and_leaves_none_that_was_being_started() -> None:
+    async def leave_at_once() -> None:
+        client = PlanningClient((sys.executable, "-c", "input()"))
+        asked = asyncio.ensure_future(client.ask("machine", []))
+        await asyncio.sleep(0)
+        await client.close()
+        for late in (asked, client.ask("machine", [])):
+            with pytest.raises(PlanningFailedError):
+                await asyncio.wait_for(late, 10)
+        assert not client.log.exists()
+        assert not [one for one in psutil.Process().children() if one.cmdline()[1:] == ["-c", "input()"]]
+
+    asyncio.run(leave_at_once())
 
 
 def test_the_first_screen_loads_no_planner() -> None:
