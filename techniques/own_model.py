@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from techniques.record import Record
 
 KnobValue = bool | int | float | str
+OWN_EXIT = "Look for os._exit, sys.exit or a crash in code that the module calls: call it in Python alone, with faulthandler on"
+"""What to do about a module that ends its process."""
 
 
 class CustomKnob(Record):

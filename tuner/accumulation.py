@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from techniques.architecture.network import Network
+
 
 class Steps:
     """Steps every ``every`` batches, and once more for what is left when the epoch ends.
@@ -21,7 +23,11 @@ class Steps:
         if self.batches == 0:
             self.optimizer.zero_grad(set_to_none=True)
         # A sum over seeds now, divided by all of them in the end: how many there will be is not known yet.
-        (loss if self.every == 1 else loss * seeds).backward()  # type: ignore[no-untyped-call]
+        loss = loss if self.every == 1 else loss * seeds
+        if isinstance(self.model, Network):
+            self.model.walk_back(loss)
+        else:
+            loss.backward()  # type: ignore[no-untyped-call]
         self.batches, self.seeds = self.batches + 1, self.seeds + seeds
         if self.batches == self.every:
             self.finish()

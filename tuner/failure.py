@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from techniques.errors import DiskFullError, GnnfitError, InputError, TrialFailedError
+from techniques.own_model import OWN_EXIT
 from tuner.records import Measurement, TrialState
 
 HOST_MEMORY_WORDS = (
@@ -71,6 +72,11 @@ def failure_of(status: int, log: Path) -> tuple[TrialState, str]:
     return state, f"ended with status {status} and no result: {last}"
 
 
+def exit_of_own(reason: str, factory: str) -> tuple[str, str]:
+    """Reason and remedy where a trial of the user's own module ended its process: nothing of gnnfit's does."""
+    return f"a trial of {factory} {reason}", OWN_EXIT
+
+
 def refuse_full_disk(reason: str | None, folder: Path) -> None:
     """A full disk is no property of a candidate: the run stops instead of failing every trial.
 
@@ -91,4 +97,4 @@ def _last_line(log: Path) -> str:
             lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
     except OSError:
         return "no log"
-    return lines[-1][:400] if lines else "an empty log"
+    return lines[-1][:400] if lines else "it printed nothing"

@@ -21,7 +21,7 @@ from techniques.errors import TrialFailedError
 from techniques.forecast import Phase
 from techniques.hardware.allocator import RUN_ENVIRONMENT
 from tuner.child_log import ChildLog
-from tuner.failure import failure_of, refuse_full_disk
+from tuner.failure import exit_of_own, failure_of, refuse_full_disk
 from tuner.folder import write_text
 from tuner.memory import PeakByPhase, tree_usage
 from tuner.records import Measurement, TrialState, WorkRequest
@@ -238,6 +238,11 @@ class _Watch:
             )
         return True
 
+    @property
+    def _is_own(self) -> bool:
+        """Whether the user's own module is trained."""
+        return self.request.spec.options.get(Slot.ARCHITECTURE) == "custom"
+
     def _check_time(self) -> None:
         """The limit is for training: it runs from the first epoch; evaluating what was learnt may take as long again."""
         limit = self.request.limits.seconds
@@ -257,12 +262,16 @@ class _Watch:
         """What came of it."""
         wall = time.monotonic() - self.started
         if self.result is None:
-            state, reason = self.state, self.reason
+            state, reason, remedy = self.state, self.reason, None
             if state is None:
                 state, reason = failure_of(status, self.log.file)
+                own = self.request.facts.model.custom
+                if state is TrialState.FAILED and own is not None and self._is_own:
+                    reason, remedy = exit_of_own(reason, own.factory)
             return Measurement(
                 state=state,
                 reason=reason,
+                remedy=remedy,
                 baseline_host_bytes=self.peaks.baseline_bytes,
                 peak_host_bytes=self.peaks.peak_bytes,
                 wall_seconds=wall,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from techniques.remote.graphs import is_graph_level
+from techniques.remote.graphs import is_graph_level, targets_are_real
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.folder import FolderGraph, spill
 from techniques.remote.source.stored import StoredGraph
@@ -62,7 +62,7 @@ def character(stored: StoredGraph) -> dict[str, float]:
         source, target = y[edge_index[0]], y[edge_index[1]]
         known = (source >= 0) & (target >= 0)
         found["homophily"] = float((source[known] == target[known]).mean()) if known.any() else 0.0
-        found["majority_share"] = float(np.bincount(y[y >= 0]).max() / max((y >= 0).sum(), 1))
+        found["majority_share"] = float(np.bincount(y[y >= 0].astype(np.int64)).max() / max((y >= 0).sum(), 1))
     return found
 
 
@@ -81,7 +81,7 @@ def compared(whole: StoredGraph, part: StoredGraph) -> dict[str, float | str]:
 def distances(whole: StoredGraph, part: StoredGraph) -> dict[str, float]:
     """From 0, the same, to 1: degrees, and classes where there are any."""
     found = {"degree_distance": _steps_apart(_degrees(whole), _degrees(part))}
-    if "y" in whole.headers and np.asarray(whole.read("y")).dtype.kind in "iub":
+    if "y" in whole.headers and not targets_are_real(np.asarray(whole.read("y"))):
         shares = _class_shares(whole), _class_shares(part)
         length = max(len(one) for one in shares)
         before, after = (np.pad(one, (0, length - len(one))) for one in shares)

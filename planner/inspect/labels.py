@@ -101,7 +101,8 @@ def _ids(labels: NDArray[np.generic]) -> Ints:
         flat = np.nan_to_num(flat, nan=-1.0)
         if np.any(flat != np.floor(flat)):
             raise UnsupportedTaskError(
-                "labels y must be whole class ids, got fractions", "Regression is not supported yet: store class ids"
+                "labels y must be whole class ids, got fractions",
+                "Numbers are predicted for whole graphs only: store class ids",
             )
     ids: Ints = flat if flat.dtype.kind == "i" else flat.astype(np.int64)
     return ids

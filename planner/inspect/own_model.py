@@ -13,6 +13,7 @@ from typing import Any
 
 from techniques.errors import OptionError
 from techniques.facts import CustomFacts, Facts, ModelFacts, Task
+from techniques.own_model import OWN_EXIT
 
 SECONDS = 180.0
 """Torch and PyG are imported and some ten small steps taken: seconds where nothing is wrong."""
@@ -70,8 +71,7 @@ def _asked(factory: str, request: dict[str, Any], seconds: float) -> dict[str, A
             ) from None
         if not answered.exists():
             words = " ".join((done.stderr or done.stdout).split())[-LAST_WORDS:]
-            raise OptionError(
-                f"{factory} ended its process (status {done.returncode}), last words: {words}", "Correct it"
-            )
+            said = f"last words: {words}" if words else "without a word"
+            raise OptionError(f"{factory} ended its process (status {done.returncode}), {said}", OWN_EXIT)
         found: dict[str, Any] = json.loads(answered.read_text())
         return found

@@ -201,6 +201,10 @@ class Network(nn.Module):
             return self.readout(torch.cat([out[roots], mean], dim=1))  # type: ignore[no-any-return]
         return out if batch.loss_rows is None else out[batch.loss_rows]
 
+    def walk_back(self, loss: Tensor) -> None:
+        """Gradients of ``loss``, added to those that are there."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
     @torch.no_grad()
     def inference(self, x: Tensor, structure: Structure, device: torch.device) -> Tensor:
         """What ``forward`` says of every node, [N, C], exact: each layer is finished for all nodes before the next begins.

@@ -123,7 +123,7 @@ def _traced(steps: OwnSteps, values: dict[str, KnobValue], precision: str) -> Tr
     except InputError:
         raise
     except Exception as error:
-        raise user_error(f"forward of {steps.network.plan.factory} failed on a small random graph", error) from error
+        raise user_error(f"a step of {steps.network.plan.factory} failed on a small random graph", error) from error
 
 
 def _infers(module: nn.Module, name: str) -> bool:

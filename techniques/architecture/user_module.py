@@ -62,6 +62,10 @@ class UserNetwork(Network):
             return (out[batch.pairs[0]] * out[batch.pairs[1]]).sum(1)
         return out if batch.loss_rows is None else out[batch.loss_rows]
 
+    def walk_back(self, loss: Tensor) -> None:
+        """What the module's own functions raise on the way back is the user's to correct, too."""
+        guarded(lambda: super(UserNetwork, self).walk_back(loss), f"the backward pass of {self.plan.factory} failed")
+
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         return self.module.state_dict(*args, **kwargs)
 

@@ -11,7 +11,7 @@ from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Place
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec
-from techniques.recipe import weighs_edges
+from techniques.recipe import EDGE_WEIGHTED, weighs_edges
 from techniques.sampling.batches import needs_one_graph
 
 SOURCE = "source, technique 2"
@@ -26,7 +26,8 @@ def neighbor_sum(adjacency, x, **_):
 
 '''
 MATRIX = (
-    "    adjacency = to_dense_adj(batch.edge_index, max_num_nodes=batch.num_nodes)[0].t()  # parallel edges add up\n"
+    "    adjacency = to_dense_adj(batch.edge_index{values}, max_num_nodes=batch.num_nodes)[0].t()"
+    "  # parallel edges add up\n"
 )
 SUMMING = ("gcn", "sage", "gin")
 NORMALISED = {
@@ -43,13 +44,17 @@ NORMALISED = {
 class UseMatrices:
     """Tell later stages that training multiplies by dense matrices, 4 bytes a pair.
 
-    They are written row by row from the sorted edges, so that nothing else is needed for a moment.
+    They are written row by row from the sorted edges, weights included, so that nothing else is needed for a moment.
     """
 
+    weighted: bool = False
+    """Entries are the graph's own weights, and every node has a degree that is a sum of them."""
     stage: Stage = Stage.PREPARE
 
     def forecast(self, so_far: Forecast) -> Forecast:
-        return so_far.changed(fused=True, edge_bytes=0.0, row_bytes=FLOAT_BYTES, pair_bytes=FLOAT_BYTES)
+        row_bytes = FLOAT_BYTES * (2 if self.weighted else 1)
+        so_far = so_far.changed(fused=True, edge_bytes=0.0, row_bytes=row_bytes, pair_bytes=FLOAT_BYTES)
+        return so_far.changed(edge_weighted=self.weighted)
 
     def build(self, job: Job) -> Job:
         structure = job.need("structure")
@@ -83,10 +88,6 @@ class DenseAdjacency:
             rule = "dense matrices need batches with all edges between their nodes"
             text = "a sampled neighbourhood has a few edges per node: a sparse matrix holds it"
             return refuse("sampling", sampling, rule, SOURCE, text)
-        if reads_weights(facts, spec):
-            rule = "dense matrices count edges"
-            text = "weights of the graph's own are not written into them yet: a sparse adjacency has them"
-            return refuse("edge weights", "stored", rule, SOURCE, text)
         if spec.training.precision == "bf16":
             text = "the matrix is float32: a sparse adjacency trains in bf16"
             return refuse("precision", "bf16", "dense matrices are multiplied in float32", SOURCE, text)
@@ -96,12 +97,13 @@ class DenseAdjacency:
         return ()
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
-        return (UseMatrices(),)
+        return (UseMatrices(reads_weights(facts, spec)),)
 
     def recipe(self, spec: JobSpec) -> str:
         if weighs_edges(spec):
             return SUMS
-        made = MATRIX + NORMALISED.get(spec.options[Slot.ARCHITECTURE], "")
+        values = ", edge_attr=batch.edge_weight" if spec.settings.get(EDGE_WEIGHTED) else ""
+        made = MATRIX.format(values=values) + NORMALISED.get(spec.options[Slot.ARCHITECTURE], "")
         text = '    """Rows are targets."""\n'
         imported = "from torch_geometric.utils import to_dense_adj\n\n\n"
         return f"{imported}{SUMS}def adjacency(batch):\n{text}{made}    return adjacency"

@@ -200,7 +200,8 @@ class SubgraphBatches(SampledBatches):
         """The matrix of an undirected graph is its own transpose, unless its edges have weights that differ."""
         layer, plain = shape.layers[0], super()._block_bytes(so_far, shape)
         if so_far.dense:
-            return plain + (FLOAT_BYTES * (layer.num_sources + shape.seeds) if self.weighted else 0.0)
+            degrees = 0.0 if so_far.edge_weighted else layer.num_sources
+            return plain + (FLOAT_BYTES * (degrees + shape.seeds) if self.weighted else 0.0)
         if self.weighted and so_far.edge_weighted:
             return plain + FLOAT_BYTES * shape.seeds  # the product of both weights takes the place of one
         if so_far.edge_weighted and so_far.fused and so_far.facts.graph.edge_weight_symmetric:

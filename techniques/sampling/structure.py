@@ -101,7 +101,7 @@ class Structure:
         """All edges, with the transposed copy that training needs; an undirected graph is its own transpose where both
         directions of its edges weigh the same."""
         if self.dense and self.matrix is None:
-            self.matrix = dense_matrix(self.colptr, self.row, self.num_nodes)
+            self.matrix = dense_matrix(self.colptr, self.row, self.num_nodes, self.edges.weight)
         block = self.rows(0, self.num_nodes)
         if self.edges.weight is not None:
             block = block._replace(degrees=self.degrees())

@@ -220,8 +220,6 @@ def test_the_losses_are_those_of_our_job(
     fixed_draws: None,
 ) -> None:
     arrays, settings = GRAPHS[graph]
-    if graph.startswith("weighted") and chosen[1:] == ("gcn", "dense"):
-        pytest.skip("a dense matrix does not hold the graph's own weights: refused with a reason")
     stored = tiny(**arrays)
     facts = facts_for(chosen[0], stored, profiled)
     sparse = graph == "sparse features" and chosen[1] not in PRECOMPUTED  # whose propagated features are dense

@@ -121,7 +121,7 @@ def _check_label_header(headers: dict[str, ArrayHeader], nodes: int, graphs: int
     if graphs is not None and y.shape and y.shape[0] == graphs != nodes and np.dtype(y.dtype).kind == "f":
         _check_target_header(y)
         return
-    if np.dtype(y.dtype).kind not in "iub":
+    if np.dtype(y.dtype).kind not in "iubf":  # whether floats are whole numbers is seen when their values are
         raise GraphError(
             f"y must hold integers, got {y.dtype}", "Store class ids as int64, or [N, L] of 0 and 1 as uint8"
         )

@@ -37,7 +37,8 @@ def check_structure(stored: StoredGraph, chunk: int = CHUNK) -> None:
         if key in headers and names in headers:
             _check_range(key, stored.read(key), headers[names].shape[0], chunk)
     y = stored.read("y") if "y" in headers else None
-    if y is not None and y.dtype.kind == "f":
+    graphs = headers["graph_ptr"].shape[0] - 1 if "graph_ptr" in headers else None
+    if y is not None and y.dtype.kind == "f" and len(y) == graphs != nodes:
         _check_targets(y)
     elif y is not None:
         _check_classes(y, chunk)
@@ -125,8 +126,9 @@ def _check_classes(y: Array, chunk: int) -> None:
         _check_multi_label(y, chunk)
         return
     least, most, labelled = None, None, 0
-    for _, part in _chunks(y, chunk):
+    for low, part in _chunks(y, chunk):
         known = part[part >= 0]
+        _refuse_fractions(known, low)
         labelled += known.size
         if known.size:
             least = int(known.min()) if least is None else min(least, int(known.min()))
@@ -139,11 +141,28 @@ def _check_classes(y: Array, chunk: int) -> None:
 def _check_multi_label(y: Array, chunk: int) -> None:
     some = False
     for low, part in _chunks(y, chunk):
+        if part.dtype.kind == "f" and np.isnan(part).any():
+            text = "Store 0 and 1, and leave nodes whose labels are not known out of the masks"
+            raise GraphError(f"y of shape [N, L] must hold 0 and 1, got NaN near row {low}", text)
+        _refuse_fractions(part, low)
         if part.max() > 1 or part.min() < 0:
-            raise GraphError(f"y of shape [N, L] must hold 0 and 1, got {part.max()} near row {low}", "Store 0 and 1")
+            wrong = part.max() if part.max() > 1 else part.min()
+            raise GraphError(f"y of shape [N, L] must hold 0 and 1, got {wrong} near row {low}", "Store 0 and 1")
         some = some or bool(part.any())
     if not some:
         raise GraphError("y must hold at least one positive label, got only zeros", "Correct y or leave it out")
+
+
+def _refuse_fractions(labels: Array, low: int) -> None:
+    """Of labels stored as floats."""
+    if labels.dtype.kind != "f":
+        return
+    wrong = labels[~np.isfinite(labels) | (labels != np.rint(labels))]
+    if wrong.size:
+        raise GraphError(
+            f"labels of nodes must be class ids [N] or rows of 0 and 1 [N, L], got {wrong[0]} near row {low}",
+            "Numbers are predicted for whole graphs only: turn them into classes, or leave y out for link tasks",
+        )
 
 
 def _check_training(train: Array, y: Array | None, chunk: int) -> None:

@@ -15,6 +15,7 @@ from techniques.architecture.user_errors import guarded, user_error
 from techniques.architecture.user_module import UserNetwork, load_factory, make_module
 from techniques.errors import OptionError
 from techniques.representation.block import Block
+from tuner.accumulation import Steps
 from tuner.cli import main
 from tuner.failure import error_of, remedy_of, state_of
 from tuner.records import Measurement, TrialState
@@ -55,6 +56,21 @@ class Undefined(Net):
 
 class Full(Net):
     def forward(self, x, edge_index): raise MemoryError("full")
+
+class Breaks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad): raise KeyError("no gradient")  # raised on line 43
+
+class Backward(Net):
+    def forward(self, x, edge_index): return Breaks.apply(self.only(x))
+
+class Exits(Net):
+    def forward(self, x, edge_index):
+        if x.size(0) == 34: __import__("os")._exit(7)
+        return self.only(x)
 
 class Frozen(Net):
     def __init__(self, facts):
@@ -108,6 +124,16 @@ def test_an_error_says_module_method_and_line(network: Any) -> None:
     assert remedy_of(caught.value) == caught.value.remedy
 
 
+def test_an_error_on_the_way_back_is_the_modules(network: Any) -> None:
+    model = network("Backward").train()
+    steps = Steps(model, torch.optim.SGD(model.parameters(), lr=0.1), 1)
+    with pytest.raises(
+        OptionError, match=r"backward pass of own_errors_of_tests:Backward failed at .*KeyError"
+    ) as caught:
+        steps.add(model.call(X, RING, 40).sum(), 40)
+    assert f"{NAME}.py:43 in backward" in caught.value.problem
+
+
 def test_running_out_of_memory_stays_what_it_is(network: Any) -> None:
     with pytest.raises(MemoryError):
         network("Full").call(X, RING, 40)
@@ -140,7 +166,12 @@ def test_a_name_that_facts_do_not_have_is_answered_with_those_it_has(make_facts:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("Infers", f"{NAME}.py:15 in inference"), ("Undefined", "must return finite numbers, got nan")]
+    ("name", "words"),
+    [
+        ("Infers", f"{NAME}.py:15 in inference"),
+        ("Undefined", "must return finite numbers, got nan"),
+        ("Exits", f"a trial of {NAME}:Exits ended with status 7 and no result: it printed nothing. Look for os._exit"),
+    ],
 )
 def test_measure_tells_the_user(name: str, words: str, folder: str, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(folder)

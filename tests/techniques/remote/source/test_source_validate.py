@@ -47,7 +47,11 @@ def test_valid_graphs_pass(arrays: dict[str, Any]) -> None:
         ({"x": np.zeros((6, 0), dtype=np.float32)}, "a column"),
         ({"x": np.full((6, 3), "a")}, "real numbers"),
         ({"y": np.zeros(5, dtype=np.int64)}, "y must have length 6"),
-        ({"y": np.zeros(6)}, "integers, got float64"),
+        ({"y": np.full(6, "a")}, "integers, got <U1"),
+        ({"y": np.zeros(6)}, "got only class 0"),
+        ({"y": np.linspace(0, 1, 6)}, r"class ids \[N\] or rows of 0 and 1 \[N, L\], got 0.2"),
+        ({"y": np.linspace(-1, 1, 12).reshape(6, 2)}, "or rows of 0 and 1"),
+        ({"y": np.where(np.eye(6, 2), np.nan, 1.0)}, "must hold 0 and 1, got NaN near row 0"),
         ({"y": np.zeros((6, 1), dtype=np.int64)}, "L of 2 or more"),
         ({"y": np.array([1, 1, 1, 1, -1, -1])}, "got only class 1"),
         ({"y": np.full(6, -1)}, "no labelled entry"),
@@ -69,6 +73,13 @@ def test_wrong_graphs_are_refused(arrays: dict[str, Any], change: dict[str, Any]
     wrong = {key: array for key, array in (arrays | change).items() if array is not None}
     with pytest.raises(GraphError, match=problem):
         check(wrong, chunk)
+
+
+@pytest.mark.parametrize("chunk", [1, 1000])
+@pytest.mark.parametrize("y", [np.eye(6, 3, dtype=np.float32), np.array([0, 1, np.nan, 2, 0, 1.0])])
+def test_labels_may_be_stored_as_floats(arrays: dict[str, Any], y: Any, chunk: int) -> None:
+    """As PyG's multi-label sets do; NaN stands for no label, as in ogbn-papers100M."""
+    check(arrays | {"y": y}, chunk)
 
 
 @pytest.fixture
