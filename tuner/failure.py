@@ -95,6 +95,8 @@ def _last_line(log: Path) -> str:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
             lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+    except FileNotFoundError:  # there is a log once there is a word
+        lines = []
     except OSError:
         return "no log"
     return lines[-1][:400] if lines else "it printed nothing"

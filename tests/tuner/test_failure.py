@@ -55,7 +55,7 @@ def test_exit_statuses(tmp_path: Path) -> None:
     assert "status 3" in reason
     assert "the last words" in reason
     assert failure_of(-40, log)[0] is TrialState.FAILED, "real-time signals have no name"
-    assert "no log" in failure_of(1, tmp_path / "absent")[1]
+    assert "printed nothing" in failure_of(1, tmp_path / "absent")[1]
 
 
 def test_only_faults_of_the_program_are_not_infeasible() -> None:
