@@ -6,8 +6,9 @@ import argparse
 import shutil
 from typing import Any
 
-from planner.cli import add_facts, add_graph, add_json, counts_flags, goal_from, graph_or_counts, pairs, setting_value
+from planner.cli import goal_from, graph_or_counts, pairs, setting_value
 from planner.config import add_config
+from planner.flags import add_facts, add_graph, add_json, counts_flags
 from planner.symptoms import Symptom
 from techniques.errors import InputError, OptionError
 
@@ -21,12 +22,12 @@ def add_doctor(commands: Any) -> None:
         help="say what this machine offers; with --symptom, what to check and change",
         description="Say what this machine offers, what is missing and why. With a graph and a symptom: what to check, and the "
         "cheapest changes for this graph and machine. --fix and --set say what you run (default: PyG's usual defaults).",
-        epilog="examples:\n  gnnfit doctor\n  gnnfit doctor graph.npz --symptom oom-train --fix sampling=full_batch\n"
-        "  gnnfit doctor --nodes 2.4M --edges 61.9M --features 100 --symptom growth --on colab-t4",
+        epilog="examples:\n  gnnfit doctor\n  gnnfit doctor pyg:KarateClub --symptom oom-train --fix sampling=full_batch\n"
+        "  gnnfit doctor --nodes 2.4M --edges 61.9M --features 100 --symptom growth",
     )
     add_graph(parser, optional=True)
     counts_flags(parser)
-    parser.add_argument("--symptom", choices=SYMPTOMS, help="what you see")
+    parser.add_argument("--symptom", metavar="SYMPTOM", choices=SYMPTOMS, help=f"what you see: {', '.join(SYMPTOMS)}")
     add_facts(parser)
     add_json(parser)
     add_config(parser)

@@ -12,7 +12,7 @@ def add_watch(commands: Any) -> None:
         "watch",
         help="watch a run on the screen: progress, trials, log",
         description="Attach to a run: watch, pause or cancel it; leaving leaves the run alone.",
-        epilog="example:\n  gnnfit watch gnnfit-runs/NAME",
+        epilog="example:\n  gnnfit watch RUN",
     )
     one.add_argument("folder", metavar="RUN", help="a run folder")
     one.set_defaults(run=_watch)

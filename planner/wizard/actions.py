@@ -1,17 +1,13 @@
-"""What keys do: to the plan (what if, pins, machine), to the run (start, pause, stop, open, export), and to the screen."""
+"""What keys do on every step, and to the plan: what if, pins, machine."""
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from planner.wizard.answers import Answers, command_text, missing, plan_arguments, problems, toml_text, tune_arguments
-from planner.wizard.child import RunProcess, default_folder
+from planner.wizard.answers import Answers, command_text, missing, plan_arguments, toml_text, tune_arguments
 from planner.wizard.modals import ChoiceModal, TextModal
 from planner.wizard.state import State, plan_rows
 
@@ -19,7 +15,6 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from planner.records import Candidate
-    from planner.wizard.client import PlanningClient
     from planner.wizard.fields import Pane
 
     Base = App[int]
@@ -135,116 +130,3 @@ def changed_setting(what: str, chosen: Candidate) -> dict[str, str] | None:
     name, factor = {"batch": ("batch_size", 2.0), "width": ("hidden", 0.5)}[what]
     value = chosen.settings.get(name)
     return {name: str(max(int(factor * value), 1))} if isinstance(value, int) else None
-
-
-class RunActions(Base):
-    """Keys of the Tune and Result panes, and leaving."""
-
-    state: State
-    go: Callable[[str], None]
-    fill: Callable[[Answers], None]
-    client: PlanningClient
-    run_command: tuple[str, ...]
-    is_complete: bool
-
-    @property
-    def view(self) -> Any:
-        """The run on the Tune pane."""
-        from planner.wizard.run_view import RunView
-
-        return self.query_one(RunView)
-
-    def action_start_run(self) -> None:
-        """The same command as on a command line, as a child that outlives the screen."""
-        answers = self.state.answers
-        self.go("tune")
-        if self.view.status == "running":
-            self.notify("A run goes on already")
-            return
-        if answers.from_counts or missing(answers) or problems(answers):
-            return
-        if not answers.out.strip() or self.view.run is not None:
-            answers = replace(answers, out=default_folder(answers.graph))
-        run = RunProcess(Path(answers.out), tune_arguments(answers), self.run_command)
-        run.start()
-        self._follow(run)
-        self.run_worker(self.client.rest(), group="rest")
-        self.go("tune")
-
-    def open_run(self, folder: Path) -> None:
-        """Watch a run that goes on or has stopped; show the result of one that has finished."""
-        run = RunProcess(folder, command=self.run_command)
-        self._follow(run)
-        self.go("result" if run.status == "finished" else "tune")
-
-    def _follow(self, run: RunProcess) -> None:
-        from planner.wizard.panes.result import ResultPane
-
-        self.view.attach(run)
-        self.query_one(ResultPane).folder = run.folder
-
-    def action_pause(self) -> None:
-        self.view.pause()
-
-    def action_cancel(self) -> None:
-        """Ask, then stop."""
-        if self.view.status == "running":
-            choices = [("stop", "Stop the run; finished trials are kept"), ("stay", "Go on")]
-            self.push_screen(ChoiceModal("Cancel the run?", choices), self._cancelled)
-
-    def _cancelled(self, what: str | None) -> None:
-        if what == "stop":
-            self.view.cancel()
-
-    def action_leave(self) -> None:
-        """Quit; a run that goes on may go on."""
-        if not self.is_complete or self.view.status != "running":
-            self.exit(0)
-            return
-        choices = [
-            ("detach", "Detach: the run goes on"),
-            ("stop", "Stop the run; finished trials are kept"),
-            ("stay", "Stay"),
-        ]
-        self.push_screen(ChoiceModal("A run goes on", choices), self._left)
-
-    def _left(self, what: str | None) -> None:
-        if what == "stop":
-            self.view.cancel()
-        if what in ("stop", "detach"):
-            verb = "watch" if what == "detach" else "report"
-            self.exit(0, message=f"gnnfit {verb} {self.view.run.folder}")
-
-    def action_open_report(self) -> None:
-        """In a browser; its path where there is none."""
-        folder = self._finished()
-        if folder is not None:
-            page = folder / "report.html"
-            opened = False
-            with contextlib.suppress(webbrowser.Error, OSError):
-                opened = webbrowser.open(page.as_uri())
-            self.notify(f"{'Opened' if opened else 'No browser here; copy it from'} {page}", markup=False)
-
-    def action_export(self) -> None:
-        """The winner as a script."""
-        folder = self._finished()
-        if folder is not None:
-            self.run_worker(lambda: self._export(folder), thread=True, group="export", exclusive=True)
-
-    def _export(self, folder: Path) -> None:
-        done = subprocess.run([*self.run_command, "export", str(folder)], capture_output=True, text=True, check=False)
-        told = (
-            f"Written to {done.stdout.strip()}"
-            if done.returncode == 0
-            else (done.stderr.strip() or "export failed")[-300:]
-        )
-        self.call_from_thread(self.notify, told, markup=False)
-
-    def _finished(self) -> Path | None:
-        from planner.wizard.panes.result import ResultPane
-
-        folder = self.query_one(ResultPane).folder
-        if folder is None or not (folder / "report.json").is_file():
-            self.notify("No finished run yet", severity="warning")
-            return None
-        return folder

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Checkbox, ContentSwitcher, Footer, Input, OptionList, Select, Static
 
-from planner.wizard.actions import PlanActions, RunActions
+from planner.wizard.actions import PlanActions
 from planner.wizard.answers import Answers, from_toml
 from planner.wizard.child import GNNFIT
 from planner.wizard.client import SERVER, PlanningClient
 from planner.wizard.fields import Pane, TextField
 from planner.wizard.panes.start import StartPane
 from planner.wizard.planning import Planning
+from planner.wizard.run_actions import RunActions
 from planner.wizard.state import State
+from planner.wizard.terminal_app import TerminalApp
 from techniques.errors import GnnfitError
 
 STEPS = {
@@ -39,12 +40,9 @@ STEPS = {
     "doctor": "Trouble",
 }
 """Panes in order; all but the first are loaded behind it."""
-TYPING_SECONDS = 0.7
-"""Typing has come to rest."""
-EXIT_TERMINATED = 143
 
 
-class Wizard(Planning, PlanActions, RunActions, App[int]):
+class Wizard(Planning, PlanActions, RunActions, TerminalApp):
     """From "here is my graph" to a trained model."""
 
     TITLE = "gnnfit"
@@ -81,18 +79,13 @@ class Wizard(Planning, PlanActions, RunActions, App[int]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(ValueError, RuntimeError):  # only a main thread has signals
-                loop.add_signal_handler(number, self._terminate)
         self.call_after_refresh(self.go, StartPane.NAME)
-        self.call_after_refresh(self.run_worker, self._load, thread=True)
+        self.call_after_refresh(self.run_worker, self._load)
 
-    def _load(self) -> None:
+    async def _load(self) -> None:
         """The other panes, and all that they need, while the first one is looked at."""
-        from planner.wizard.panes.steps import STEPS_TO_COME
-
-        self.call_from_thread(self._complete, STEPS_TO_COME)  # type: ignore[arg-type]
+        steps = await asyncio.to_thread(import_module, "planner.wizard.panes.steps")
+        await self._complete(steps.STEPS_TO_COME)
 
     async def _complete(self, steps: tuple[type[Pane], ...]) -> None:
         panes = [step(id=step.NAME) for step in steps]
@@ -107,9 +100,6 @@ class Wizard(Planning, PlanActions, RunActions, App[int]):
 
     async def on_unmount(self) -> None:
         await self.client.close()
-
-    def _terminate(self) -> None:
-        self.exit(EXIT_TERMINATED, return_code=EXIT_TERMINATED)
 
     # ---- moving ----
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from planner.api import inspect, make_plan, pins_of
-from planner.cli import Parser, add_plan, goal_from, graph_or_counts, pairs, setting_value
+from planner.cli import add_plan, goal_from, graph_or_counts, pairs, setting_value
+from planner.flags import Parser
 from planner.records import Plan
 from techniques.errors import GnnfitError
 from techniques.facts import Facts

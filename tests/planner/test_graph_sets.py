@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from planner.api import plan
-from planner.cli import Parser, add_plan
+from planner.cli import add_plan
+from planner.flags import Parser
 from planner.inspect.estimate import from_counts
 from techniques.base import Slot
 from techniques.errors import GnnfitError, OptionError

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.cli import EXIT_NOTHING_FITS, Parser, add_plan, pairs, setting_value
+from planner.cli import EXIT_NOTHING_FITS, add_plan, pairs, setting_value
 from planner.doctor_cli import add_doctor
+from planner.flags import Parser
 from planner.records import Plan
 from techniques.errors import GnnfitError, GraphError, InputError, OptionError
 
@@ -323,13 +324,6 @@ def test_a_refusal_writes_nothing(tmp_path: Path) -> None:
     refused("plan", *COUNTS, *ON, "--set", "batch_size=0", "--out", str(tmp_path / "plan.json"))
     refused("plan", *COUNTS, *ON, "--out", str(tmp_path / "no" / "folder" / "plan.json"))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_help_has_examples(capsys: Any) -> None:
-    with pytest.raises(SystemExit) as caught:
-        parsed("plan", "--help")
-    assert caught.value.code == 0
-    assert "examples:" in capsys.readouterr().out
 
 
 # Reading flags

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tuner.cli import main
+from planner.config import parse
+from tuner.cli import main, parser
 
 COUNTS = ("--nodes", "10k", "--edges", "50k", "--features", "64")
 COLAB = ["--nodes", "2.4M", "--edges", "61.9M", "--features", "100", "--classes", "47", "--on", "colab-t4"]
@@ -283,13 +285,16 @@ def test_nothing_fits_is_exit_3_with_the_change_that_gets_there(capsys: Any) -> 
     assert all(one["reason"] for one in document["rejected"])
 
 
-@pytest.mark.parametrize("command", ["", "plan", "measure", "tune", "run", "report", "doctor"])
-def test_help_shows_an_example(command: str, capsys: Any) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([*command.split(), "--help"])
-    assert ended.value.code == 0
-    shown = capsys.readouterr().out
-    assert re.search(rf"example.*gnnfit {command}", shown, re.DOTALL)
+def test_every_command_has_examples_that_it_takes_and_help_that_fits_80_columns(monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    top, commands = parser()
+    for name, one in {"": top, **commands}.items():
+        text = one.format_help()
+        examples = re.findall(rf"^  (gnnfit {name}.*)$", text, re.MULTILINE)
+        assert examples, f"gnnfit {name} --help shows no example"
+        for example in examples:
+            parse(*parser(), shlex.split(example)[1:], {})
+        assert max(map(len, text.splitlines())) <= 80
 
 
 def test_version(capsys: Any) -> None:

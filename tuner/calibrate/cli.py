@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from planner.cli import add_json
+from planner.flags import add_json
 
 
 def add_calibrate(commands: Any) -> None:

@@ -1,20 +1,26 @@
-"""On a real terminal (tmux): keys in, trained model out; and a clean terminal whatever ends the wizard."""
+"""On real terminals: keys in, trained model out (tmux); and a clean terminal whatever ends what is drawn on it."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
+import select
 import shutil
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not here")
 CRASH = """
 import sys
 from planner.wizard.app import Wizard
@@ -84,6 +90,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     subprocess.run(["tmux", "-L", one.name, "kill-server"], check=False, capture_output=True)
 
 
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not here")
 @pytest.mark.timeout(900)
 def test_keys_in_trained_model_out(terminal: Terminal, tmp_path: Path) -> None:
     terminal.run("-m tuner.cli wizard pyg:KarateClub")
@@ -112,20 +119,92 @@ def test_keys_in_trained_model_out(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.is_clean()
 
 
-def test_the_terminal_is_clean_after_ctrl_c_sigterm_and_a_crash(terminal: Terminal, tmp_path: Path) -> None:
-    for ending, code in (
-        (lambda: terminal.press("C-c"), 0),
-        (lambda: os.kill(int((tmp_path / "pid").read_text()), 15), 143),
-    ):
-        terminal.run("-m tuner.cli wizard")
-        terminal.until("[Start]")
-        terminal.until("numbers only")
-        ending()
-        terminal.until(f"left={code}")
-        assert terminal.is_clean()
+class Pty:
+    """A program on a terminal without a shell: what it draws, what it leaves of the terminal, and how it ends."""
+
+    def __init__(self, *words: str, has_jobs: bool = True) -> None:
+        self.master, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.before = termios.tcgetattr(other)
+        session = ["setsid", "--ctty"] if has_jobs else []
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+        self.process = subprocess.Popen(
+            [*session, sys.executable, *words], stdin=other, stdout=other, stderr=other, env=environment
+        )
+        os.close(other)
+        self.drawn = b""
+
+    def until(self, words: str, seconds: float = 60.0) -> None:
+        """Read what is drawn from now on until these words are."""
+        self.drawn, end = b"", time.monotonic() + seconds
+        while words.encode() not in self.drawn:
+            assert time.monotonic() < end, f"{words!r} never came: {self.drawn[-2000:]!r}"
+            self.read()
+
+    def read(self) -> None:
+        if select.select([self.master], [], [], 0.1)[0]:
+            with contextlib.suppress(OSError):  # nobody has the other end any more
+                self.drawn += os.read(self.master, 65536)
+
+    def press(self, key: bytes) -> None:
+        os.write(self.master, key)
+
+    def ends(self, seconds: float = 60.0) -> int:
+        """How it ended; it must be able to draw until then."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            self.read()
+        return self.process.wait(0)
+
+    def is_clean(self) -> bool:
+        """No alternate screen, a cursor, and the line discipline as it was."""
+        self.read()
+        left, entered = (self.drawn.rfind(code) for code in (b"\x1b[?1049l", b"\x1b[?1049h"))
+        return left > entered and b"\x1b[?25h" in self.drawn[left:] and termios.tcgetattr(self.master) == self.before
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: Any) -> Iterator[Callable[..., Pty]]:
+    """``start(words)``: a program on a terminal, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    started: list[Pty] = []
+    yield lambda *words, **options: started.append(Pty(*words, **options)) or started[-1]  # type: ignore[func-returns-value]
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+def test_the_terminal_is_clean_after_a_stop_from_outside_and_ctrl_c(start: Callable[..., Pty]) -> None:
+    one = start("-m", "tuner.cli", "wizard")
+    one.until("numbers only")
+    for _ in range(2):
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            one.process.send_signal(number)
+        one.until("numbers only")
+    one.press(b"\x03")
+    assert one.ends() == 0 and one.is_clean()
+
+
+def test_the_terminal_is_clean_after_sigterm_and_a_crash(start: Callable[..., Pty], tmp_path: Path) -> None:
+    (tmp_path / "spec.toml").touch()
+    one = start("-m", "tuner.cli", "watch", str(tmp_path))
+    one.until("gnnfit watch")
+    one.process.terminate()
+    assert one.ends() == 143 and one.is_clean()
     (tmp_path / "crash.py").write_text(CRASH)
-    terminal.run("crash.py")
-    terminal.until("[Start]")
-    terminal.press("F1")
-    terminal.until("left=1")
-    assert terminal.is_clean()
+    other = start("crash.py")
+    other.until("numbers only")
+    other.press(b"\x1bOP")
+    assert other.ends() == 1 and other.is_clean()
+
+
+@pytest.mark.parametrize("has_jobs", [True, False])
+def test_a_terminal_that_is_closed_ends_the_wizard_even_a_stopped_one(
+    start: Callable[..., Pty], has_jobs: bool
+) -> None:
+    one = start("-m", "tuner.cli", "wizard", has_jobs=has_jobs)
+    one.until("numbers only")
+    one.process.send_signal(signal.SIGSTOP)
+    os.close(one.master)
+    one.process.send_signal(signal.SIGCONT)
+    assert one.process.wait(20) == 129

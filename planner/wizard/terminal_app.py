@@ -1,0 +1,88 @@
+"""An application on a terminal that may be stopped, continued and taken away at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import sys
+from functools import partial
+from typing import IO
+
+from textual.app import App
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+
+WATCH_SECONDS = 1.0
+
+
+class LastingFile:
+    """A terminal's output: what is written after the terminal has gone is nobody's to read."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file, self.fileno = file, file.fileno
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()
+
+
+class TerminalDriver(LinuxDriver):
+    """Textual's thread that writes dies with its terminal, and whoever writes next waits for it for ever: here it lives."""
+
+    def start_application_mode(self) -> None:
+        self._file = LastingFile(sys.__stderr__)  # type: ignore[assignment,arg-type]
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def go_on(self) -> None:
+        """After SIGCONT: Textual would start a second time beside what still runs if the stop came from outside."""
+        if not self.is_in_front():
+            os.kill(os.getpid(), signal.SIGSTOP)  # continued in the background, where nothing may be drawn
+            return
+        if not self._must_signal_resume:
+            self.suspend_application_mode()
+        self.resume_application_mode()
+
+    def is_in_front(self) -> bool:
+        """Whether the terminal is this process's to draw on."""
+        try:
+            return os.tcgetpgrp(self.fileno) == os.getpgrp()
+        except OSError:
+            return True  # it has no jobs
+
+    def is_gone(self) -> bool:
+        """Whether the terminal's other end has been closed."""
+        poll = select.poll()
+        poll.register(self.fileno, select.POLLHUP)
+        return any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))
+
+
+class TerminalApp(App[int]):
+    """Ends with a clean terminal on SIGTERM and SIGHUP, and where its terminal has gone; survives a stop and a continue."""
+
+    def get_driver_class(self) -> type[Driver]:
+        return TerminalDriver
+
+    def on_mount(self) -> None:
+        loop, driver = asyncio.get_running_loop(), self._driver
+        with contextlib.suppress(ValueError, RuntimeError):  # only a main thread has signals
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self.end, number)
+            if isinstance(driver, TerminalDriver):
+                loop.add_signal_handler(signal.SIGCONT, driver.go_on)
+        if isinstance(driver, TerminalDriver):
+            self.set_interval(WATCH_SECONDS, partial(self._look, driver))
+
+    def _look(self, driver: TerminalDriver) -> None:
+        if driver.is_gone():
+            self.end(signal.SIGHUP)
+
+    def end(self, number: int) -> None:
+        """Leave as a process that a signal has ended."""
+        self.exit(128 + number, return_code=128 + number)
