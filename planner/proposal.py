@@ -14,7 +14,7 @@ from techniques.coarsening.sizes import trained_facts
 from techniques.errors import OptionError
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec, Training, setting_int
-from techniques.recipe import PRECOMPUTED, ROW_SAMPLERS
+from techniques.recipe_parts import PRECOMPUTED, ROW_SAMPLERS
 from techniques.sampling.neighbor import default_fanouts
 
 BASELINE_NAME = "pyg-default"

@@ -22,7 +22,7 @@ from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_float, setting_int, setting_ints
-from techniques.recipe import weighs_edges
+from techniques.recipe_parts import weighs_edges
 from techniques.sampling.batches import needs_one_graph
 
 if TYPE_CHECKING:

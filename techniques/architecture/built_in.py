@@ -41,7 +41,7 @@ from techniques.hardware.allocator import (
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import EDGE_COLUMNS, weighs_edges
+from techniques.recipe_parts import EDGE_COLUMNS, weighs_edges
 from techniques.sampling.shadow_k_hop import ego_part
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.own_model import CustomFacts, CustomKnob, Trace, largest
-from techniques.recipe import FACTORY
+from techniques.recipe_parts import FACTORY
 from techniques.sampling.batches import needs_one_graph
 from techniques.sampling.shapes import hop_sizes
 

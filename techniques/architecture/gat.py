@@ -19,7 +19,7 @@ from techniques.architecture.operations.passes import Passes
 from techniques.base import Knob, Slot, Verdict, refuse
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_int
-from techniques.recipe import EDGE_COLUMNS
+from techniques.recipe_parts import EDGE_COLUMNS
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,7 +12,7 @@ from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepS
 from techniques.hardware.allocator import heap_slack
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import EDGE_COLUMNS
+from techniques.recipe_parts import EDGE_COLUMNS
 from techniques.sampling.graph_batches import EVALUATION_NODES, set_sizes
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from techniques.hardware.allocator import HEAP, beside_heap, resident
 from techniques.hardware.operations import fused_sum, product, stream
 from techniques.hardware.rates import Rates, host_rates, rates
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import ROW_SAMPLERS
+from techniques.recipe_parts import ROW_SAMPLERS
 from techniques.sampling.batches import needs_one_graph
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from techniques.architecture.precomputed import Precomputed
-from techniques.recipe import UNCHECKED
+from techniques.recipe_parts import UNCHECKED
 
 
 class Sign(Precomputed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from techniques.base import Slot
 from techniques.job import JobSpec
-from techniques.recipe import EDGE_COLUMNS, EDGE_WEIGHTED, FINE_WEIGHTED, HIERARCHY, SEVERAL_LABELS
+from techniques.recipe_parts import EDGE_COLUMNS, EDGE_WEIGHTED, FINE_WEIGHTED, HIERARCHY, SEVERAL_LABELS
 
 CLUSTERS = """\
 from torch_geometric.data import Data

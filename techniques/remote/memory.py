@@ -10,7 +10,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.facts import FLOAT_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
-from techniques.recipe import LOAD, edge_input
+from techniques.recipe_parts import LOAD, edge_input
 
 LABEL_BYTES_PER_NODE = 8 + 3
 """int64 class ids and three boolean masks."""

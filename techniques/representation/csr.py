@@ -6,7 +6,7 @@ from techniques.architecture.edge_inputs import reads_weights, shares_values
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
-from techniques.recipe import EDGE_WEIGHTED, precomputes, trims, weighs_edges
+from techniques.recipe_parts import EDGE_WEIGHTED, precomputes, trims, weighs_edges
 from techniques.representation.coo import UseBlocks
 
 INDEX_BYTES = 4

@@ -11,7 +11,7 @@ from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Place
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec
-from techniques.recipe import EDGE_WEIGHTED, weighs_edges
+from techniques.recipe_parts import EDGE_WEIGHTED, weighs_edges
 from techniques.sampling.batches import needs_one_graph
 
 SOURCE = "source, technique 2"

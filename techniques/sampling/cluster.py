@@ -11,7 +11,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Verdict
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import DrawnHops, Forecast, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import inputs, masked_loss
+from techniques.recipe_parts import inputs, masked_loss
 from techniques.sampling.batches import (
     SubgraphBatches,
     at_least_one,

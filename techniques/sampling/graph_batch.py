@@ -5,7 +5,7 @@ from __future__ import annotations
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
 from techniques.facts import Facts
 from techniques.job import JobSpec, setting_int
-from techniques.recipe import graph_loss
+from techniques.recipe_parts import graph_loss
 from techniques.sampling.batches import at_least_one, has_sparse_features, prefetch_knob
 from techniques.sampling.graph_batches import FixedBatches, needs_graph_labels
 

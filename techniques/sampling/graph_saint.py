@@ -11,7 +11,7 @@ from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import (
+from techniques.recipe_parts import (
     EDGE_WEIGHTED,
     inputs,
     masked_loss,

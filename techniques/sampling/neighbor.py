@@ -10,7 +10,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, StepShape
 from techniques.job import Job, JobSpec, setting_int, setting_ints
-from techniques.recipe import inputs, seed_order
+from techniques.recipe_parts import inputs, seed_order
 from techniques.sampling.batches import (
     SampledBatches,
     at_least_one,

@@ -9,7 +9,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import precomputes
+from techniques.recipe_parts import precomputes
 from techniques.sampling.batches import (
     SampledBatches,
     at_least_one,

@@ -9,7 +9,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import INDEX_BYTES, Facts, GraphFacts
 from techniques.forecast import DrawnHops, Forecast, StepShape
 from techniques.job import Job, JobSpec, setting_int
-from techniques.recipe import inputs, seed_order
+from techniques.recipe_parts import inputs, seed_order
 from techniques.sampling.batches import (
     SubgraphBatches,
     at_least_one,

@@ -20,7 +20,8 @@ from techniques import options
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Slot
 from techniques.facts import Task
-from techniques.recipe import ROW_SAMPLERS, recipe
+from techniques.recipe import recipe
+from techniques.recipe_parts import ROW_SAMPLERS
 from tests.covering import covering
 
 LAST_LINE = "print(epoch())\n"

@@ -32,6 +32,7 @@ from techniques.sampling.link_sampler import LinkNeighborSampler
 from techniques.sampling.loading import BlockMaker
 from techniques.sampling.neighbor_sampler import NeighborSampler
 from techniques.sampling.structure import Structure
+from tests.covering import covering
 from tuner.training import loss_of
 
 MAX = Sage(aggregator="max")
@@ -75,8 +76,13 @@ class Case:
     dense: bool = False
     learned: bool = False
 
+    @property
+    def form(self) -> str:
+        """Of the adjacency."""
+        return "matrix" if self.dense else "csr" if self.fused else "coo"
+
     def __str__(self) -> str:
-        form = f"{'learned-' if self.learned else ''}{'matrix' if self.dense else 'csr' if self.fused else 'coo'}-{'sparse' if self.sparse else 'dense'}"
+        form = f"{'learned-' if self.learned else ''}{self.form}-{'sparse' if self.sparse else 'dense'}"
         order = "transform" if self.transform_first else "aggregate"
         aggregator = "-max" if self.architecture is MAX else ""
         data = f"-attributes-{self.edge_columns}" * (self.edge_columns > 0) + "-weights" * self.own_weights
@@ -143,7 +149,20 @@ def _cases() -> list[Case]:
     return found
 
 
-@pytest.mark.parametrize("case", _cases(), ids=str)
+COVERED = covering(
+    _cases(),
+    lambda case: (case.architecture, case.form, case.sampling),
+    lambda case: (case.architecture, case.form, case.sparse, case.transform_first, case.widths),
+    lambda case: (case.architecture, case.sparse, case.sampling),
+    lambda case: (case.architecture, case.form, case.bf16, case.checkpoint_layers),
+    lambda case: (case.sampling, case.form, case.bf16, case.checkpoint_layers),
+    lambda case: (case.architecture, case.edge_columns, case.own_weights, case.learned),
+    lambda case: (case.sampling, case.edge_columns, case.own_weights, case.learned),
+)
+"""Layers over forms over batches, each of them with what is spared and with what edges carry."""
+
+
+@pytest.mark.parametrize("case", COVERED, ids=str)
 def test_the_ledger_counts_the_live_bytes_of_a_step(case: Case) -> None:
     torch.manual_seed(0)
     plan = _plan(case)
