@@ -30,10 +30,13 @@ from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.hardware.allocator import (
     HEAP,
+    LIVE_ERROR,
     METRICS_BYTES,
     alike_blocks,
     conversion_slack,
     heap_left,
+    heap_share,
+    independent,
     resident,
     reused,
     set_slack,
@@ -339,14 +342,15 @@ class TrainStep:
         of_graphs = self.plan.readout is Readout.GRAPHS and self.shapes_vary and place is Place.HOST
         varies = self.shapes_vary and not of_graphs
         alike = alike_blocks(so_far.fused, varies)
-        activations = resident(live, largest.blocks, place, varies, alike_from=alike)
         slack = set_slack(live + _batch_bytes(so_far), largest.blocks) if of_graphs else ZERO
+        of_batch = resident(live, largest.blocks, place, varies, alike_from=alike)
+        needs = independent(LIVE_ERROR * live, slack) if of_graphs else of_batch
         converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST and not of_graphs else ZERO
-        so_far = so_far.spike(Phase.TRAIN, place, activations + slack + converted)
+        so_far = so_far.spike(Phase.TRAIN, place, needs + converted)
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
             heap = heap_left(live, largest.blocks, alike)
-            heap = slack if of_graphs else heap + converted
+            heap = slack + Range.exact(live * heap_share(largest.blocks)) if of_graphs else heap + converted
             # Batches go before a model is judged: what is left behind is no peak by itself.
             left: dict[tuple[Place, str], Range] = {(Place.HOST, HEAP): heap, (Place.HOST, "metrics"): METRICS_BYTES}
             so_far = so_far.changed(held={**so_far.held, **left})

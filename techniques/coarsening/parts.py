@@ -93,7 +93,7 @@ class Coarsen:
             so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(metis, 0.6))
             left = METIS_LEFT * metis
             so_far = so_far.hold(Phase.PREPARE, Place.HOST, "heap left by METIS", Range(0.0, left, 2 * left))
-            so_far = so_far.spend(Phase.PREPARE, Range.factor(METIS_SECONDS_PER_EDGE * fine.num_edges, 4))
+            so_far = so_far.spend(Phase.PREPARE, METIS_SECONDS_PER_EDGE * float(fine.num_edges))
         seconds = SECONDS_PER_EDGE * fine.num_edges + FLOAT_BYTES * fine.features.nonzeros / POOL_BYTES_PER_SECOND
         return so_far.spend(Phase.PREPARE, Range.factor(seconds + 0.01, 3))
 

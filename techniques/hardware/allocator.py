@@ -9,8 +9,9 @@ from techniques.forecast import Place, Range
 
 MMAP_THRESHOLD_BYTES = 8 * 2**20
 TRIM_BYTES = 64 * 2**20
-SET_HEAP, SET_FIXED_BYTES = 1.5, 8e6
-"""Freed heap over live bytes, and what comes on top, up to the live bytes, where batches are whole graphs."""
+SET_HEAP, SET_FIXED_BYTES = 1.0, 4e6
+"""Freed heap over live bytes, and what comes on top, up to the live bytes, where batches are whole graphs (nine settings of
+GIN, GraphSAGE, GCN and GAT on three sets)."""
 RUN_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD_BYTES),
     "MALLOC_TRIM_THRESHOLD_": str(TRIM_BYTES),
@@ -113,10 +114,10 @@ def batch_slack(batch_bytes: float, alive: float) -> Range:
 
 
 def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
-    """The same for batches of whole graphs: every tensor of a step has a size of its own, so freed blocks seldom fit the
-    next ones, and the heap grows until its free end reaches the trim threshold (13 settings of three sets)."""
+    """All that comes on top of live bytes where batches are whole graphs: every tensor of a step has a size of its own, so
+    freed blocks seldom fit the next ones, and the heap grows until its free end reaches the trim threshold."""
     expected = heap_share(blocks) * min(SET_HEAP * live_bytes, TRIM_BYTES) + min(SET_FIXED_BYTES, live_bytes)
-    return Range(0.3 * expected, expected, 1.8 * expected)
+    return Range(0.3 * expected, expected, 2.5 * expected)
 
 
 def heap_left(live_bytes: float, blocks: Sequence[float], alike_from: float = math.inf) -> Range:

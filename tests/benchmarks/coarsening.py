@@ -50,16 +50,12 @@ def random_clusters(graph: Any, plan: Any) -> Any:
 
 def accuracy(folder: str, facts: Any, method: str, ratio: float, seed: int, settings: dict[str, Any]) -> float:
     """The test metric of one run."""
-    import torch
-
     from planner.proposal import Pins, make_spec
     from techniques.base import Slot
     from techniques.coarsening import live
     from techniques.coarsening.clusters import coarsen
     from techniques.job import Job, build
     from techniques.remote.source.folder import FolderGraph
-    from tuner.judge import judge
-    from tuner.training import train_epoch
 
     name = {"full": "none", "random": "heavy_edge"}.get(method, method)
     slots = {Slot.COARSENING: name, Slot.ARCHITECTURE: "gcn", Slot.SAMPLING: "full_batch", Slot.HARDWARE: "cpu"}
@@ -75,7 +71,14 @@ def accuracy(folder: str, facts: Any, method: str, ratio: float, seed: int, sett
     spec = make_spec(facts, Pins(slots, pinned), {})
     live.coarsen = random_clusters if method == "random" else coarsen  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as scratch:
-        job = build(Job(spec=spec, facts=facts, stored=FolderGraph(folder), scratch=Path(scratch)))
+        return best_test(build(Job(spec=spec, facts=facts, stored=FolderGraph(folder), scratch=Path(scratch))))
+
+
+def best_test(job: Any) -> float:
+    """The test metric at the best validation."""
+    from tuner.judge import judge
+    from tuner.training import train_epoch
+
     judged, best, test, stale = judge(job), -1.0, 0.0, 0
     for epoch in range(EPOCHS):
         train_epoch(job)
@@ -86,7 +89,6 @@ def accuracy(folder: str, facts: Any, method: str, ratio: float, seed: int, sett
                 best, test, stale = value, judged.scores("test")[judged.metric], 0
             if stale >= PATIENCE:
                 break
-    torch.manual_seed(0)
     return test
 
 

@@ -6,6 +6,7 @@ Every kernel releases the GIL and takes read-only and memory-mapped arrays as th
 from techniques.coarsening.kernels.contraction import contract, contract_attributes, members_of, normalised
 from techniques.coarsening.kernels.matching import match, merged_pairs, pair_at_random, relabelled
 from techniques.coarsening.kernels.pooling import pool_sparse_rows, pooled_nonzeros
+from techniques.coarsening.kernels.refinement import refined_parts
 
 __all__ = [
     "contract",
@@ -17,5 +18,6 @@ __all__ = [
     "pair_at_random",
     "pool_sparse_rows",
     "pooled_nonzeros",
+    "refined_parts",
     "relabelled",
 ]

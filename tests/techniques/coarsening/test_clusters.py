@@ -49,6 +49,31 @@ def test_metis_makes_super_nodes_of_any_size(ratio: float) -> None:
     assert coarse.num_nodes == pytest.approx(20_000 * ratio, rel=0.03)
 
 
+def communities(count: int = 40, size: int = 100, seed: int = 0) -> FineGraph:
+    """Edges inside communities, nine in ten of them."""
+    rng = np.random.default_rng(seed)
+    source = rng.integers(0, count * size, 8 * count * size)
+    inside = size * (source // size) + rng.integers(0, size, source.size)
+    half = np.stack([source, np.where(rng.random(source.size) < 0.9, inside, rng.permutation(source))])
+    colptr, row, _ = build_csc(np.concatenate([half, half[::-1]], axis=1), count * size)
+    return FineGraph(colptr, row)
+
+
+def test_metis_is_handed_super_nodes_of_large_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts are as balanced and cut hardly more than where METIS matches all nodes itself."""
+    graph, plan = communities(), CoarseningPlan("metis", ratio=0.01)
+    target = np.repeat(np.arange(graph.num_nodes), np.diff(graph.colptr))
+    cut = {}
+    for most in (graph.num_nodes, 500):
+        monkeypatch.setattr("techniques.coarsening.clusters.MOST_METIS_NODES", most)
+        coarse = coarsen(graph, plan)
+        assert coarse.num_nodes == 40 and coarse.sizes().max() <= 1.05 * graph.num_nodes / 40
+        cut[most] = np.count_nonzero(coarse.cluster[graph.row] != coarse.cluster[target])
+    assert cut[500] < 1.02 * cut[graph.num_nodes] < 0.11 * target.size, "2.4 times as much without refinement"
+    isolated = coarsen(FineGraph(np.zeros(2001, np.int64), np.empty(0, np.int32)), plan)
+    assert isolated.num_nodes == 20
+
+
 @pytest.mark.parametrize("method", ["graclus", "heavy_edge", "metis", "voxel_grid"])
 def test_equal_seeds_give_equal_graphs(method: str) -> None:
     first, again = (coarsen(random_graph(), CoarseningPlan(method, seed=3)) for _ in range(2))

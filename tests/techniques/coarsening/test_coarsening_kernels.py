@@ -18,6 +18,7 @@ from techniques.coarsening.kernels import (
     normalised,
     pool_sparse_rows,
     pooled_nonzeros,
+    refined_parts,
     relabelled,
 )
 from techniques.sampling.kernels import build_csc
@@ -217,3 +218,19 @@ def test_karate_club_over_a_hundred_seeds_has_the_reference_in_its_distribution(
     nodes, edges = np.quantile(np.array(found), [0.05, 0.5, 0.95], axis=0).T
     assert nodes[0] <= REFERENCE[0] <= nodes[2] and edges[0] <= REFERENCE[1] <= edges[2]
     assert abs(nodes[1] - REFERENCE[0]) <= 1 and abs(edges[1] - REFERENCE[1]) <= 6
+
+
+def test_refined_parts_cut_less_and_stay_balanced_and_filled() -> None:
+    rng = np.random.default_rng(0)
+    community = np.repeat(np.arange(4, dtype=np.int32), 50)
+    source = rng.integers(0, 200, 2000)
+    edges = np.stack([source, 50 * (source // 50) + rng.integers(0, 50, 2000)])
+    colptr, row = graph_of(both_ways(edges), 200)
+    mixed = np.where(rng.random(200) < 0.2, rng.permutation(community), community).astype(np.int32)
+    found = refined_parts(colptr, row, mixed, 4)
+    target = np.repeat(np.arange(200), np.diff(colptr))
+    before, after = (np.count_nonzero(part[row] != part[target]) for part in (mixed, found))
+    assert after < 0.2 * before
+    assert np.bincount(found).max() <= np.ceil(1.03 * 50)
+    alone = refined_parts(colptr, row, np.minimum(np.arange(200), 3).astype(np.int32), 4)
+    assert np.bincount(alone, minlength=4).min() > 0
