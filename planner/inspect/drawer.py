@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEWEST_BATCHES, DRAWN_BATCHES, DRAWN_EDGES = 6, 50, 3_000_000
 """Batches drawn to see their sizes, and the edges after which six must do."""
 MOST_COARSENED_EDGES = 30_000_000
-"""Stored edges up to which a plan coarsens the graph itself to see what is left: some seconds. METIS takes ten times as long."""
+"""Stored edges up to which a plan coarsens the graph itself to see what is left: some seconds. METIS takes several times as long."""
 
 
 class Drawer:

@@ -37,7 +37,7 @@ LEAST_PART, MOST_PARTS = 64, 128
 them. Smaller super-nodes are matched within its parts."""
 MOST_METIS_NODES = 65_536
 """METIS begins by matching along heavy edges; ours takes a tenth of the time, so of a larger graph METIS gets super-nodes, and
-its parts are refined: 21 s instead of 118 s for ten million entries of a random graph (tests/benchmarks/coarsening.py --speed)."""
+its parts are refined: 17 s instead of 118 s for ten million entries of a random graph (tests/benchmarks/coarsening.py --speed)."""
 SEARCH_STEPS = 40
 CLOSE = 0.005
 """A grid is searched until its share of cells is this close to what is asked for."""

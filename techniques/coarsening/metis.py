@@ -7,7 +7,7 @@ from techniques.coarsening.option import Coarsening, ratio_knob
 
 
 class Metis(Coarsening):
-    """The best of all cuts, the slowest to make; super-nodes of fewer than 64 nodes are matched inside parts of as many."""
+    """The best of all cuts, the slowest to make; small super-nodes are matched within its parts."""
 
     __slots__ = ()
     name = "metis"

@@ -11,8 +11,8 @@ from techniques.errors import GraphError, MissingDependencyError, OptionError
 from techniques.sampling.kernels import transpose_csr
 from techniques.sampling.kernels.machine_code import IntArray, kernel
 
-METIS_REFINEMENTS, FEW_REFINEMENTS = 10, 3
-"""Rounds of refinement per level: METIS's own number, and one that cuts 0.2 % more of a random graph in half the time."""
+METIS_REFINEMENTS, FEW_REFINEMENTS = 10, 1
+"""Rounds of refinement per level: METIS's own number, and what does where its parts are refined afterwards."""
 
 
 def metis_parts(
@@ -55,7 +55,7 @@ def metis_parts(
 def weighted_metis_parts(
     ptr: IntArray, neighbor: IntArray, weight: NDArray[Any], size: NDArray[Any], num_parts: int, seed: int = 0
 ) -> NDArray[np.int32]:
-    """Split super-nodes into parts that hold about as many nodes each and cut little weight; METIS refines a few times only.
+    """Split super-nodes into parts that hold about as many nodes each and cut little weight; METIS refines once per level.
 
     Args:
         ptr: ``[n + 1]``; neighbor: ``[E]``; weight: ``[E]`` whole numbers: an undirected graph without self-loops.

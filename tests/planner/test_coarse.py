@@ -11,7 +11,7 @@ import pytest
 from planner import Goal, Plan, Verdict, plan
 from planner.inspect.estimate import from_counts
 from techniques.base import Reason, Slot
-from techniques.coarsening.evidence import EVIDENCE, LIKE, evidence_near
+from techniques.coarsening.evidence import LIKE, RATIOS, evidence_near
 from techniques.errors import InputError, OptionError
 
 ROADS = from_counts(50_000, 200_000, 16, 5, directed=False, name="national roads")
@@ -158,11 +158,18 @@ def test_evidence_follows_the_ratio() -> None:
 
 
 def test_what_was_measured_is_better_than_joining_at_random_where_neighbours_share_classes() -> None:
-    for one in EVIDENCE:
-        assert evidence_near(one.ratio) is one
-        assert one.joined_along_edges.keys() == one.joined_at_random.keys()
-        for name in set(LIKE) & set(one.joined_along_edges):
-            assert one.joined_along_edges[name] > one.joined_at_random[name]
+    """At every ratio on at least two graphs whose edges join classes."""
+    assert pytest.approx([share / 10 for share in range(1, 10)]) == RATIOS
+    for ratio in RATIOS:
+        known = evidence_near(ratio)
+        assert known.ratio == ratio and known.joined_along_edges.keys() == known.joined_at_random.keys()
+        kept = {name: known.joined_along_edges[name] for name in LIKE if name in known.joined_along_edges}
+        assert len(kept) >= 2 and all(share > known.joined_at_random[name] for name, share in kept.items())
+
+
+def test_evidence_says_where_joining_at_random_does_as_well() -> None:
+    assert "at random is as good on" in evidence_near(0.7).words() and "actor" in evidence_near(0.7).words()
+    assert "as good" not in evidence_near(0.3).words()
 
 
 @pytest.mark.parametrize("smaller", [0.7, 0.5, 0.1])
