@@ -38,6 +38,8 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         self._file = LastingFile(sys.__stderr__)  # type: ignore[assignment,arg-type]
+        if self._key_thread is not None and self._key_thread.is_alive():
+            self.disable_input()  # continued before the first screen was there: only the last thread would be told to end
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def go_on(self) -> None:

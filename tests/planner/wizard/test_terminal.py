@@ -208,3 +208,13 @@ def test_a_terminal_that_is_closed_ends_the_wizard_even_a_stopped_one(
     os.close(one.master)
     one.process.send_signal(signal.SIGCONT)
     assert one.process.wait(20) == 129
+
+
+def test_a_stop_before_the_first_screen_is_there_leaves_no_second_reader(start: Callable[..., Pty]) -> None:
+    one = start("-m", "tuner.cli", "wizard")
+    one.until("\x1b[?1049h")  # Textual has begun to draw, its own answer to a continue still holds
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        one.process.send_signal(number)
+    one.until("numbers only")
+    one.press(b"\x03")
+    assert one.ends() == 0 and one.is_clean()
