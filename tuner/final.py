@@ -20,6 +20,7 @@ from tuner.ingest import ingest, refuse_bad_graph
 from tuner.planning import Wanted, choose, graph_name, planned
 from tuner.records import MAX_EPOCHS_BETWEEN_EVALUATIONS, Limits, Measurement, TrialState, Winner, WorkRequest
 from tuner.report import write_report
+from tuner.resumed import with_earlier
 from tuner.runner import Progress, Runner
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
@@ -42,7 +43,7 @@ def final_measurement(
     mark = final / "spec.txt"
     now = fingerprint(spec.model_dump(mode="json"))
     if not mark.is_file() or mark.read_text(encoding="utf-8").strip() != now:
-        for name in ("checkpoint.pt", "model.pt", "predictions.pt"):
+        for name in ("checkpoint.pt", "model.pt", "predictions.pt", "measurement.json"):
             (final / name).unlink(missing_ok=True)
         write_text(mark, now)
     request = WorkRequest(
@@ -56,7 +57,7 @@ def final_measurement(
         check_values=False,
         evaluate_every=forecast_interval(facts, spec),
     )
-    measured = runner.measure(request, progress)
+    measured = with_earlier(runner.measure(request, progress), final / "measurement.json")
     write_text(final / "measurement.json", measured.model_dump_json(indent=1))
     return measured
 
