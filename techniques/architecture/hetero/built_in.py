@@ -21,7 +21,7 @@ from techniques.base import Knob, Part, Slot, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import ZERO, Forecast, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import FIXED_BYTES, HEAP, LIVE_ERROR
+from techniques.hardware.allocator import HEAP, LIVE_ERROR, fixed_bytes
 from techniques.hardware.rates import rates
 from techniques.job import JobSpec, setting_int
 
@@ -65,7 +65,7 @@ class TypedTrainStep(TrainStep):
         live = largest.activation_bytes + largest.workspace_bytes
         held = fragments(largest.activation_bytes, largest.blocks, self.shapes_vary)
         batches = so_far.held.get((Place.HOST, "batches"), ZERO)
-        needs = LIVE_ERROR * live + held + BATCHES * batches.expected + FIXED_BYTES
+        needs = LIVE_ERROR * live + held + BATCHES * batches.expected + fixed_bytes(live)
         done = done.drop(Place.HOST, HEAP).spike(Phase.TRAIN, Place.HOST, needs)
         left = Range(LEFT.low * needs.low, LEFT.expected * needs.expected, LEFT.high * needs.high)
         return done.hold(Phase.EVALUATE, Place.HOST, HEAP, left * heap_share(largest.blocks))
