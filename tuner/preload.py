@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+
 import numpy
 import torch
 import torch_geometric.loader
@@ -14,5 +17,9 @@ import techniques.architecture.propagated
 import techniques.architecture.propagation
 import techniques.sampling.loading
 import tuner.worker
+
+with contextlib.suppress(ImportError), warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it compares versions with distutils
+    import thop  # noqa: F401 - what it takes is no candidate's
 
 __all__ = ["numpy", "techniques", "torch", "torch_geometric", "tuner"]

@@ -17,6 +17,7 @@ from torch import Tensor
 from techniques.architecture.loss import loss_of as loss_of
 from techniques.architecture.loss import soft_loss as soft_loss
 from techniques.forecast import Phase
+from techniques.hardware.heap import give_back_freed
 from tuner.accumulation import Steps
 from tuner.checkpoint import random_states, restore_random_states, write_atomically
 from tuner.environment import environment
@@ -159,6 +160,7 @@ class _Loop:
             )
 
     def _evaluate(self) -> None:
+        give_back_freed()  # judging must not stand on top of what training has freed
         self.reporter.enter(Phase.EVALUATE)
         start = time.perf_counter()
         scores = self.judge.scores("val")
@@ -207,6 +209,8 @@ class _Loop:
         device_peak = _device_peak_bytes(self.job.need("device"))
         if self.reporter.phase is not None:
             self.reporter.enter(self.reporter.phase)  # books the seconds of the phase that is running
+            give_back_freed()
+            self.reporter.enter(Phase.TRAIN)  # what is counted is a batch as training makes them
         counted = flops(self.job, self.shapes) if self.shapes else None
         patience = self.job.spec.training.patience_evaluations
         measured = Measurement(
@@ -249,6 +253,8 @@ class _Loop:
             "spec": self.job.spec.model_dump_json(),
         }
         write_atomically(folder / "model.pt", state, lasting=True)
+        give_back_freed()
+        self.reporter.enter(Phase.EVALUATE)
         self.judge.settle()
         write_atomically(folder / "predictions.pt", self.judge.predictions(), lasting=True)
         made_with = environment(self.job.spec.training.seed, str(self.job.need("device")))

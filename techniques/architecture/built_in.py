@@ -29,16 +29,12 @@ from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
 from techniques.hardware.allocator import (
-    HEAP,
     LIVE_ERROR,
     METRICS_BYTES,
     alike_blocks,
     conversion_slack,
-    heap_left,
-    heap_share,
     independent,
     resident,
-    reused,
     set_slack,
 )
 from techniques.hardware.overlap import spend_steps
@@ -349,11 +345,8 @@ class TrainStep:
         so_far = so_far.spike(Phase.TRAIN, place, needs + converted)
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
         if place is Place.HOST:
-            heap = heap_left(live, largest.blocks, alike)
-            heap = slack + Range.exact(live * heap_share(largest.blocks)) if of_graphs else heap + converted
-            # Batches go before a model is judged: what is left behind is no peak by itself.
-            left: dict[tuple[Place, str], Range] = {(Place.HOST, HEAP): heap, (Place.HOST, "metrics"): METRICS_BYTES}
-            so_far = so_far.changed(held={**so_far.held, **left})
+            # Batches go before a model is judged, and freed heap is given back: what is left behind is no peak by itself.
+            so_far = so_far.changed(held={**so_far.held, (Place.HOST, "metrics"): METRICS_BYTES})
         so_far = so_far.changed(parameters=mean.parameters + self.plan.table_size)
         seconds = self.speed.seconds(self._operations(so_far, mean_shape))
         return spend_steps(so_far, self.speed, seconds).changed(
@@ -423,17 +416,14 @@ class EvaluateAllNodes:
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
 
     def _resident(self, so_far: Forecast, size: LayerSize) -> Range:
-        """One layer for all nodes; the heap that training has left is used again."""
+        """One layer for all nodes."""
         live = self._live_bytes(so_far, size)
         gathered = self.architecture.layer_cost(size).gathered
         blocks = [FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out)]
         if not so_far.fused:
             blocks.append(FLOAT_BYTES * gathered * min(size.edges, self._chunk_edges(so_far, size)))
         alike = alike_blocks(so_far.fused, shapes_vary=False)
-        needs = resident(live, blocks, self.speed.place, shapes_vary=False, alike_from=alike)
-        left = so_far.held.get((Place.HOST, HEAP), ZERO)
-        again = reused(left, live, blocks, alike)
-        return Range(needs.low - again, needs.expected - again, needs.high - again)
+        return resident(live, blocks, self.speed.place, shapes_vary=False, alike_from=alike)
 
     def _live_bytes(self, so_far: Forecast, size: LayerSize) -> float:
         """Input, what the layer makes of one chunk of targets, and where there are several, the output of all."""
@@ -447,12 +437,13 @@ class EvaluateAllNodes:
         # A learned table is counted with the parameters, and features with the batch.
         if not size.learned and not size.first:
             floats += size.sources * size.columns_in
-        # CSR makes values only, its sources are the structure's own.
-        edge_bytes = float(FLOAT_BYTES if so_far.fused else 2 * INDEX_BYTES)
+        # CSR makes values only where it is on a device: sources are the structure's own, and values those of training.
+        on_device = self.speed.place is Place.DEVICE
+        edge_bytes = float((FLOAT_BYTES if on_device else 0) if so_far.fused else 2 * INDEX_BYTES)
         if so_far.edge_data_bytes:  # a view of the structure's, or its copy on the device
             edge_bytes = 0 if so_far.fused else edge_bytes
-            edge_bytes += so_far.edge_data_bytes if self.speed.place is Place.DEVICE else 0
-        if size.dense and self.speed.place is Place.HOST:
+            edge_bytes += so_far.edge_data_bytes if on_device else 0
+        if size.dense and not on_device:
             edge_bytes = 0  # rows of the matrix that training has used
         if share == 1.0:
             return FLOAT_BYTES * floats + edge_bytes * size.edges

@@ -18,10 +18,11 @@ from torch_geometric.nn.inits import glorot
 from torch_geometric.utils import softmax
 
 from techniques.architecture.mixed import linear, narrowed, weighted_rows
+from techniques.architecture.pieces import AttentionPieces, Pieces
 from techniques.representation.block import Block, gcn_sum, neighbor_max, neighbor_mean, neighbor_sum, scatter_sum
 
 
-class GCN(GCNConv):  # type: ignore[misc]
+class GCN(Pieces, GCNConv):  # type: ignore[misc]
     """Graph convolution of Kipf and Welling (ICLR 2017) over a block; degrees are those inside the block, as in PyG."""
 
     def forward(self, x: Tensor, block: Block) -> Tensor:
@@ -39,6 +40,10 @@ class GCN(GCNConv):  # type: ignore[misc]
         out: Tensor = gcn_sum(block, projected, roots, first_target) + self.bias
         return out
 
+    def piece(self, projected: Tensor, block: Block) -> Tensor:
+        """Weighted by the sources' share of the normalisation."""
+        return neighbor_sum(block, projected * inverse_roots(block).unsqueeze(1))
+
     _roots: Tensor | None = None
 
     def use_degrees(self, degrees: Tensor | None) -> None:
@@ -54,7 +59,7 @@ def inverse_roots(block: Block) -> Tensor:
     return degrees.add_(1.0).rsqrt_()
 
 
-class SAGE(SAGEConv):  # type: ignore[misc]
+class SAGE(Pieces, SAGEConv):  # type: ignore[misc]
     """GraphSAGE with mean or max aggregation (Hamilton et al., NeurIPS 2017) over a block; max needs COO and dense rows."""
 
     def __init__(self, in_channels: int, out_channels: int, transform_first: bool, aggregator: str = "mean") -> None:
@@ -84,8 +89,16 @@ class SAGE(SAGEConv):  # type: ignore[misc]
         out = neighbor_mean(block, neighbors).add_(root[targets])
         return out.add_(self.lin_l.bias)
 
+    def piece(self, projected: Tensor, block: Block) -> Tensor:
+        """Their sum or largest; the mean divides by all edges in the end."""
+        reduce = neighbor_max if self._aggregate is neighbor_max else neighbor_sum
+        return reduce(block, projected)
 
-class GIN(GINConv):  # type: ignore[misc]
+    def join(self, one: Tensor, other: Tensor) -> Tensor:
+        return torch.maximum(one, other) if self._aggregate is neighbor_max else one + other
+
+
+class GIN(Pieces, GINConv):  # type: ignore[misc]
     """Graph isomorphism network (Xu et al., ICLR 2019) with a two-layer MLP over a block."""
 
     def __init__(self, in_channels: int, hidden_channels: int, out_channels: int, transform_first: bool) -> None:
@@ -117,7 +130,7 @@ class GIN(GINConv):  # type: ignore[misc]
         return self.nn[-1](hidden.relu_())  # type: ignore[no-any-return]
 
 
-class GAT(GATConv):  # type: ignore[misc]
+class GAT(AttentionPieces, GATConv):  # type: ignore[misc]
     """Graph attention (Velickovic et al., ICLR 2018) over a COO block; every target also attends to itself."""
 
     def __init__(self, in_channels: int, out_channels: int, heads: int, concat: bool) -> None:
@@ -156,6 +169,13 @@ class GAT(GATConv):  # type: ignore[misc]
             out = out.view(-1, self.heads, self.out_channels).mean(1)
         biased: Tensor = out + self.bias
         return biased
+
+    def scored(self, projected: Tensor, block: Block) -> tuple[Tensor, Tensor]:
+        """Scores [m, H] and rows [m, H, C] of the edges of a block with one target, without attributes."""
+        assert block.edge_index is not None and self.edge_dim is None
+        h = projected.view(-1, self.heads, self.out_channels)
+        score = (h * self.att_src).sum(-1).index_select(0, block.edge_index[0]) + (h[:1] * self.att_dst).sum(-1)
+        return F.leaky_relu(score, self.negative_slope), h.index_select(0, block.edge_index[0])
 
     def _edge_score(self, block: Block) -> Tensor:
         """What edges add to the scores, [m + T, H]; a loop has the mean of its target's attributes, 0 without edges.

@@ -11,10 +11,11 @@ from torch_geometric.utils import softmax
 
 from techniques.architecture.convs import with_self_loops
 from techniques.architecture.mixed import linear
+from techniques.architecture.pieces import AttentionPieces
 from techniques.representation.block import Block, scatter_sum
 
 
-class GATv2(GATv2Conv):  # type: ignore[misc]
+class GATv2(AttentionPieces, GATv2Conv):  # type: ignore[misc]
     """Dynamic graph attention (Brody et al., ICLR 2022) over a COO block; every target also attends to itself."""
 
     def __init__(self, in_channels: int, out_channels: int, heads: int, concat: bool) -> None:
@@ -55,6 +56,14 @@ class GATv2(GATv2Conv):  # type: ignore[misc]
             out = out.view(-1, self.heads, self.out_channels).mean(1)
         biased: Tensor = out + self.bias
         return biased
+
+    def scored(self, projected: Tensor, block: Block) -> tuple[Tensor, Tensor]:
+        """Scores [m, H] and rows [m, H, C] of the edges of a block with one target, without attributes."""
+        assert block.edge_index is not None and self.edge_dim is None
+        as_source, as_target = torch.split(projected, self.heads * self.out_channels, dim=1)
+        rows = as_source.index_select(0, block.edge_index[0])
+        both = F.leaky_relu(rows + as_target[:1], self.negative_slope).view(-1, self.heads, self.out_channels)
+        return (both * self.att).sum(-1), rows.view(-1, self.heads, self.out_channels)
 
     def _edge_rows(self, block: Block) -> Tensor:
         """What edges add to the rows that are scored, [m + T, H F_out]; a loop has the mean of its target's attributes."""

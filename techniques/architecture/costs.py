@@ -18,7 +18,7 @@ ADAM_BYTES_PER_PARAMETER = 16
 ADAM_SCRATCH = 3
 """Floats per parameter while torch's Adam updates one tensor: decayed gradient, root of the second moment, the same scaled."""
 
-INFERENCE_CHUNK_BYTES = 2 * 2**20
+INFERENCE_CHUNK_BYTES = 2**19
 """Rows that layer-wise inference gathers, and rows that it makes, at once where training samples the graph: a chunk takes a
 few times as much, which is less than any step of training that is worth its overhead."""
 PAIRS_PER_CHUNK = 2_048

@@ -11,7 +11,7 @@ from techniques.architecture.operations.passes import in_bulk
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
-from techniques.hardware.allocator import heap_left, resident
+from techniques.hardware.allocator import resident
 from techniques.hardware.operations import Kind, Operation
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
@@ -262,9 +262,6 @@ class UserStep:
         blocks = [max(block.at(*size), 0.0) for block in trace.blocks]
         needs = resident(live, blocks, place, self.shapes_vary)
         so_far = so_far.spike(Phase.TRAIN, place, _uncertain(needs, trace, self.other_knobs))
-        if place is Place.HOST:
-            left = heap_left(live, blocks)
-            so_far = so_far.hold(Phase.EVALUATE, place, "heap left by training", left)
         steps, size = so_far.full_steps_per_epoch, (mean.input_nodes, mean.input_edges, mean.seeds)
         flops, moved = trace.gemm_flops(*size), trace.moved_bytes(*size)
         work = in_bulk(flops / 2, moved / FLOAT_BYTES, mean.input_nodes, trace.calls)

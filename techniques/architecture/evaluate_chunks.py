@@ -10,7 +10,7 @@ from techniques.architecture.operations.step import inference
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import FIXED_BYTES, HEAP
+from techniques.hardware.allocator import FIXED_BYTES
 from techniques.hardware.rates import Rates
 from techniques.job import Job
 
@@ -36,7 +36,7 @@ class EvaluateInChunks:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place = so_far.facts.graph, self.speed.place
-        for label in ("batches", "sampling", HEAP):  # the heap that training has left is given back
+        for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
         so_far = so_far.drop(Place.DEVICE, "batch")
         so_far = so_far.changed(pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
@@ -62,7 +62,9 @@ class EvaluateInChunks:
     def _chunk_bytes(self, so_far: Forecast, size: LayerSize) -> float:
         """What one chunk of a layer takes: gathered rows, edges, and what the layer makes of them."""
         columns = self.architecture.layer_cost(size).gathered
-        rows = max(INFERENCE_CHUNK_BYTES / (FLOAT_BYTES * columns), so_far.facts.graph.degrees.max + 1.0)
+        rows = max(INFERENCE_CHUNK_BYTES / (FLOAT_BYTES * columns), 2.0)
+        if self.plan.edge_columns:  # attributes of all edges of a target make its loop: it is finished at once
+            rows = max(rows, so_far.facts.graph.degrees.max + 1.0)
         targets = INFERENCE_CHUNK_BYTES / (FLOAT_BYTES * max(self.plan.widths[1:]))
         share = min(1.0, rows / (size.targets + size.edges), targets / size.targets)
         sources = min(size.sources, share * (size.targets + size.edges))
@@ -87,7 +89,6 @@ class EvaluateInChunks:
     def build(self, job: Job) -> Job:
         from techniques.architecture.layerwise import LayerWise
         from techniques.architecture.network import Network
-        from techniques.hardware.heap import give_back_freed
 
         model = job.need("model")
         assert isinstance(model, Network)
@@ -95,7 +96,6 @@ class EvaluateInChunks:
         features = job.need("features")
 
         def predict(nodes: Tensor | None = None) -> Tensor:
-            give_back_freed()
             every = walk.inference(model, features)
             return every if nodes is None else walk.chosen(every, nodes.cpu())
 

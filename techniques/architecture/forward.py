@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from techniques.architecture.costs import LayerCost, LayerSize, normalised
 from techniques.architecture.operations.step import inference
 from techniques.facts import FLOAT_BYTES
-from techniques.forecast import ZERO, Forecast, Place, Range, StepShape
-from techniques.hardware.allocator import HEAP, alike_blocks, resident, reused
+from techniques.forecast import ZERO, Forecast, Range, StepShape
+from techniques.hardware.allocator import alike_blocks, resident
 
 if TYPE_CHECKING:
     from techniques.architecture.built_in import BuiltIn, NetworkPlan
@@ -33,17 +33,14 @@ def with_norm(plan: NetworkPlan, size: LayerSize, cost: LayerCost) -> LayerCost:
 
 
 def forward_resident(one: Forward, so_far: Forecast, shape: StepShape) -> Range:
-    """The layer that needs most, beside its input; the heap that training has left is used again."""
+    """The layer that needs most, beside its input."""
     peak = ZERO
     for size in one.plan.sizes(so_far, shape):
         cost = with_norm(one.plan, replace(size, bf16=False), one.architecture.layer_cost(size))
         floats = cost.inference + (0.0 if size.first else size.sources * size.columns_in)
         blocks = [FLOAT_BYTES * size.sources * columns for columns in (cost.gathered, size.columns_out)]
         alike = alike_blocks(so_far.fused, shapes_vary=True)
-        needs = resident(FLOAT_BYTES * floats, blocks, one.speed.place, shapes_vary=True, alike_from=alike)
-        left = so_far.held.get((Place.HOST, HEAP), ZERO)
-        again = reused(left, FLOAT_BYTES * floats, blocks, alike)
-        peak = peak.maximum(Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again))
+        peak = peak.maximum(resident(FLOAT_BYTES * floats, blocks, one.speed.place, shapes_vary=True, alike_from=alike))
     return peak
 
 

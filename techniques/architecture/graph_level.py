@@ -72,9 +72,6 @@ class EvaluateGraphs:
         so_far = so_far.spike(
             Phase.EVALUATE, place, forward_resident(self, so_far, shape) + Range(batch, batch, batch + held.high)
         )
-        # What thop counts is one forward pass over a batch as in training.
-        assert so_far.largest_shape is not None
-        so_far = so_far.spike(Phase.EVALUATE, place, forward_resident(self, so_far, so_far.largest_shape))
         seconds = batches * forward_seconds(self, so_far, shape)
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
 

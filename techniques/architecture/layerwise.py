@@ -11,7 +11,7 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from techniques.architecture.costs import INFERENCE_CHUNK_BYTES
 from techniques.facts import FLOAT_BYTES
 from techniques.hardware.heap import give_back_freed
-from techniques.representation.block import Block, on_device
+from techniques.representation.block import Block, Csr, on_device
 from techniques.sampling.kernels import NeighborKernel
 from techniques.sampling.structure import INT32_MAX
 
@@ -34,12 +34,20 @@ if TYPE_CHECKING:
 Rows = Callable[["NDArray[np.int64]"], Tensor]
 
 
+class InPieces(NamedTuple):
+    """How a target is finished of which a chunk holds a part of the edges only (``pieces.Pieces``)."""
+
+    piece: Callable[[Tensor, Block], Tensor]
+    join: Callable[[Tensor, Tensor], Tensor]
+    finish: Callable[[Tensor, Tensor, Block, int], Tensor]
+
+
 class LayerWise:
     """Walks one graph's layers on ``device``; files go to ``folder`` and are gone with the tensors behind them.
 
     Args:
         chunk_bytes: rows that a chunk gathers, and rows that it makes, at once; a node with more neighbours than that is
-            a chunk of its own.
+            finished piece by piece, or at once where edges have attributes.
     """
 
     columns_made = 1
@@ -74,20 +82,59 @@ class LayerWise:
             made: Tensor = conv.combine(gathered, block, 0)
             return made.relu_() if active else made
 
-        return self.by_neighborhood(combine, projected)
+        def finish(piece: Tensor, target: Tensor, block: Block, start: int) -> Tensor:
+            made: Tensor = conv.finish(piece, target, block)
+            return made.relu_() if active else made
 
-    def by_neighborhood(self, combine: Callable[[Tensor, Block, int], Tensor], rows: Rows) -> Tensor:
-        """``combine(rows of the sources [S, F], block, first target)`` for every node, [N, C] on the host."""
+        pieces = None if self.structure.edges.attr is not None else InPieces(conv.piece, conv.join, finish)
+        return self.by_neighborhood(combine, projected, pieces)
+
+    def by_neighborhood(
+        self, combine: Callable[[Tensor, Block, int], Tensor], rows: Rows, pieces: InPieces | None = None
+    ) -> Tensor:
+        """``combine(rows of the sources [S, F], block, first target)`` for every node, [N, C] on the host; targets with more
+        sources than a chunk holds by ``pieces`` of them, where these are given."""
         width = rows(np.zeros(1, np.int64)).size(1)
         out: Tensor | None = None
-        most = self._rows_per_chunk(width), self._rows_per_chunk(self.columns_made)
-        for start, ids, block in self.neighborhoods(*most):
-            made = combine(rows(ids).to(self.device), on_device(block, self.device), start)
+        most, targets = self._rows_per_chunk(width), self._rows_per_chunk(self.columns_made)
+        for start, stop in self.runs(most, targets):
+            block = self.structure.rows(start, stop)
+            if pieces is not None and stop == start + 1 and block.num_edges >= max(most, 2):
+                made = self._hub(pieces, rows, start, max(most - 1, 1))
+            else:
+                ids, block = self.neighborhood(start, stop)
+                made = combine(rows(ids).to(self.device), on_device(block, self.device), start)
             out = self._table(made.size(1)) if out is None else out
-            out[start : start + block.num_targets] = made
+            out[start:stop] = made
         assert out is not None, "a graph has at least one node"
         give_back_freed()  # what chunks of other sizes leave behind would add up
         return out
+
+    def _hub(self, pieces: InPieces, rows: Rows, target: int, edges_at_once: int) -> Tensor:
+        """What a layer says of one target, [1, C], some of its edges at a time: a row per edge, behind the target's own."""
+        first, last = int(self.structure.colptr[target]), int(self.structure.colptr[target + 1])
+        whole: Tensor | None = None
+        for start in range(first, last, edges_at_once):
+            stop = min(start + edges_at_once, last)
+            ids = np.concatenate([[target], self.structure.row[start:stop]])
+            block = on_device(self._star(ids, start, stop), self.device)
+            gathered = rows(ids).to(self.device)
+            piece = pieces.piece(gathered, block)
+            whole = piece if whole is None else pieces.join(whole, piece)
+        assert whole is not None, "a hub has edges"
+        return pieces.finish(whole, gathered[:1], block, target)
+
+    def _star(self, ids: NDArray[np.int64], first: int, last: int) -> Block:
+        """Edges ``first`` to ``last - 1`` of one target, which is source 0; the others follow in the edges' order."""
+        count, edges = last - first, self.structure.edges.run(first, last)
+        weight = None if edges.weight is None else torch.from_numpy(edges.weight)
+        degrees = self.degrees[torch.from_numpy(ids)]
+        if self.structure.fused:
+            pointer, source = torch.tensor([0, count], dtype=torch.int32), torch.arange(1, count + 1, dtype=torch.int32)
+            csr = Csr(pointer, source, torch.ones(count) if weight is None else weight, None, None)
+            return Block(count + 1, 1, csr=csr, degrees=degrees)
+        edge_index = torch.stack([torch.arange(1, count + 1), torch.zeros(count, dtype=torch.long)])
+        return Block(count + 1, 1, edge_index=edge_index, weight=weight, degrees=degrees)
 
     def by_row(self, function: Callable[[Tensor], Tensor], rows: Rows) -> Tensor:
         """``function(rows [B, F])`` for every node, [N, C] on the host."""
@@ -113,20 +160,21 @@ class LayerWise:
             out[start : start + step] = every[nodes[start : start + step]]
         return out
 
-    def neighborhoods(
-        self, max_rows: int, max_targets: int = INT32_MAX
-    ) -> Iterator[tuple[int, NDArray[np.int64], Block]]:
-        """Consecutive targets with all their in-edges: the first target, ids of the sources [S], targets first, and the
-        block over them. Targets and edges together are at most ``max_rows``, or one target's."""
+    def runs(self, max_rows: int, max_targets: int = INT32_MAX) -> Iterator[tuple[int, int]]:
+        """First targets, and ends, of runs whose targets and in-edges together are at most ``max_rows``, or one target's."""
         structure, start, colptr = self.structure, 0, self.structure.colptr
         while start < structure.num_nodes:
             most = int(colptr[start]) + start + max_rows  # edges and targets up to a node rise with it
             every = range(start + 1, structure.num_nodes + 1)
             stop = start + max(bisect_right(every, most, key=lambda node: int(colptr[node]) + node), 1)
             stop = min(stop, start + max_targets)
-            hop = self.kernel.sample(np.arange(start, stop), [-1], 0, local_dtype=np.int32)
-            yield start, hop.node, self._block(start, stop, hop.node, hop.col_source)
+            yield start, stop
             start = stop
+
+    def neighborhood(self, start: int, stop: int) -> tuple[NDArray[np.int64], Block]:
+        """Ids of the sources [S] of some targets, which come first, and the block over them."""
+        hop = self.kernel.sample(np.arange(start, stop), [-1], 0, local_dtype=np.int32)
+        return hop.node, self._block(start, stop, hop.node, hop.col_source)
 
     def _block(self, start: int, stop: int, ids: NDArray[np.int64], source: NDArray[np.integer]) -> Block:
         """The rows of the graph's own matrix with sources by their place in ``ids``."""

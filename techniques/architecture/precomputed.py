@@ -18,8 +18,8 @@ from techniques.architecture.costs import (
 from techniques.architecture.operations.passes import Passes, linear
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts
-from techniques.forecast import ZERO, Forecast, Phase, Place, Range
-from techniques.hardware.allocator import HEAP, beside_heap, resident
+from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.hardware.allocator import resident
 from techniques.hardware.operations import fused_sum, product, stream
 from techniques.hardware.rates import Rates, host_rates, rates
 from techniques.job import Job, JobSpec, setting_int
@@ -29,7 +29,7 @@ from techniques.sampling.batches import needs_one_graph
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-CHUNK_BYTES = 2 * 2**20
+CHUNK_BYTES = 2**19
 """Rows, and what the widest layer makes of them, that evaluation holds at once; at least ``FEWEST_ROWS``."""
 FEWEST_ROWS = 256
 COLUMN_BYTES = 64 * 2**20
@@ -228,8 +228,7 @@ class EvaluateRows:
         table = table if table <= INFERENCE_CHUNK_BYTES else 0
         on_host = table if place is Place.HOST else 0
         live = FLOAT_BYTES * rows * widest + on_host
-        left = so_far.held.get((Place.HOST, HEAP), ZERO)
-        so_far = so_far.spike(Phase.EVALUATE, place, beside_heap(live, blocks, place, left))
+        so_far = so_far.spike(Phase.EVALUATE, place, resident(live, blocks, place, shapes_vary=False))
         nodes = float(graph.num_nodes)
         dense = [product(nodes, first, second) for first, second in pairwise(self.plan.widths)]
         seconds = self.speed.seconds([stream(nodes, self.plan.widths[0], fresh=True), *dense])

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from techniques.architecture.convs import inverse_roots
-from techniques.architecture.layerwise import rows_of
+from techniques.architecture.layerwise import InPieces, rows_of
 from techniques.architecture.mixed import linear
 from techniques.architecture.network import HALF_ROWS_PER_CHUNK, Network, target_chunks
-from techniques.representation.block import Block, gcn_sum
+from techniques.architecture.pieces import joined_block
+from techniques.representation.block import Block, gcn_sum, neighbor_sum
 
 if TYPE_CHECKING:
     from techniques.architecture.layerwise import LayerWise, Rows
@@ -91,8 +92,14 @@ class PropagationNetwork(Network):
             own = predicted[start : start + block.num_targets].to(gathered.device)
             return gcn_sum(block, gathered, inverse_roots(block)).mul_(1 - self.alpha).add_(own, alpha=self.alpha)
 
+        def piece(gathered: Tensor, block: Block) -> Tensor:
+            return neighbor_sum(block, gathered * inverse_roots(block).unsqueeze(1))
+
+        def finish(summed: Tensor, target: Tensor, block: Block, start: int) -> Tensor:
+            return step(torch.cat([target, summed]), joined_block(block), start)
+
         for _ in range(self.steps):
-            z = walk.by_neighborhood(step, rows_of(z))
+            z = walk.by_neighborhood(step, rows_of(z), InPieces(piece, torch.add, finish))
         return z
 
     def _predicted(self, x: Tensor) -> Tensor:

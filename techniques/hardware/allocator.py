@@ -28,8 +28,6 @@ Compute threads sleep while they wait. By default they spin, on the core that th
 epochs took 1.4 and 1.5 times as long on amazon_computers (2 cores, in turn), whole-graph epochs as long on cora and up to
 3 times as long beside other work.
 """
-HEAP = "heap left by training"
-"""The label under which it is held while a model is evaluated."""
 PAGE_BYTES = 4096
 ALIGNED_BYTES = 2 * 2**20
 """torch aligns blocks from this size on to a page (``THP_MEM_ALLOC_ENABLE``)."""
@@ -118,33 +116,6 @@ def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
     freed blocks seldom fit the next ones, and the heap grows until its free end reaches the trim threshold."""
     expected = heap_share(blocks) * min(SET_HEAP * live_bytes, TRIM_BYTES) + min(SET_FIXED_BYTES, live_bytes)
     return Range(0.3 * expected, expected, 2.5 * expected)
-
-
-def heap_left(live_bytes: float, blocks: Sequence[float], alike_from: float = math.inf) -> Range:
-    """What the heap holds once the step is over: nearly all of it, since holes keep its end in place."""
-    slack, small = heap_slack(live_bytes, blocks, alike_from) + fixed_bytes(live_bytes), live_bytes * heap_share(blocks)
-    return Range(0.0, small + slack.expected, small + slack.high)
-
-
-def reused(left: Range, live_bytes: float, blocks: Sequence[float], alike_from: float = math.inf) -> float:
-    """Bytes of a step that find room in the heap that is ``left`` of what was there before."""
-    slack = heap_slack(live_bytes, blocks, alike_from) + fixed_bytes(live_bytes)
-    return min(left.expected, live_bytes * heap_share(blocks) + slack.expected)
-
-
-def beside_heap(
-    live_bytes: float,
-    blocks: Sequence[float],
-    place: Place,
-    left: Range,
-    *,
-    shapes_vary: bool = False,
-    alike_from: float = math.inf,
-) -> Range:
-    """:func:`resident` bytes that find no room in the heap that is ``left`` of what was there before."""
-    needs = resident(live_bytes, blocks, place, shapes_vary, alike_from=alike_from)
-    again = reused(left, live_bytes, blocks, alike_from) if place is Place.HOST else 0.0
-    return Range(max(needs.low - again, 0.0), needs.expected - again, needs.high - again)
 
 
 def conversion_slack(blocks: Sequence[float]) -> Range:

@@ -34,6 +34,8 @@ class Structure:
     dense: bool = False
     matrix: Dense | None = None
     """All edges, from the first use of :meth:`whole` on where ``dense``."""
+    ones: torch.Tensor | None = None
+    """What edges without weights count in a fused product, from then on: inference makes no values of its own."""
 
     @staticmethod
     def build(
@@ -92,10 +94,13 @@ class Structure:
         edges = self.edges.run(first, last)
         weight, attr = (None if one is None else torch.from_numpy(one) for one in (edges.weight, edges.attr))
         if self.fused:
-            values = torch.ones(source.size) if weight is None else weight
+            values = self._ones_of(source.size) if weight is None else weight
             csr = Csr(_index(pointer, last - first), torch.from_numpy(source), values, None, None)
             return Block(self.num_nodes, stop - start, csr=csr)
         return Block(self.num_nodes, stop - start, edge_index=_coo(pointer, source), weight=weight, edge_attr=attr)
+
+    def _ones_of(self, count: int) -> torch.Tensor:
+        return torch.ones(count) if self.ones is None else self.ones[:count]
 
     def whole(self) -> Block:
         """All edges, with the transposed copy that training needs; an undirected graph is its own transpose where both
@@ -107,6 +112,8 @@ class Structure:
             block = block._replace(degrees=self.degrees())
         if block.csr is None:
             return block
+        if self.edges.weight is None:
+            self.ones = block.csr.values
         if self.shares_values:
             return block._replace(
                 csr=block.csr._replace(transposed_ptr=block.csr.ptr, transposed_target=block.csr.source)

@@ -11,7 +11,7 @@ from techniques.architecture.costs import LayerCost, LayerSize, StepCost
 from techniques.architecture.edge_inputs import edge_verdict
 from techniques.architecture.hetero.costs import TypedSize, encoder_cost, head_cost, typed_blocks
 from techniques.architecture.hetero.evaluation import EvaluateTypes
-from techniques.architecture.hetero.heap import BATCHES, LEFT, fragments, heap_share
+from techniques.architecture.hetero.heap import BATCHES, fragments
 from techniques.architecture.hetero.inputs import InputKind, type_inputs
 from techniques.architecture.hetero.plan import TypedPlan
 from techniques.architecture.hetero.typed import relations_of, target_place
@@ -20,8 +20,8 @@ from techniques.architecture.operations.passes import Passes, in_bulk
 from techniques.base import Knob, Part, Slot, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import ZERO, Forecast, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import HEAP, LIVE_ERROR, fixed_bytes
+from techniques.forecast import ZERO, Forecast, Phase, Place, StepShape
+from techniques.hardware.allocator import LIVE_ERROR, fixed_bytes
 from techniques.hardware.rates import rates
 from techniques.job import JobSpec, setting_int
 
@@ -66,9 +66,7 @@ class TypedTrainStep(TrainStep):
         held = fragments(largest.activation_bytes, largest.blocks, self.shapes_vary)
         batches = so_far.held.get((Place.HOST, "batches"), ZERO)
         needs = LIVE_ERROR * live + held + BATCHES * batches.expected + fixed_bytes(live)
-        done = done.drop(Place.HOST, HEAP).spike(Phase.TRAIN, Place.HOST, needs)
-        left = Range(LEFT.low * needs.low, LEFT.expected * needs.expected, LEFT.high * needs.high)
-        return done.hold(Phase.EVALUATE, Place.HOST, HEAP, left * heap_share(largest.blocks))
+        return done.spike(Phase.TRAIN, Place.HOST, needs)
 
 
 class TypedBuiltIn(BuiltIn):

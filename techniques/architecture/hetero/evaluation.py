@@ -11,7 +11,7 @@ from techniques.architecture.hetero.heap import FIXED, heap_share
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
 from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
-from techniques.hardware.allocator import HEAP, LIVE_ERROR, fixed_bytes
+from techniques.hardware.allocator import LIVE_ERROR, fixed_bytes
 from techniques.hardware.rates import Rates
 from techniques.job import Job
 
@@ -72,12 +72,7 @@ class EvaluateTypes:
         return peak
 
     def _resident(self, so_far: Forecast, live: float, blocks: list[float]) -> Range:
-        """The heap that training has left is used again."""
-        small = live * heap_share(blocks)
-        left = so_far.held.get((Place.HOST, HEAP), ZERO)
-        again = min(left.expected, 1.6 * small)
-        needs = LIVE_ERROR * live + FIXED * small + fixed_bytes(live)
-        return Range(needs.low - again, needs.expected - again, needs.high - again)
+        return LIVE_ERROR * live + FIXED * (live * heap_share(blocks)) + fixed_bytes(live)
 
     def build(self, job: Job) -> Job:
         model: Any = job.need("model")

@@ -18,8 +18,6 @@ FIXED = Range(0.2, 0.6, 1.2)
 """The same where every step allocates the same sizes (fitted on nine measurements of three architectures)."""
 BATCHES = Range(0.0, 0.6, 1.2)
 """The same over the bytes of sampled batches, which a thread makes while others are used up."""
-LEFT = Range(0.4, 0.9, 1.1)
-"""Share of a step's peak that the heap still holds when evaluation needs memory."""
 
 
 def heap_share(blocks: Sequence[float]) -> float:

@@ -14,7 +14,6 @@ from techniques import options
 from techniques.base import Slot
 from techniques.facts import Facts
 from techniques.forecast import Phase
-from techniques.hardware.allocator import MOST_HEAP_BYTES
 from techniques.job import JobSpec, forecast
 
 GRAPHS = {
@@ -26,8 +25,14 @@ GRAPHS = {
     "many classes": from_counts(100_000, 1_000_000, 32, 2_000, directed=False),
     "nearly complete": from_counts(2_000, 900_000, 16, 3, directed=False),
 }
+LARGE = GRAPHS["large"]
+GRAPHS["hub"] = LARGE.model_copy(
+    update={"degrees": LARGE.degrees.model_copy(update={"max": int(0.9 * LARGE.num_nodes)})}
+)
 ERROR = 1.02
 """Of either forecast."""
+FIXED_MB = {0: 8.0, 2**39: 32.0}
+"""Workspaces on the host, and messages of a nearly complete graph on a device, which fit no two per cent of a tiny step."""
 
 
 def specs(facts: Facts) -> Iterator[JobSpec]:
@@ -47,7 +52,6 @@ def specs(facts: Facts) -> Iterator[JobSpec]:
 @pytest.mark.parametrize("device", [0, 2**39])
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_judging_needs_no_more_than_training(graph: str, device: int, make_facts: Any) -> None:
-    """Beside it, up to its trim threshold, there may be heap that training has left."""
     facts = make_facts(GRAPHS[graph], device=device, host=2**39)
     seen = set()
     for spec in specs(facts):
@@ -56,7 +60,7 @@ def test_judging_needs_no_more_than_training(graph: str, device: int, make_facts
             phases[phase].device_peak_bytes if device else phases[phase].host_peak_bytes
             for phase in (Phase.TRAIN, Phase.EVALUATE)
         )
-        assert judge.expected <= ERROR * train.expected + MOST_HEAP_BYTES, spec.options
-        assert judge.high <= ERROR * train.high + 2 * MOST_HEAP_BYTES, spec.options
+        assert judge.expected <= ERROR * train.expected + 1e6 * FIXED_MB[device], spec.options
+        assert judge.high <= ERROR * train.high + 3e6 * FIXED_MB[device], spec.options
         seen.add(spec.options[Slot.SAMPLING])
     assert seen >= {"neighbor", "shadow_k_hop", "graph_saint", "cluster", "random_node"}

@@ -1,0 +1,65 @@
+"""Judging a model takes no more memory than training it: real workers on a small graph with a hub, watched from outside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tuner.ingest import ingest
+from tuner.runner import Runner
+
+NODES, WIDTH = 9_000, 256
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    with Runner() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def graph_file(communities: Any, tmp_path_factory: Any) -> Path:
+    """Every node is a neighbour of node 0, whose rows alone would be 9 MB."""
+    arrays = communities(NODES, 4, width=WIDTH)
+    others = np.arange(1, NODES)
+    spokes = np.stack([others, np.zeros_like(others)])
+    arrays["edge_index"] = np.concatenate([arrays["edge_index"], spokes, spokes[::-1]], axis=1).astype(np.int32)
+    arrays["train_mask"] = np.arange(NODES) % 30 == 0
+    file = Path(tmp_path_factory.mktemp("graphs")) / "hub.npz"
+    np.savez(file, **arrays)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("architecture", "sampling", "form"),
+    [
+        ("sage", "full_batch", "csr"),
+        ("gin", "neighbor", "csr"),
+        ("gat", "neighbor", "coo"),
+        ("sgc", "full_batch", "csr"),
+    ],
+)
+def test_judging_takes_no_more_than_training(
+    architecture: str,
+    sampling: str,
+    form: str,
+    graph_file: Path,
+    runner: Runner,
+    profiled: Any,
+    spec_for: Any,
+    request_for: Any,
+    tmp_path: Path,
+) -> None:
+    graph = ingest(str(graph_file), tmp_path / "graph")
+    facts = profiled(graph)
+    chosen = {"architecture": architecture, "sampling": sampling, "representation": form}
+    spec = spec_for(facts, chosen, batch_size=64, fanouts=(5, 5), hidden=256)
+    measured = runner.measure(request_for(facts, spec, graph.path, epochs=2))
+    train, judge = (measured.phases[phase].host_peak_bytes for phase in ("train", "evaluate"))
+    assert 0 < judge <= train, (train / 1e6, judge / 1e6)
