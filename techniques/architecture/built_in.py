@@ -10,6 +10,7 @@ from techniques.architecture.bf16 import precision_warnings
 from techniques.architecture.costs import (
     ADAM_BYTES_PER_PARAMETER,
     PAIRS_PER_CHUNK,
+    SORT_FLOATS,
     LayerCost,
     LayerSize,
     Readout,
@@ -437,16 +438,17 @@ class EvaluateAllNodes:
         # A learned table is counted with the parameters, and features with the batch.
         if not size.learned and not size.first:
             floats += size.sources * size.columns_in
-        # CSR makes values only where it is on a device: sources are the structure's own, and values those of training.
+        # On the host CSR makes nothing: sources are the structure's own, and values those of training, as all of COO is.
         on_device = self.speed.place is Place.DEVICE
         edge_bytes = float((FLOAT_BYTES if on_device else 0) if so_far.fused else 2 * INDEX_BYTES)
+        floats += 0 if so_far.fused or on_device else SORT_FLOATS * chunk.edges
         if so_far.edge_data_bytes:  # a view of the structure's, or its copy on the device
             edge_bytes = 0 if so_far.fused else edge_bytes
             edge_bytes += so_far.edge_data_bytes if on_device else 0
         if size.dense and not on_device:
             edge_bytes = 0  # rows of the matrix that training has used
         if share == 1.0:
-            return FLOAT_BYTES * floats + edge_bytes * size.edges
+            return FLOAT_BYTES * floats + (edge_bytes * size.edges if on_device else 0.0)
         # Pages of the output are touched as it fills; a chunk's rows and edges go only when the next ones are there.
         floats += size.targets * size.columns_out
         return FLOAT_BYTES * floats + 2 * edge_bytes * chunk.edges

@@ -34,8 +34,8 @@ class Structure:
     dense: bool = False
     matrix: Dense | None = None
     """All edges, from the first use of :meth:`whole` on where ``dense``."""
-    ones: torch.Tensor | None = None
-    """What edges without weights count in a fused product, from then on: inference makes no values of its own."""
+    every: Block | None = None
+    """The block of a sparse :meth:`whole`, from then on: inference on the whole graph makes no second one."""
 
     @staticmethod
     def build(
@@ -88,6 +88,8 @@ class Structure:
         if self.matrix is not None:
             part = Dense(*(one[start:stop] for one in self.matrix))
             return Block(self.num_nodes, stop - start, dense=part)
+        if self.every is not None and stop - start == self.num_nodes:
+            return self.every
         first, last = int(self.colptr[start]), int(self.colptr[stop])
         source = self.row[first:last]
         pointer = self.colptr[start : stop + 1] - first
@@ -100,7 +102,9 @@ class Structure:
         return Block(self.num_nodes, stop - start, edge_index=_coo(pointer, source), weight=weight, edge_attr=attr)
 
     def _ones_of(self, count: int) -> torch.Tensor:
-        return torch.ones(count) if self.ones is None else self.ones[:count]
+        """What edges without weights count in a fused product."""
+        made = None if self.every is None else self.every.csr
+        return torch.ones(count) if made is None else made.values[:count]
 
     def whole(self) -> Block:
         """All edges, with the transposed copy that training needs; an undirected graph is its own transpose where both
@@ -108,12 +112,11 @@ class Structure:
         if self.dense and self.matrix is None:
             self.matrix = dense_matrix(self.colptr, self.row, self.num_nodes, self.edges.weight)
         block = self.rows(0, self.num_nodes)
+        self.every = None if self.dense else block
         if self.edges.weight is not None:
             block = block._replace(degrees=self.degrees())
         if block.csr is None:
             return block
-        if self.edges.weight is None:
-            self.ones = block.csr.values
         if self.shares_values:
             return block._replace(
                 csr=block.csr._replace(transposed_ptr=block.csr.ptr, transposed_target=block.csr.source)
