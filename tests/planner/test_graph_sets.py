@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,3 +113,27 @@ def test_a_regression_is_said(tiny_set: Any, profiled: Any) -> None:
     facts = profiled(tiny_set(labels="targets"))
     text = " ".join(str(plan(facts.graph, on=facts.hardware)).split())
     assert "2 targets" in text and "regression, trained on standardised targets" in text
+
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+MEASURED = [
+    ("tu_mutag", "gin", "csr", 32, 10.1),
+    ("tu_proteins", "gin", "csr", 32, 22.7),
+    ("tu_proteins", "gat", "coo", 32, 41.6),
+    ("tu_nci1", "gin", "csr", 256, 118.7),
+]
+"""Set, layers, representation, graphs a step; MiB in training after three epochs (``gnnfit measure``, 2 cores)."""
+
+
+@pytest.mark.parametrize(("name", "architecture", "form", "batch_size", "mebibytes"), MEASURED)
+def test_memory_of_training_is_as_it_was_measured(
+    name: str, architecture: str, form: str, batch_size: int, mebibytes: float
+) -> None:
+    if not DATA.is_dir():
+        pytest.skip(f"no shared data in {DATA}")
+    fix = {"architecture": architecture, "representation": form, "sampling": "graph_batch", "hardware": "cpu"}
+    made = plan(str(DATA / f"{name}.npz"), fix=fix, set={"batch_size": batch_size})
+    assert made.best is not None
+    peak = made.best.forecast.phases["train"].host_peak_bytes
+    assert peak.low <= mebibytes * 2**20 <= peak.high
+    assert peak.expected == pytest.approx(mebibytes * 2**20, rel=0.4)
