@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from techniques.errors import GraphError
-from techniques.remote.rows import ROWS_PER_CHUNK
+from techniques.representation.chunks import rows_at_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,15 +45,16 @@ def half_rows(stored: StoredGraph, num_nodes: int) -> HalfRows:
     """
     raw = stored.read("x")
     values = np.empty(raw.shape, dtype=np.float16)
-    for start in range(0, num_nodes, ROWS_PER_CHUNK):
-        chunk = np.asarray(raw[start : start + ROWS_PER_CHUNK])
+    step = rows_at_once(raw.shape[1])
+    for start in range(0, num_nodes, step):
+        chunk = np.asarray(raw[start : start + step])
         if not survives(chunk):
             raise GraphError(
                 f"float16 features must be 0 or between 3e-8 and 65,520, rows {start:,} to {start + len(chunk) - 1:,} "
                 "are not all",
                 "Use --fix representation.features=dense",
             )
-        values[start : start + ROWS_PER_CHUNK] = chunk
+        values[start : start + step] = chunk
     return HalfRows(values)
 
 
@@ -71,4 +72,5 @@ def features_fit_half(stored: StoredGraph) -> bool | None:
     if "x" not in stored.headers or stored.headers["x"].shape[1:] == (0,):
         return None
     raw = stored.read("x")
-    return all(survives(np.asarray(raw[at : at + ROWS_PER_CHUNK])) for at in range(0, raw.shape[0], ROWS_PER_CHUNK))
+    step = rows_at_once(raw.shape[1])
+    return all(survives(np.asarray(raw[at : at + step])) for at in range(0, raw.shape[0], step))

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from techniques.representation.chunks import rows_at_once
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from techniques.sampling.structure import Structure
 
 ROWS_PER_CHUNK = 65_536
+VALUES_PER_CHUNK = 1 << 17
+"""Non-zeros that are scaled at once, in some 24 bytes each; a row is never split."""
 LEAST_LENGTH = 1e-12
 """Rows shorter than that are divided by it, as in torch's ``normalize``."""
 
@@ -116,16 +120,18 @@ def dense_rows(stored: StoredGraph, num_nodes: int, unit: bool = False) -> Dense
     if "x" in stored.headers:
         raw = stored.read("x")
         values = np.empty(raw.shape, dtype=np.float32)
-        for start in range(0, num_nodes, ROWS_PER_CHUNK):
-            chunk = values[start : start + ROWS_PER_CHUNK]
-            chunk[:] = raw[start : start + ROWS_PER_CHUNK]
+        step = rows_at_once(raw.shape[1])
+        for start in range(0, num_nodes, step):
+            chunk = values[start : start + step]
+            chunk[:] = raw[start : start + step]
             if unit:
                 chunk /= np.maximum(np.sqrt(np.einsum("ij,ij->i", chunk, chunk)), LEAST_LENGTH)[:, None]
         return DenseRows(values)
     sparse = sparse_rows(stored, num_nodes, unit)
     values = np.zeros((num_nodes, sparse.width), dtype=np.float32)
-    for start in range(0, num_nodes, ROWS_PER_CHUNK):
-        stop = min(start + ROWS_PER_CHUNK, num_nodes)
+    step = rows_at_once(sparse.width)
+    for start in range(0, num_nodes, step):
+        stop = min(start + step, num_nodes)
         first, last = int(sparse.indptr[start]), int(sparse.indptr[stop])
         node = np.repeat(np.arange(start, stop), np.diff(sparse.indptr[start : stop + 1]))
         values[node, sparse.indices[first:last]] = sparse.data[first:last]
@@ -135,8 +141,11 @@ def dense_rows(stored: StoredGraph, num_nodes: int, unit: bool = False) -> Dense
 def sparse_rows(stored: StoredGraph, num_nodes: int, unit: bool = False) -> SparseRows:
     """Read features into memory as CSR, converting dense ones chunk by chunk; ``unit`` scales rows to length 1."""
     found = _sparse_as_given(stored, num_nodes)
-    for start in range(0, num_nodes if unit else 0, ROWS_PER_CHUNK):
-        ptr = found.indptr[start : start + ROWS_PER_CHUNK + 1]
+    start = 0
+    while unit and start < num_nodes:
+        stop = int(np.searchsorted(found.indptr, found.indptr[start] + VALUES_PER_CHUNK, side="right")) - 1
+        ptr = found.indptr[start : max(stop, start + 1) + 1]
+        start = max(stop, start + 1)
         part, lengths = found.data[ptr[0] : ptr[-1]], np.diff(ptr)
         squares = np.bincount(np.repeat(np.arange(lengths.size), lengths), part * part, lengths.size)
         part /= np.repeat(np.maximum(np.sqrt(squares), LEAST_LENGTH).astype(np.float32), lengths)
@@ -155,8 +164,9 @@ def _sparse_as_given(stored: StoredGraph, num_nodes: int) -> SparseRows:
     raw = stored.read("x")
     pieces = []
     indptr = np.zeros(num_nodes + 1, dtype=np.int64)
-    for start in range(0, num_nodes, ROWS_PER_CHUNK):
-        block = np.asarray(raw[start : start + ROWS_PER_CHUNK], dtype=np.float32)
+    step = rows_at_once(raw.shape[1])
+    for start in range(0, num_nodes, step):
+        block = np.asarray(raw[start : start + step], dtype=np.float32)
         node, column = np.nonzero(block)
         indptr[start + 1 : start + 1 + len(block)] = np.bincount(node, minlength=len(block))
         pieces.append((column.astype(np.int32), block[node, column]))

@@ -9,6 +9,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.representation.chunks import rows_at_once
 from techniques.representation.unit_rows import has_unit_rows, unit_rows_knobs
 
 MAX_DENSITY = 0.1
@@ -33,7 +34,7 @@ class FillSparse:
         held = csr_bytes(graph)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "features", Range.within(held, 0.05))
         if not graph.features.sparse_at_rest:
-            chunk = 4 * min(graph.num_nodes, 65_536) * graph.features.width
+            chunk = 4 * min(graph.num_nodes, rows_at_once(graph.features.width)) * graph.features.width
             so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(held + chunk, 0.2))
         return so_far.spend(Phase.PREPARE, Range.factor(held / 500e6 + 0.01, 3))
 

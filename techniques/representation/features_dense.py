@@ -9,6 +9,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.representation.chunks import rows_at_once
 from techniques.representation.unit_rows import has_unit_rows, unit_rows_knobs
 
 FILL_BYTES_PER_SECOND = 1e9
@@ -27,7 +28,8 @@ class FillDense:
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "features", Range.within(matrix, 0.01))
         if graph.features.sparse_at_rest:
             parts = 8 * graph.features.nonzeros + 8 * graph.num_nodes
-            chunk = 8 * graph.features.nonzeros * min(1.0, 65_536 / graph.num_nodes)
+            share = min(1.0, rows_at_once(graph.features.width) / graph.num_nodes)
+            chunk = 20 * graph.features.nonzeros * share  # both indices of an entry as int64, and its value
             so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(parts + chunk, 0.2))
         return so_far.spend(Phase.PREPARE, Range.factor(matrix / FILL_BYTES_PER_SECOND, 3))
 

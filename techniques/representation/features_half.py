@@ -8,6 +8,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.representation.chunks import rows_at_once
 from techniques.representation.features_csr import MAX_DENSITY
 from techniques.representation.features_dense import FILL_BYTES_PER_SECOND
 
@@ -25,7 +26,7 @@ class FillHalf:
         graph = so_far.facts.graph
         matrix = HALF_BYTES * graph.num_nodes * graph.features.width
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "features", Range.within(matrix, 0.01))
-        chunk = FLOAT_BYTES * min(graph.num_nodes, 65_536) * graph.features.width
+        chunk = FLOAT_BYTES * min(graph.num_nodes, rows_at_once(graph.features.width)) * graph.features.width
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range(0.0, chunk, 2 * chunk))
         return so_far.spend(Phase.PREPARE, Range.factor(matrix / FILL_BYTES_PER_SECOND, 3))
 

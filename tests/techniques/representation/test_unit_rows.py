@@ -9,6 +9,7 @@ import torch
 
 from techniques import option
 from techniques.base import Slot
+from techniques.remote import half_rows, rows
 from techniques.representation.unit_rows import WIDE_COLUMNS
 
 FORMS = {
@@ -22,7 +23,13 @@ FORMS = {
 
 @pytest.mark.parametrize("unit", [False, True])
 @pytest.mark.parametrize("form", FORMS)
-def test_rows_have_length_one(form: str, unit: bool, tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> None:
+def test_rows_have_length_one(
+    form: str, unit: bool, tiny: Any, profiled: Any, make_job: Any, spec_for: Any, monkeypatch: Any
+) -> None:
+    """Converted two rows, or three non-zeros, at a time."""
+    for module in (rows, half_rows):
+        monkeypatch.setattr(module, "rows_at_once", lambda width: 2)
+    monkeypatch.setattr(rows, "VALUES_PER_CHUNK", 3)
     at_rest, chosen = FORMS[form]
     stored = tiny(features=at_rest)
     facts = profiled(stored)

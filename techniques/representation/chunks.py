@@ -1,0 +1,12 @@
+"""How many rows of features are converted at once: bounded in bytes, however wide they are."""
+
+from __future__ import annotations
+
+from techniques.facts import FLOAT_BYTES
+
+CHUNK_BYTES, MOST_ROWS = 2**24, 65_536
+
+
+def rows_at_once(width: int) -> int:
+    """Rows of ``width`` float32 columns that stay within a chunk; at least one."""
+    return max(1, min(MOST_ROWS, CHUNK_BYTES // (FLOAT_BYTES * max(width, 1))))
