@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.costing import cost
-from planner.records import Plan
+from planner.records import Candidate, Plan
 from techniques.errors import InputError
 from techniques.facts import Facts
 from techniques.forecast import Phase
@@ -90,8 +90,10 @@ def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> M
     _refuse_incomplete(folder, measured)
     if one is not winner:
         write_text(folder.best, one.model_dump_json(indent=1))
+    predicted = _predicted(folder, plan, one)
+    remember(plan.facts, one.spec, predicted.forecast, measured)
     if folder.report.is_file():
-        _report_again(folder, plan, one, measured)
+        _report_again(folder, one, predicted, measured)
     return measured
 
 
@@ -103,11 +105,17 @@ def runners_up(folder: RunFolder, winner: Winner) -> list[Winner]:
     return [Winner(family=one.family, spec=one.spec, reason=reason) for one in ranked]
 
 
-def _report_again(folder: RunFolder, plan: Plan, winner: Winner, measured: Measurement) -> None:
+def _predicted(folder: RunFolder, plan: Plan, winner: Winner) -> Candidate:
+    """What the run said before it measured: a saved plan has no rates of its calibration, and no batches to draw."""
+    if folder.report.is_file() and (final := folder.finished_report().final).spec == winner.spec:
+        return final.predicted
+    whole = (one for one in folder.finished_trials() if one.spec == winner.spec and one.share == 1.0)
+    found = next((one.predicted for one in whole), None)
+    return found or as_candidate(winner.family, winner.spec, cost(plan.facts, winner.spec))
+
+
+def _report_again(folder: RunFolder, winner: Winner, predicted: Candidate, measured: Measurement) -> None:
     report = folder.finished_report()
-    predicted = as_candidate(winner.family, winner.spec, cost(plan.facts, winner.spec))
-    if winner.spec == report.final.spec:
-        predicted = report.final.predicted
     last = {"family": winner.family, "spec": winner.spec, "predicted": predicted, "measured": measured}
     update = {"winner": winner, "final": report.final.model_copy(update=last), "stopped_by_budget": False}
     write_report(folder, report.model_copy(update=update))

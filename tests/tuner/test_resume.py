@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from planner import plan
+from planner.history import read_history
 from techniques.errors import TrialFailedError
 from tuner.final import UNLIMITED_SECONDS, final_measurement, forecast_interval, runners_up, train_winner
 from tuner.folder import RunFolder, write_text
@@ -103,8 +104,10 @@ def searched(community_file: Path, tmp_path: Path, measured: Any) -> tuple[RunFo
 
 
 def test_a_winner_that_runs_out_of_memory_steps_down_to_the_next(
-    searched: Any, monkeypatch: Any, measured: Any
+    searched: Any, monkeypatch: Any, measured: Any, tmp_path: Path
 ) -> None:
+    monkeypatch.delenv("GNNFIT_HISTORY", raising=False)
+    monkeypatch.setenv("GNNFIT_HOME", str(tmp_path / "home"))
     folder, winner = searched
     tried: list[Any] = []
 
@@ -121,6 +124,9 @@ def test_a_winner_that_runs_out_of_memory_steps_down_to_the_next(
     assert heard == [{"event": "stepped_down", "family": winner.family, "reason": "used 3 bytes, limit 2"}]
     assert folder.winner().spec == tried[1]
     assert winner.family in folder.winner().reason
+    (row,) = read_history()
+    predicted = next(one.predicted.forecast for one in folder.finished_trials() if one.spec == tried[1])
+    assert row["epochs"] == [predicted.epochs_to_converge.expected, measured(0.7).epochs]
     monkeypatch.setattr("tuner.final.final_measurement", lambda *a: measured(state=TrialState.KILLED, reason="gone"))
     with pytest.raises(TrialFailedError, match="killed: gone"):
         train_winner(folder, None, heard.append)
