@@ -78,6 +78,11 @@ class BuiltIn(ABC):
     uses_edge_attr: ClassVar[bool] = False
     always_transforms: ClassVar[bool] = False
 
+    @property
+    def step_kind(self) -> str:
+        """What calibrations call its training steps."""
+        return self.name
+
     @abstractmethod
     def layer_cost(self, size: LayerSize) -> LayerCost:
         """What one layer costs."""
@@ -349,7 +354,8 @@ class TrainStep:
             # Batches go before a model is judged, and freed heap is given back: what is left behind is no peak by itself.
             so_far = so_far.changed(held={**so_far.held, (Place.HOST, "metrics"): METRICS_BYTES})
         so_far = so_far.changed(parameters=mean.parameters + self.plan.table_size)
-        seconds = self.speed.seconds(self._operations(so_far, mean_shape))
+        operations = self._operations(so_far, mean_shape)
+        seconds = self.speed.training_seconds(operations, self.architecture.step_kind, so_far.fused or so_far.dense)
         return spend_steps(so_far, self.speed, seconds).changed(
             gemm_flops_per_epoch=Range.within(mean.gemm_flops * steps, 0.02),
             aggregation_flops_per_epoch=Range.within(mean.aggregation_flops * steps, 0.02),

@@ -35,6 +35,10 @@ class Sage(BuiltIn):
     can_transform_first = True
     aggregator: str = "mean"
 
+    @property
+    def step_kind(self) -> str:
+        return "sage max" if self.aggregator == "max" else self.name
+
     def configured(self, spec: JobSpec) -> Sage:
         return Sage(str(spec.settings["aggregator"]))
 

@@ -8,7 +8,7 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from techniques.record import Record
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class ThreadRates(Record):
@@ -27,10 +27,21 @@ class ThreadRates(Record):
     """Of one operator that does next to nothing."""
     step_seconds: float
     """Of one training step beside its operators: loss on the host, gradients set to none, the loop itself."""
+    steps: dict[str, Grid] = {}
+    """By architecture and ``csr`` or ``coo``, such as ``gcn/csr``: what whole steps took over the price of their operations,
+    which lie apart there and follow one another here; axis the price."""
+
+    def step_factor(self, architecture: str, fused: bool, seconds: float) -> float:
+        """By which the price of a step is off; where no such step was taken, as for other steps of that representation."""
+        kind = "csr" if fused else "coo"
+        if grid := self.steps.get(f"{architecture}/{kind}"):
+            return grid.at(seconds)
+        others = [grid.at(seconds) for name, grid in self.steps.items() if name.endswith(kind)]
+        return sum(others) / len(others) if others else 1.0
 
 
 class SamplerRate(Record):
-    """Making batches, one thread: ``seconds_per_edge`` by bytes of the arrays that are read at random."""
+    """Making batches, one thread: ``batch_seconds`` of any, ``seconds_per_edge`` by bytes of the arrays read at random."""
 
     seconds_per_edge: Grid
     batch_seconds: float
@@ -51,6 +62,9 @@ class Calibration(Record):
     """By kernel and ``csr`` or ``coo``, such as ``neighbor/csr``."""
     row_seconds_per_byte: Grid | None = Field(default=None, exclude=True)
     """Gathering rows of features into a batch, one thread; axes bytes of the features and bytes of a row."""
+    making_shares: dict[str, float] = Field(default={}, exclude=True)
+    """By ``csr`` or ``coo``: by which share of the seconds of making a batch a step beside it is slowed where no core is to
+    spare. The threads take turns on cores, caches and the interpreter."""
     storage_bytes_per_second: float | None = None
     host_to_device_bytes_per_second: float | None = None
     notes: tuple[str, ...] = ()
@@ -64,7 +78,9 @@ class Calibration(Record):
         seconds = rate.batch_seconds + edges * rate.seconds_per_edge.at(structure_bytes)
         assert self.row_seconds_per_byte is not None, "a calibration has all its rates or none"
         copied = max(rows * row_bytes, 1.0)
-        return seconds + copied * self.row_seconds_per_byte.at(nodes * max(row_bytes, 1.0), max(row_bytes, 1.0))
+        touched = self.at(1).touch.at(copied)  # the rows lie in new memory
+        row = self.row_seconds_per_byte.at(nodes * max(row_bytes, 1.0), max(row_bytes, 1.0))
+        return seconds + copied * (row + touched)
 
     def at(self, threads: int) -> ThreadRates:
         """The rates measured with the nearest number of threads, the larger of two equally near."""
@@ -77,5 +93,10 @@ class Calibration(Record):
         rates = [one.model_dump(mode="json") for one in self.rates]
         samplers = {name: one.model_dump(mode="json") for name, one in self.samplers.items()}
         rows = self.row_seconds_per_byte and self.row_seconds_per_byte.model_dump(mode="json")
-        whole = {"rates": rates, "samplers": samplers, "row_seconds_per_byte": rows}
+        whole = {
+            "rates": rates,
+            "samplers": samplers,
+            "row_seconds_per_byte": rows,
+            "making_shares": self.making_shares,
+        }
         return json.dumps(self.model_dump(mode="json") | whole)

@@ -17,9 +17,8 @@ def spend_steps(so_far: Forecast, speed: Rates, step_seconds: float, factor: flo
     computing = step_seconds * so_far.full_steps_per_epoch + (
         speed.step_seconds * so_far.steps_per_epoch if host else 0.0
     )
-    spare = so_far.facts.hardware.cores - (speed.threads if host else 1)
     seconds = epoch_seconds(
-        computing, so_far.making_seconds, so_far.steps_per_epoch, so_far.facts.hardware.cores, spare, so_far.made_ahead
+        computing, so_far.making_seconds, so_far.steps_per_epoch, making_share(so_far, speed), so_far.made_ahead
     )
     if so_far.loader is not None:
         waited = Range.factor(max(seconds - computing, 0.0), factor * speed.time_factor)
@@ -27,14 +26,28 @@ def spend_steps(so_far: Forecast, speed: Rates, step_seconds: float, factor: flo
     return so_far.spend(Phase.TRAIN, Range.factor(seconds, factor * speed.time_factor))
 
 
-def epoch_seconds(computing: float, making: float, steps: int, cores: int, spare: int, ahead: bool) -> float:
+def making_share(so_far: Forecast, speed: Rates) -> float:
+    """By which share of the seconds of making a batch a step beside it is slowed: none where a core is to spare, else what was
+    measured, or one turn in as many as there are cores."""
+    hardware = so_far.facts.hardware
+    if hardware.cores - (speed.threads if speed.place is Place.HOST else 1) >= 1:
+        return 0.0
+    measured = hardware.calibration.making_shares if hardware.calibration else {}
+    kind = "csr" if so_far.fused or so_far.dense else "coo"
+    return measured.get(kind, 1.0 / max(hardware.cores, 1))
+
+
+def epoch_seconds(computing: float, making: float, steps: int, share: float, ahead: bool) -> float:
     """Wall clock of an epoch whose steps take ``computing`` seconds in all, and its batches ``making`` of one core.
 
-    Batches made ahead hide behind the steps, but for the first one. Where no core is to spare, the thread that makes
-    them takes its turns from those that compute.
+    Batches made ahead hide behind the steps, but for the first one; steps are slowed by ``share`` of what a batch takes.
     """
     if not ahead or steps < 2:
         return computing + making
     step, batch = computing / steps, making / steps
-    slowed = step if spare >= 1 else step + batch / max(cores, 1)
-    return batch + (steps - 1) * max(batch, slowed) + step
+    return batch + (steps - 1) * max(batch, step + share * batch) + step
+
+
+def share_from(seconds: float, computing: float, making: float, steps: int) -> float:
+    """The share with which ``epoch_seconds`` says ``seconds``, where steps take longer than batches."""
+    return ((seconds - computing) * steps / making - 1.0) / (steps - 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from techniques.base import Slot
 from techniques.facts import Facts, HardwareFacts
 from techniques.forecast import Place
+from techniques.hardware.calibration import ThreadRates
 from techniques.hardware.operations import Operation
 from techniques.hardware.prices import Prices, PublishedPrices, calibrated_prices
 from techniques.job import JobSpec
@@ -19,7 +20,7 @@ GEMM_SHARE = 0.5
 """Share of a GPU's peak rate that float32 products of tall, narrow matrices reach."""
 BANDWIDTH_SHARE = 0.45
 """Share of a GPU's bandwidth that gathers reach (0.35 to 0.55 from A100 epoch times of Bajaj et al., VLDB 2025, table 21)."""
-PUBLISHED_FACTOR, CALIBRATED_FACTOR = 3.0, 1.6
+PUBLISHED_FACTOR, CALIBRATED_FACTOR = 3.0, 2.0
 """How far off times may be, nine times in ten; measured on a busy machine only: tests/benchmarks/epoch_times.py."""
 UNKNOWN_GPU_BANDWIDTH = 300e9
 UNKNOWN_GPU_FLOPS = 8e12
@@ -41,9 +42,17 @@ class Rates:
     link_bytes_per_second: float | None = None
     """Host to device; ``None`` where the step runs on the host."""
 
+    measured: ThreadRates | None = field(default=None, repr=False, compare=False)
+    """Where the machine is calibrated."""
+
     def seconds(self, operations: Iterable[Operation]) -> float:
         """All of them, one after the other."""
         return self.prices.seconds(operations)
+
+    def training_seconds(self, operations: Iterable[Operation], kind: str, fused: bool) -> float:
+        """The same of a whole training step of an architecture, corrected by what such steps took on this machine."""
+        seconds = self.prices.seconds(operations)
+        return seconds if self.measured is None else seconds * self.measured.step_factor(kind, fused, seconds)
 
 
 def rates(facts: Facts, spec: JobSpec) -> Rates:
@@ -73,8 +82,8 @@ def host_rates(hardware: HardwareFacts, threads: int = 0) -> Rates:
     bandwidth = hardware.memory_bandwidth_bytes_per_second * share
     flops = hardware.gemm_flops_per_second * share
     prices: Prices = PublishedPrices(bandwidth, flops, on_host=True)
-    step, factor = CPU_STEP_SECONDS, PUBLISHED_FACTOR
+    step, factor, measured = CPU_STEP_SECONDS, PUBLISHED_FACTOR, None
     if hardware.calibration is not None and hardware.calibration.rates:
         measured = hardware.calibration.at(threads)
         prices, step, factor = calibrated_prices(measured), measured.step_seconds, CALIBRATED_FACTOR
-    return Rates(Place.HOST, bandwidth, flops, step, prices, threads, factor)
+    return Rates(Place.HOST, bandwidth, flops, step, prices, threads, factor, measured=measured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,20 @@ from planner.inspect.opened import profiled
 from planner.proposal import Pins, make_spec
 from techniques.base import Slot
 from techniques.facts import SOURCE_BYTES, Facts, HardwareFacts, Task
-from techniques.hardware.calibration import SamplerRate
+from techniques.hardware.calibration import Calibration, SamplerRate
 from techniques.hardware.grid import Grid
+from techniques.hardware.overlap import share_from
 from techniques.job import Job, JobSpec, build, compose, forecast
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.batches import SampledBatches
 from techniques.sampling.kernels.csr_rows import gather_dense_rows
 from tuner.calibrate.timing import seconds_of
+from tuner.training import train_epoch
 
 GRAPHS = ((5_000, 20), (200_000, 20))
 """Nodes, and edges to each."""
+TINY = (60, 4)
+"""Its batches take what any batch takes."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "neighbor": {"batch_size": 512, "fanouts": (10, 5)},
     "shadow_k_hop": {"batch_size": 128},
@@ -31,33 +36,60 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 KERNELS = {"neighbor": "neighbor", "shadow_k_hop": "shadow", "random_node": "subgraph", "graph_saint": "saint"}
 BATCHES = 6
+SAMPLED, SAMPLED_COLUMNS = (20_000, 20), 64
+SAMPLED_SETTINGS: dict[str, Any] = {"batch_size": 1024, "fanouts": (10, 5), "hidden": 64}
+"""Epochs of a dozen steps whose batches are made ahead."""
+MOST_SHARE = 4.0
 FEATURE_BYTES, ROW_BYTES = (2**20, 2**24, 2**28), (16, 256, 2048)
 
 
 def measure_batches(hardware: HardwareFacts) -> dict[str, SamplerRate]:
     """Seconds per edge that is looked at, by kernel and representation."""
-    stored = [_graph(*size) for size in GRAPHS]
+    stored = [_graph(*size) for size in (TINY, *GRAPHS)]
     facts = [Facts(graph=profiled(one, Task.NODE, None, False), hardware=hardware) for one in stored]
     found: dict[str, SamplerRate] = {}
     for sampling, kernel in KERNELS.items():
         for representation in ("csr", "coo"):
-            rates = [_rate(one, known, sampling, representation) for one, known in zip(stored, facts, strict=True)]
-            sizes = tuple(float(SOURCE_BYTES * one.graph.num_edges) for one in facts)
-            grid = Grid(axes=(sizes,), values=tuple(max(rate, 1e-11) for rate in rates))
-            found[f"{kernel}/{representation}"] = SamplerRate(seconds_per_edge=grid, batch_seconds=0.0)
+            (fixed, _), *taken = (
+                _batch(one, known, sampling, representation) for one, known in zip(stored, facts, strict=True)
+            )
+            rates = tuple(max((seconds - fixed) / edges, 1e-11) for seconds, edges in taken)
+            sizes = tuple(float(SOURCE_BYTES * one.graph.num_edges) for one in facts[1:])
+            grid = Grid(axes=(sizes,), values=rates)
+            found[f"{kernel}/{representation}"] = SamplerRate(seconds_per_edge=grid, batch_seconds=fixed)
     return found
 
 
-def _graph(nodes: int, degree: int) -> ArrayGraph:
+def measure_making_shares(found: Calibration, hardware: HardwareFacts) -> dict[str, float]:
+    """By which share of making a batch a step is slowed, from whole epochs with all threads and their parts, by representation."""
+    stored = _graph(*SAMPLED, columns=SAMPLED_COLUMNS)
+    known = hardware.model_copy(update={"calibration": found})
+    facts = Facts(graph=profiled(stored, Task.NODE, None, False), hardware=known)
+    return {kind: _making_share(stored, facts, kind) for kind in ("csr", "coo")}
+
+
+def _making_share(stored: ArrayGraph, facts: Facts, representation: str) -> float:
+    chosen = {Slot.SAMPLING: "neighbor", Slot.ARCHITECTURE: "sage", Slot.REPRESENTATION: representation}
+    spec = make_spec(facts, Pins({**chosen, Slot.HARDWARE: "cpu"}, SAMPLED_SETTINGS), {})
+    with tempfile.TemporaryDirectory() as scratch:
+        job = build(Job(spec=spec, facts=facts, stored=stored, scratch=Path(scratch)))
+        batches = list(job.moved_batches())
+        making = seconds_of(lambda: [None for _ in job.moved_batches()], 0.3)
+        taken = seconds_of(lambda: train_epoch(job), 0.5)
+        computing = seconds_of(lambda: train_epoch(replace(job, batches=lambda: batches)), 0.5)
+    return min(max(share_from(taken, computing, making, len(batches)), 0.0), MOST_SHARE)
+
+
+def _graph(nodes: int, degree: int, columns: int = 1) -> ArrayGraph:
     rng = np.random.default_rng(0)
     edges = np.stack([rng.integers(0, nodes, nodes * degree), np.repeat(np.arange(nodes), degree)])
     arrays: dict[str, Any] = {"num_nodes": np.array(nodes), "edge_index": edges.astype(np.int32)}
-    arrays |= {"x": np.ones((nodes, 1), np.float32), "y": np.arange(nodes) % 2}
+    arrays |= {"x": np.ones((nodes, columns), np.float32), "y": np.arange(nodes) % 2}
     return ArrayGraph("calibration", arrays)
 
 
-def _rate(stored: ArrayGraph, facts: Facts, sampling: str, representation: str) -> float:
-    """Seconds of some batches over the edges that a forecast counts of them."""
+def _batch(stored: ArrayGraph, facts: Facts, sampling: str, representation: str) -> tuple[float, float]:
+    """Seconds of a batch, and the edges that a forecast counts of it."""
     chosen = {Slot.SAMPLING: sampling, Slot.REPRESENTATION: representation, Slot.HARDWARE: "cpu"}
     chosen |= {Slot.ARCHITECTURE: "sage" if representation == "csr" else "gat"}
     spec = make_spec(facts, Pins(chosen, {"prefetch": 0, **SETTINGS[sampling]}), {})
@@ -73,7 +105,7 @@ def _rate(stored: ArrayGraph, facts: Facts, sampling: str, representation: str) 
                     break
 
         seconds = seconds_of(some, 0.1, least=2)
-    return seconds / max(len(made) * _edges(facts, spec), 1.0)
+    return seconds / len(made), max(_edges(facts, spec), 1.0)
 
 
 def _edges(facts: Facts, spec: JobSpec) -> float:

@@ -27,7 +27,7 @@ def measure(threads: list[int]) -> Calibration:
 
     from planner.inspect.fingerprint_machine import machine_fingerprint, packages
     from planner.inspect.machine import inspect_machine
-    from tuner.calibrate.batches import measure_batches, measure_rows
+    from tuner.calibrate.batches import measure_batches, measure_making_shares, measure_rows
     from tuner.calibrate.links import measure_device_link, measure_storage
 
     torch.manual_seed(0)
@@ -37,7 +37,7 @@ def measure(threads: list[int]) -> Calibration:
     samplers = measure_batches(hardware)
     tell("rows of features, storage, GPUs")
     link = measure_device_link()
-    return Calibration(
+    found = Calibration(
         date=_now(),
         fingerprint=machine_fingerprint(hardware),
         packages=packages(),
@@ -48,6 +48,8 @@ def measure(threads: list[int]) -> Calibration:
         host_to_device_bytes_per_second=link,
         notes=() if link else ("host to device: not measured, no GPU",),
     )
+    tell("sampled epochs")
+    return found.model_copy(update={"making_shares": measure_making_shares(found, hardware)})
 
 
 def _rates(threads: int) -> ThreadRates:
@@ -56,6 +58,7 @@ def _rates(threads: int) -> ThreadRates:
     from tuner.calibrate.elements import measure_elements, measure_touch
     from tuner.calibrate.overhead import measure_overhead
     from tuner.calibrate.products import measure_products
+    from tuner.calibrate.steps import measure_steps
     from tuner.calibrate.sums import measure_sums
 
     torch.set_num_threads(threads)
@@ -69,7 +72,9 @@ def _rates(threads: int) -> ThreadRates:
     found = ThreadRates(threads=threads, grids=grids, touch=measure_touch(), operator_seconds=1e-12, step_seconds=1e-12)
     tell(f"{count}: operators and steps")
     operator, step = measure_overhead(CalibratedPrices(found).seconds)
-    return found.model_copy(update={"operator_seconds": operator, "step_seconds": step})
+    found = found.model_copy(update={"operator_seconds": operator, "step_seconds": step})
+    tell(f"{count}: whole steps")
+    return found.model_copy(update={"steps": measure_steps(CalibratedPrices(found).seconds, step)})
 
 
 def _now() -> str:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator
+from itertools import cycle
 
+import torch
+from torch import Tensor
+
+from techniques.hardware.allocator import MAPPED_BYTES
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from tuner.calibrate.timing import seconds_of
 
 BYTES = (2**14, 2**18, 2**21, 2**24, 2**26)
-FRESH_BYTES = (2**16, 2**22, 2**23, 2**25, 2**27)
+FRESH_BYTES = (2**16, 2**22, 2**23, 2**24, 2**25, 2**26, 2**27)
 COLUMNS = (8, 64, 256)
 PARAMETERS = (1_000, 100_000, 3_000_000)
 SPARSE = ((4_000, 2_000, 25), (20_000, 6_000, 50))
 """Rows, columns and non-zeros per row of sparse features: transposing them takes longer where caches do not hold them."""
+OTHERS, OTHERS_BYTES = 12, 2**26
+"""So many tensors of a size take turns, up to so many bytes: what a step reads it has last touched some operators ago."""
 
 
 def measure_elements() -> dict[Kind, Grid]:
@@ -29,24 +36,35 @@ def measure_elements() -> dict[Kind, Grid]:
 
 
 def measure_touch() -> Grid:
-    """Seconds per byte of a new tensor beyond what writing costs in one that is there."""
-    return Grid(axes=(FRESH_BYTES,), values=tuple(_touch(size) for size in FRESH_BYTES))
+    """Seconds per byte of a new tensor beyond what writing costs in one that is there.
+
+    Tensors that are mapped one by one have one rate: pages of them are there at once or come one by one, as it happens.
+    """
+    taken = {size: _touch(size) for size in FRESH_BYTES}
+    mapped = [size for size in FRESH_BYTES if size >= MAPPED_BYTES]
+    rate = sum(taken[size] for size in mapped) / max(sum(mapped), 1)
+    rates = (rate if size in mapped else taken[size] / size for size in FRESH_BYTES)
+    return Grid(axes=(FRESH_BYTES,), values=tuple(max(one, 1e-14) for one in rates))
 
 
 def _touch(size: int) -> float:
     there = torch.empty(size // 4)
-    new = seconds_of(lambda: torch.empty(size // 4).zero_())
-    return max(new - seconds_of(lambda: there.zero_()), 1e-9) / size
+    return seconds_of(lambda: torch.empty(size // 4).zero_()) - seconds_of(lambda: there.zero_())
 
 
 def _stream(size: int) -> float:
-    x, y = torch.rand(size // 4), torch.rand(size // 4)
-    return seconds_of(lambda: x.mul_(y)) / (3 * size // 4)
+    y, others = torch.rand(size // 4), _others(size)
+    return seconds_of(lambda: next(others).mul_(y)) / (3 * size // 4)
 
 
 def _exponential(size: int) -> float:
-    x, out = torch.rand(size // 4), torch.empty(size // 4)
-    return seconds_of(lambda: torch.exp(x, out=out)) / (size // 4)
+    out, others = torch.empty(size // 4), _others(size)
+    return seconds_of(lambda: torch.exp(next(others), out=out)) / (size // 4)
+
+
+def _others(size: int) -> Iterator[Tensor]:
+    """Tensors of so many bytes, over and over."""
+    return cycle([torch.rand(size // 4) for _ in range(max(1, min(OTHERS, OTHERS_BYTES // size)))])
 
 
 def _random(size: int) -> float:

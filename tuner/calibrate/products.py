@@ -8,10 +8,11 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from tuner.calibrate.timing import seconds_of
 
-ROWS = (300, 20_000)
+ROWS = (30, 300, 20_000, 300_000)
 WIDTHS = (8, 48, 256)
-MOST_PRODUCTS = 4e9
-"""Multiply-adds of one product: shapes beyond are measured with fewer rows."""
+MOST_PRODUCTS = 5e8
+"""Multiply-adds of one product: shapes beyond are measured with fewer rows. Narrow products of many rows are bound by memory,
+and their weights' gradients are slow out of proportion."""
 
 
 def measure_products() -> dict[Kind, Grid]:

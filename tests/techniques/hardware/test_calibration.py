@@ -7,6 +7,7 @@ import pytest
 from planner.costing import cost
 from techniques.forecast import Level
 from techniques.hardware.calibration import Calibration
+from techniques.hardware.grid import Grid
 
 
 def test_a_saved_plan_names_its_calibration_without_its_rates(make_calibration: Any) -> None:
@@ -55,3 +56,22 @@ def test_levels(make_facts: Any, spec_for: Any, make_calibration: Any, make_mach
     assert cost(better, spec, draw).level is Level.CALIBRATED
     narrow, wide = cost(better, spec, draw).epoch_seconds, cost(plain, spec, draw).epoch_seconds
     assert narrow.high / narrow.low < wide.high / wide.low
+
+
+def test_steps_are_corrected_by_what_such_steps_took(
+    make_facts: Any, spec_for: Any, make_calibration: Any, make_machine: Any
+) -> None:
+    def seconds(steps: dict[str, Grid], representation: str = "csr") -> float:
+        found = make_calibration(step=0.0)
+        rates = tuple(one.model_copy(update={"steps": steps}) for one in found.rates)
+        facts = make_facts(
+            machine=make_machine().model_copy(update={"calibration": found.model_copy(update={"rates": rates})})
+        )
+        chosen = {"architecture": "gcn", "sampling": "full_batch", "representation": representation}
+        return cost(facts, spec_for(facts, chosen)).epoch_seconds.expected
+
+    three = Grid(axes=((1.0,),), values=(3.0,))
+    plain = seconds({})
+    assert seconds({"gcn/csr": three}) == pytest.approx(3 * plain)
+    assert seconds({"gin/csr": three}) == pytest.approx(3 * plain)  # no such step was taken: as others of its kind
+    assert seconds({"gin/coo": three}) == pytest.approx(plain)

@@ -1,27 +1,45 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from techniques.hardware.overlap import epoch_seconds
+from planner.costing import cost
+from techniques.hardware.overlap import epoch_seconds, share_from
 
 
 def test_batches_made_when_they_are_asked_for_add_up() -> None:
-    assert epoch_seconds(8.0, 2.0, 10, cores=4, spare=3, ahead=False) == 10.0
+    assert epoch_seconds(8.0, 2.0, 10, share=0.0, ahead=False) == 10.0
 
 
 def test_batches_made_ahead_hide_behind_the_steps_but_for_the_first() -> None:
-    assert epoch_seconds(10.0, 2.0, 10, cores=4, spare=2, ahead=True) == pytest.approx(10.2)
+    assert epoch_seconds(10.0, 2.0, 10, share=0.0, ahead=True) == pytest.approx(10.2)
 
 
 def test_the_slower_of_both_decides() -> None:
-    assert epoch_seconds(1.0, 10.0, 10, cores=4, spare=2, ahead=True) == pytest.approx(10.1)
+    assert epoch_seconds(1.0, 10.0, 10, share=0.0, ahead=True) == pytest.approx(10.1)
 
 
 def test_without_a_core_to_spare_the_maker_takes_its_turns() -> None:
-    spare = epoch_seconds(10.0, 4.0, 10, cores=2, spare=1, ahead=True)
-    none = epoch_seconds(10.0, 4.0, 10, cores=2, spare=0, ahead=True)
-    assert spare < none < 14.0
+    assert epoch_seconds(10.0, 4.0, 10, 0.0, True) < epoch_seconds(10.0, 4.0, 10, 0.5, True) < 14.0
 
 
 def test_one_step_has_nothing_to_hide_behind() -> None:
-    assert epoch_seconds(3.0, 2.0, 1, cores=8, spare=7, ahead=True) == 5.0
+    assert epoch_seconds(3.0, 2.0, 1, share=0.5, ahead=True) == 5.0
+
+
+def test_the_share_is_found_again() -> None:
+    assert share_from(epoch_seconds(10.0, 4.0, 10, 1.3, True), 10.0, 4.0, 10) == pytest.approx(1.3)
+
+
+def test_a_measured_share_counts_where_no_core_is_to_spare(
+    make_facts: Any, spec_for: Any, make_calibration: Any, make_machine: Any
+) -> None:
+    def seconds(share: float, threads: int) -> float:
+        found = make_calibration(edge=1e-6).model_copy(update={"making_shares": {"csr": share, "coo": share}})
+        facts = make_facts(machine=make_machine(cores=2).model_copy(update={"calibration": found}))
+        spec = spec_for(facts, {"architecture": "gcn", "sampling": "neighbor"}, threads=threads)
+        return cost(facts, spec).epoch_seconds.expected
+
+    assert seconds(2.0, 2) > 1.01 * seconds(0.0, 2)
+    assert seconds(2.0, 1) == seconds(0.0, 1)

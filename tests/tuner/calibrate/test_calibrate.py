@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from techniques.hardware.operations import Kind
-from tuner.calibrate import elements, products, sums
+from tuner.calibrate import elements, products, steps, sums
 from tuner.calibrate.api import thread_counts
 from tuner.calibrate.text import calibration_text
 from tuner.calibrate.timing import seconds_of
@@ -42,3 +42,17 @@ def test_every_kind_of_operation_has_rates(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_text_says_every_thread_count(make_calibration: Any) -> None:
     text = calibration_text(make_calibration())
     assert "2 threads" in text and "host to device: not measured" in text
+
+
+def test_whole_steps_of_every_architecture_are_compared_with_their_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "SIZES", ((20, 60), (40, 120)))
+    monkeypatch.setattr(steps, "COLUMNS", 4)
+    prices = iter(range(1_000, 1_100))
+    grids = steps.measure_steps(lambda operations: float(next(prices)), 0.0)
+    assert {"gcn/csr", "gcn/coo", "sage/csr", "sage max/coo", "gat/coo", "gatv2/coo", "appnp/csr"} <= set(grids)
+    assert "sage max/csr" not in grids
+    first, second = grids["gcn/csr"].axes[0]
+    assert (first, second) == (1_000.0, 1_001.0)
+    assert all(
+        value == pytest.approx(0.1) for grid in grids.values() for value in grid.values
+    )  # seconds priced, not taken
