@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,16 @@ from techniques.forecast import Phase, Place
 from techniques.job import forecast
 from techniques.remote.rows import DenseRows, MappedRows
 from techniques.remote.source.arrays import ArrayGraph
+from tests.covering import covering
 from tuner.training import soft_loss, train_epoch
 
 METHODS = [one.name for one in options(Slot.COARSENING) if one.name != "none"]
 NOT_NODES = ("link_neighbor", "rows", "graph_batch", "dynamic_batch")
 SAMPLERS = [one.name for one in options(Slot.SAMPLING) if one.name not in NOT_NODES]
+FORECAST = covering(
+    product(METHODS, ["dense", "sparse", "none"], ["gcn", "gat", "gin"], ["none", "random"]),
+    *[itemgetter(*pair) for pair in combinations(range(4), 2)],
+)
 SMALL = {"hidden": 8, "threads": 1, "batch_size": 16, "num_parts": 4, "prefetch": 0}
 
 
@@ -77,10 +84,7 @@ def test_a_full_batch_of_the_coarse_graph_is_smaller(coarse_job: Any) -> None:
     assert found.shape.seeds == batch.y.size(0)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("features", ["dense", "sparse", "none"])
-@pytest.mark.parametrize("architecture", ["gcn", "gat", "gin"])
-@pytest.mark.parametrize("weights", ["none", "random"])
+@pytest.mark.parametrize(("method", "features", "architecture", "weights"), FORECAST)
 def test_what_is_forecast_from_the_graph_is_what_runs(
     method: str, features: str, architecture: str, weights: str, coarse_job: Any
 ) -> None:
