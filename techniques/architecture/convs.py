@@ -23,7 +23,11 @@ from techniques.representation.block import Block, gcn_sum, neighbor_max, neighb
 
 
 class GCN(Pieces, GCNConv):  # type: ignore[misc]
-    """Graph convolution of Kipf and Welling (ICLR 2017) over a block; degrees are those inside the block, as in PyG."""
+    """Graph convolution of Kipf and Welling (ICLR 2017) over a block.
+
+    Degrees are those inside the block, as in PyG: a sum over some neighbours divided by the degrees of all is too small. On the
+    whole graph it is judged by true degrees (``tests/benchmarks/gcn_degrees.py`` compares).
+    """
 
     def forward(self, x: Tensor, block: Block) -> Tensor:
         return self.combine(self.transform(x), block, 0)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from techniques.representation.chunks import rows_at_once
+from techniques.representation.chunks import VALUES_PER_CHUNK, rows_at_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from techniques.sampling.structure import Structure
 
 ROWS_PER_CHUNK = 65_536
-VALUES_PER_CHUNK = 1 << 17
-"""Non-zeros that are scaled at once, in some 24 bytes each; a row is never split."""
 LEAST_LENGTH = 1e-12
 """Rows shorter than that are divided by it, as in torch's ``normalize``."""
 

@@ -9,7 +9,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
-from techniques.representation.chunks import rows_at_once
+from techniques.representation.chunks import SCALED_BYTES, VALUES_PER_CHUNK, rows_at_once
 from techniques.representation.unit_rows import has_unit_rows, unit_rows_knobs
 
 MAX_DENSITY = 0.1
@@ -36,6 +36,9 @@ class FillSparse:
         if not graph.features.sparse_at_rest:
             chunk = 4 * min(graph.num_nodes, rows_at_once(graph.features.width)) * graph.features.width
             so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(held + chunk, 0.2))
+        if self.unit_rows:
+            scaled = SCALED_BYTES * min(graph.features.nonzeros, VALUES_PER_CHUNK)
+            so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(scaled, 0.3))
         return so_far.spend(Phase.PREPARE, Range.factor(held / 500e6 + 0.01, 3))
 
     def build(self, job: Job) -> Job:
