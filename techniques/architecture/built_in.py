@@ -57,6 +57,9 @@ VARYING_SHAPES = ("neighbor", "link_neighbor", "shadow_k_hop")
 """Samplers whose batches differ in size from step to step; of induced subgraphs only the messages of COO do."""
 BF16_BYTES = 2
 """Of the copy of a weight that a step in bf16 makes."""
+BF16_SCRATCH = Range(0.0, 0.15, 0.45)
+"""What products in bfloat16 keep on a CPU, over a step's live bytes: oneDNN's copies and a program for every shape (GraphSAGE and GAT
+on amazon_computers, whole and sampled: 0.13 to 0.45; GCN and SGC on amazon_photo: nothing)."""
 ADAM_SCRATCH_BYTES = 12
 """Per parameter, for the moment of its step: the gradient with weight decay, and two on the way to the denominator."""
 WIDE_INPUT = 1.0
@@ -350,6 +353,9 @@ class TrainStep:
         converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST and not of_graphs else ZERO
         so_far = so_far.spike(Phase.TRAIN, place, needs + converted)
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
+        if self.plan.bf16 and place is Place.HOST:
+            held = {**so_far.held, (place, "scratch of bf16"): BF16_SCRATCH * live}
+            so_far = so_far.changed(held=held).spike(Phase.TRAIN, place, needs + converted)
         if place is Place.HOST:
             # Batches go before a model is judged, and freed heap is given back: what is left behind is no peak by itself.
             so_far = so_far.changed(held={**so_far.held, (Place.HOST, "metrics"): METRICS_BYTES})
