@@ -95,7 +95,7 @@ class Kept:
         if homophily is not None and homophily < LOW_HOMOPHILY:
             parts.reverse()
         fails = [name for name, kept in self.joined_along_edges.items() if kept < self.joined_at_random[name] + AS_GOOD]
-        failed = f"; at random is as good on {', '.join(fails)}" if fails else ""
+        failed = f"; joining at random is as good on {', '.join(fails)}" if fails else ""
         return f"of the full graph's accuracy or AUROC are left: {'; '.join(parts)}{failed}"
 
     def _shares(self, graphs: tuple[str, ...]) -> str:
