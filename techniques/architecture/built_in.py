@@ -32,7 +32,6 @@ from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range,
 from techniques.hardware.allocator import (
     LIVE_ERROR,
     METRICS_BYTES,
-    alike_blocks,
     conversion_slack,
     independent,
     resident,
@@ -346,9 +345,8 @@ class TrainStep:
         live = largest.activation_bytes + (largest.workspace_bytes if place is Place.HOST else 0.0)
         of_graphs = self.plan.readout is Readout.GRAPHS and self.shapes_vary and place is Place.HOST
         varies = self.shapes_vary and not of_graphs
-        alike = alike_blocks(so_far.fused, varies)
         slack = set_slack(live + _batch_bytes(so_far), largest.blocks) if of_graphs else ZERO
-        of_batch = resident(live, largest.blocks, place, varies, alike_from=alike)
+        of_batch = resident(live, largest.blocks, place, varies)
         needs = independent(LIVE_ERROR * live, slack) if of_graphs else of_batch
         converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST and not of_graphs else ZERO
         so_far = so_far.spike(Phase.TRAIN, place, needs + converted)
@@ -435,8 +433,7 @@ class EvaluateAllNodes:
         blocks = [FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out)]
         if not so_far.fused:
             blocks.append(FLOAT_BYTES * gathered * min(size.edges, self._chunk_edges(so_far, size)))
-        alike = alike_blocks(so_far.fused, shapes_vary=False)
-        return resident(live, blocks, self.speed.place, shapes_vary=False, alike_from=alike)
+        return resident(live, blocks, self.speed.place, shapes_vary=False)
 
     def _live_bytes(self, so_far: Forecast, size: LayerSize) -> float:
         """Input, what the layer makes of one chunk of targets, and where there are several, the output of all."""

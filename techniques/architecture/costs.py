@@ -227,7 +227,7 @@ def step_cost(
     return StepCost(
         activation_bytes=4 * live,
         workspace_bytes=4 * (walk(layers, seeds, readout, SORT_FLOATS) - walked),
-        blocks=tuple(4 * block for size, cost in layers for block in _blocks(size, cost)),
+        blocks=tuple(4 * block for block in (*_walked_blocks(layers), *_readout_blocks(layers[-1][0], seeds, readout))),
         gemm_flops=2
         * (
             sum(2 * cost.gemm + cost.input_gemm for _, cost in layers)
@@ -279,6 +279,15 @@ def _blocks(size: LayerSize, cost: LayerCost) -> tuple[float, ...]:
     """Floats of what a layer projects, of its sums and its outputs, and of its messages."""
     sums = (size.sources * cost.gathered, size.targets * cost.gathered, size.targets * size.columns_out)
     return sums if size.fused else (*sums, size.edges * cost.gathered)
+
+
+def _walked_blocks(layers: list[tuple[LayerSize, LayerCost]]) -> tuple[float, ...]:
+    return tuple(block for size, cost in layers for block in _blocks(size, cost))
+
+
+def _readout_blocks(last: LayerSize, seeds: float, readout: Readout) -> tuple[float, ...]:
+    """The same where both ends of pairs are gathered: two blocks of rows, and their gradients."""
+    return (seeds * last.columns_out,) * 4 if readout is Readout.PAIRS else ()
 
 
 SORT_FLOATS = 10

@@ -65,6 +65,21 @@ COMBINATIONS: tuple[tuple[str, str, str], ...] = (
 )
 """Sampler, architecture, representation."""
 
+WIDE: tuple[tuple[str, str, str], ...] = (
+    ("full_batch", "gcn", "coo"),
+    ("full_batch", "sage", "csr"),
+    ("full_batch", "gin", "coo"),
+    ("full_batch", "gat", "coo"),
+    ("full_batch", "gcn", "csr"),
+    ("full_batch", "sage", "coo"),
+    ("full_batch", "gin", "csr"),
+    ("full_batch", "gatv2", "coo"),
+    ("full_batch", "appnp", "csr"),
+)
+"""On medium and large graphs five of them in turn are measured once more, as wide as ``WIDE_BYTES`` allow."""
+WIDE_EVERY = 5
+WIDE_BYTES, WIDEST = 2.0e9, 2048
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -94,6 +109,21 @@ def grid(graph: GraphFacts, turn: int) -> Iterator[Choice]:
         chosen = sampler == "link_neighbor" if links else (index + turn) % period in kept
         if chosen and not _takes_minutes(graph, sampler):
             yield _choice(graph, kind, turn + index, sampler, architecture, representation)
+    if kind != "small" and not links:
+        yield from _wide(graph, kind, turn)
+
+
+def _wide(graph: GraphFacts, kind: str, turn: int) -> Iterator[Choice]:
+    """Candidates whose tensors dwarf what does not grow with them."""
+    for place in range(WIDE_EVERY):
+        index = (turn + 2 * place) % len(WIDE)
+        sampler, architecture, representation = WIDE[index]
+        choice = _choice(graph, kind, turn + index, sampler, architecture, representation)
+        layers = 2 + (turn + place) % 2
+        floats = FLOATS_PER_EDGE[architecture] * (representation == "coo")
+        width = _width(graph, WIDEST, floats, WIDE_BYTES)
+        if width != choice.settings["hidden"]:
+            yield Choice(choice.task, choice.options, choice.settings | {"layers": layers, "hidden": width})
 
 
 def _takes_minutes(graph: GraphFacts, sampler: str) -> bool:
@@ -129,9 +159,9 @@ def _choice(graph: GraphFacts, kind: str, turn: int, sampler: str, architecture:
     )
 
 
-def _width(graph: GraphFacts, width: int, floats_per_edge: int) -> int:
+def _width(graph: GraphFacts, width: int, floats_per_edge: int, most_bytes: float = MOST_BYTES) -> int:
     rows = floats_per_edge * graph.num_edges + FLOATS_PER_NODE * graph.num_nodes
-    while width > 16 and 4 * rows * width > MOST_BYTES:
+    while width > 16 and 4 * rows * width > most_bytes:
         width //= 2
     return width
 

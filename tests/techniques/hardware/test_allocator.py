@@ -11,10 +11,11 @@ import pytest
 from techniques.forecast import Place, Range
 from techniques.hardware.allocator import (
     FIXED_BYTES,
+    HEAP_LEAST,
+    HEAP_MOST,
+    HEAP_TIMES,
     MAPPED_BYTES,
-    MOST_HEAP_BYTES,
     RUN_ENVIRONMENT,
-    alike_blocks,
     batch_slack,
     heap_share,
     heap_slack,
@@ -38,15 +39,14 @@ print(glibc.mallinfo2().hblkhd - before)
 """
 
 
-def test_blocks_that_are_alike_leave_holes_that_nothing_fits() -> None:
-    alike, mixed = heap_slack(MANY / 4, ALIKE, 0.0), heap_slack(MANY / 4, ALIKE)
-    assert alike.expected > mixed.expected > 0
-    assert (
-        heap_slack(MANY / 4, MIXED, alike_blocks(fused=True, shapes_vary=True)).expected > mixed.expected
-    )  # the 5 MB ones
-    assert heap_slack(MANY / 4, MIXED, alike_blocks(fused=False, shapes_vary=True)) == mixed
-    assert heap_slack(MANY, MAPPED) == Range.exact(0.0)
-    assert heap_slack(100 * MANY, ALIKE, 0.0).expected == MOST_HEAP_BYTES
+def test_blocks_in_the_heap_leave_holes_that_nothing_fits() -> None:
+    mapped, mixed, alike = (heap_slack(MANY / 8, blocks) for blocks in (MAPPED, MIXED, ALIKE))
+    assert mapped.expected == HEAP_LEAST.expected
+    assert alike == mixed  # whatever the sizes, as long as none is mapped
+    assert alike.expected == pytest.approx(HEAP_LEAST.expected + HEAP_TIMES.expected * MANY / 8)
+    assert heap_slack(100 * MANY, ALIKE) == HEAP_MOST
+    half = heap_slack(MANY / 8, (9e6, 9e6, 6e6, 6e6, 6e6))
+    assert mapped.expected < half.expected < alike.expected
 
 
 def test_mapped_blocks_are_given_back() -> None:
@@ -55,12 +55,12 @@ def test_mapped_blocks_are_given_back() -> None:
 
 def test_batches_of_a_thread_lie_in_its_heap_unless_they_are_mapped() -> None:
     assert batch_slack(1e6, 3).expected == pytest.approx(3 * batch_slack(1e6, 1).expected)
-    assert batch_slack(2 * MAPPED_BYTES, 3).high == 0.0
+    assert batch_slack(2 * MAPPED_BYTES, 1).expected < batch_slack(MAPPED_BYTES / 2, 1).expected
 
 
 def test_a_step_of_a_few_bytes_needs_no_megabytes() -> None:
     assert resident(1e3, ALIKE, Place.HOST, False).high < 1e5
-    assert resident(MANY, MAPPED, Place.HOST, False).expected == MANY + FIXED_BYTES.expected
+    assert resident(MANY, MAPPED, Place.HOST, False).expected == MANY + FIXED_BYTES.expected + HEAP_LEAST.expected
 
 
 def test_errors_that_are_independent_add_up_as_squares() -> None:
