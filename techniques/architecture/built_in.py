@@ -34,6 +34,7 @@ from techniques.hardware.allocator import (
     METRICS_BYTES,
     conversion_slack,
     independent,
+    pass_resident,
     resident,
     set_slack,
 )
@@ -433,7 +434,7 @@ class EvaluateAllNodes:
         blocks = [FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out)]
         if not so_far.fused:
             blocks.append(FLOAT_BYTES * gathered * min(size.edges, self._chunk_edges(so_far, size)))
-        return resident(live, blocks, self.speed.place, shapes_vary=False)
+        return pass_resident(live, blocks, self.speed.place, shapes_vary=False)
 
     def _live_bytes(self, so_far: Forecast, size: LayerSize) -> float:
         """Input, what the layer makes of one chunk of targets, and where there are several, the output of all."""

@@ -9,7 +9,7 @@ from techniques.architecture.costs import LayerCost, LayerSize, normalised
 from techniques.architecture.operations.step import inference
 from techniques.facts import FLOAT_BYTES
 from techniques.forecast import ZERO, Forecast, Range, StepShape
-from techniques.hardware.allocator import resident
+from techniques.hardware.allocator import pass_resident
 
 if TYPE_CHECKING:
     from techniques.architecture.built_in import BuiltIn, NetworkPlan
@@ -39,7 +39,7 @@ def forward_resident(one: Forward, so_far: Forecast, shape: StepShape) -> Range:
         cost = with_norm(one.plan, replace(size, bf16=False), one.architecture.layer_cost(size))
         floats = cost.inference + (0.0 if size.first else size.sources * size.columns_in)
         blocks = [FLOAT_BYTES * size.sources * columns for columns in (cost.gathered, size.columns_out)]
-        peak = peak.maximum(resident(FLOAT_BYTES * floats, blocks, one.speed.place, shapes_vary=True))
+        peak = peak.maximum(pass_resident(FLOAT_BYTES * floats, blocks, one.speed.place, shapes_vary=True))
     return peak
 
 

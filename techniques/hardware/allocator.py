@@ -38,8 +38,10 @@ HEAP_TIMES = Range(0.0, 1.6, 5.0)
 """What comes on top, over the live bytes of blocks that are not mapped: torch asks for aligned blocks, so the hole that one
 leaves is too small for the next of its size. Which holes coalesce is chance: the same training peaked at 1,016 MB and at
 1,162 MB of 978 MB live (GAT on amazon_computers)."""
+PASS_TIMES = Range(0.0, 0.4, 1.1)
+"""The same of one forward pass from a trimmed heap: few holes have been left."""
 HEAP_MOST = Range(0.0, 31e6, 110e6)
-"""What both add up to at most. The three: 37 candidates on 11 of 23 graphs, whole-graph and sampled; checked on the others
+"""What they add up to at most. Those of training: 37 candidates on 11 of 23 graphs, whole-graph and sampled; checked on the others
 (``tests/benchmarks/accuracy.py``)."""
 BATCHES_LEFT, BATCHES_IN_HEAP = 0.15, 1.2
 """Freed bytes over those of the batches that are alive, and how many more where batches are not mapped; the same candidates."""
@@ -65,6 +67,15 @@ def resident(live_bytes: float, blocks: Sequence[float], place: Place, shapes_va
         factor = GPU_VARYING_SHAPES if shapes_vary else GPU_FIXED_SHAPES
         return Range(live_bytes * factor.low, live_bytes * factor.expected, live_bytes * factor.high)
     return independent(LIVE_ERROR * live_bytes, heap_slack(live_bytes, blocks), fixed_bytes(live_bytes))
+
+
+def pass_resident(live_bytes: float, blocks: Sequence[float], place: Place, shapes_vary: bool) -> Range:
+    """The same of a forward pass that keeps nothing for a backward pass."""
+    if place is Place.DEVICE:
+        return resident(live_bytes, blocks, place, shapes_vary)
+    slack = PASS_TIMES * (live_bytes * heap_share(blocks))
+    slack = Range(slack.low, min(slack.expected, HEAP_MOST.expected), min(slack.high, HEAP_MOST.high))
+    return independent(LIVE_ERROR * live_bytes, slack, fixed_bytes(live_bytes))
 
 
 def independent(*terms: Range) -> Range:
