@@ -1,7 +1,7 @@
 """``gnnfit``: its own commands (measure, tune, run, report) beside the planner's (plan, doctor).
 
 stdout carries the result only; progress and words go to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing fits,
-4 no trial succeeded, 5 a dependency is missing, 75 the run is locked, 130, 141 and 143 on signals.
+4 no trial succeeded, 5 a dependency is missing, 75 the run is locked, 129, 130, 141 and 143 on signals.
 """
 
 from __future__ import annotations

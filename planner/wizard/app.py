@@ -52,7 +52,7 @@ class Wizard(Planning, PlanActions, RunActions, TerminalApp):
         Binding("f8", "next", "Next"),
         Binding("f7", "previous", "Back", show=False),
         Binding("f1", "help", "Help"),
-        Binding("f9", "start_run", "Start"),
+        Binding("f9", "start_run", "Tune"),
         Binding("f2", "command", "Cmd"),
         Binding("f3", "save", "Save"),
         Binding("ctrl+q", "leave", "Quit", priority=True),
@@ -116,16 +116,18 @@ class Wizard(Planning, PlanActions, RunActions, TerminalApp):
         self.plan_now()
         if name == "doctor":
             self.diagnose_now()
+        self.current_pane().show(self.state)  # which fields there are
         self.current_pane().focus_first()  # at once: what is typed next is meant for this step
         self.call_after_refresh(self.refresh_pane)
-        self.call_after_refresh(self.current_pane().focus_first)
+        self.call_after_refresh(lambda: self.current_pane().focus_first())  # of the step that is shown by then
 
     def refresh_pane(self) -> None:
         """Bring the screen up to date with the state."""
         width = self.size.width
         here = self.current_pane().NAME
         titles = [f"[{title}]" if name == here else f" {title} " for name, title in STEPS.items()]
-        self.query_one("#steps", Static).update(("gnnfit  " if width >= 80 else "") + "".join(titles))
+        place = f"step {[*STEPS].index(here) + 1} of {len(STEPS)}: {STEPS[here]}"
+        self.query_one("#steps", Static).update("gnnfit  " + (place if width < 74 else "".join(titles)))
         self.current_pane().show(self.state)
 
     def action_go(self, name: str) -> None:

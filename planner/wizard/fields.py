@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
+from textual.widget import Widget
 from textual.widgets import Checkbox, Input, Label, Select, Static
 
 from planner.wizard.answers import USUAL, problems
@@ -65,6 +66,8 @@ class Pane(VerticalScroll, can_focus=False):
     TITLE: ClassVar[str]
     ABOUT: ClassVar[str]
     HELP: ClassVar[str]
+    TYPED_INTO: ClassVar[tuple[type[Widget], ...]] = ()
+    """Where the cursor goes first if not to the first widget."""
 
     def compose(self) -> ComposeResult:
         yield Static(self.ABOUT, classes="about", markup=False)
@@ -104,10 +107,9 @@ class Pane(VerticalScroll, can_focus=False):
         focused = self.screen.focused
         if focused is not None and self in focused.ancestors:
             return  # the user has moved on already
-        for widget in self.query("*"):
-            if widget.focusable and widget.display:
-                self.screen.set_focus(widget)
-                return
+        shown = [one for one in self.query("*") if one.focusable and all(up.display for up in one.ancestors_with_self)]
+        if shown:
+            self.screen.set_focus(next((one for one in shown if isinstance(one, self.TYPED_INTO)), shown[0]))
 
 
 def text(where: str) -> Static:

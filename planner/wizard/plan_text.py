@@ -75,8 +75,10 @@ SECONDS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"))
 
 
 def one_unit(value: Range, units: tuple[tuple[float, str], ...]) -> str:
-    """A range in the unit of its upper end: ``0.88-1.20 GiB``, ``1.2-9.7 min``."""
-    factor, unit = next((pair for pair in units if value.high >= pair[0]), units[-1])
+    """A range in the unit of its upper end: ``0.88-1.20 GiB``, ``1.2-9.7 min``; in a smaller one where the lower end is
+    far below: ``3.0-64.2 min``."""
+    fitting = [pair for pair in units if value.high >= pair[0]] or [units[-1]]
+    factor, unit = next((pair for pair in fitting[:2] if value.low >= 0.1 * pair[0]), fitting[0])
     low, high = (_digits(part / factor) for part in (value.low, value.high))
     return f"{high} {unit}" if low == high else f"{low}-{high} {unit}"
 
@@ -111,7 +113,8 @@ def _change(name: str, before: float, after: float, show) -> str:  # type: ignor
 def header_line(width: int) -> str:
     """Titles of the columns of ``row_lines``."""
     name, cells = _widths(width)
-    return f"{'':<5}{'candidate':<{name}}{'peak memory, limit':<{19 + cells}}{'converges in':<15}"[:width]
+    memory = "peak memory, limit" if cells else "peak memory"
+    return f"{'':<5}{'candidate':<{name}}{memory:<{19 + cells}}{'converges in':<15}"[:width]
 
 
 def row_lines(plan: Plan, width: int) -> list[str]:
@@ -120,8 +123,8 @@ def row_lines(plan: Plan, width: int) -> list[str]:
 
 
 def _widths(width: int) -> tuple[int, int]:
-    """Of the name and of a bar."""
-    cells = 6 if width < 90 else 14
+    """Of the name and of a bar; the narrowest screens have no bars."""
+    cells = 0 if width < 72 else 6 if width < 90 else 14
     return max(width - 5 - 19 - 14 - 2 * cells, 16), cells
 
 
@@ -131,12 +134,9 @@ def _row(plan: Plan, rank: str, one: Candidate | Rejected, width: int) -> str:
     if isinstance(one, Rejected):
         return _cut(head + _refusal(one, cells), width)
     place, memory, limit = tightest(plan.facts, one)
-    over = bar(memory, limit, cells)
     time = converge_range(one)
-    return (
-        f"{head}{place} {one_unit(memory, BYTES):<14}{over} "
-        f"{one_unit(time, SECONDS):<13} {bar(time, time_limit(plan), cells)}"
-    )[:width]
+    over, late = (bar(memory, limit, cells), bar(time, time_limit(plan), cells)) if cells else ("", "")
+    return f"{head}{place} {one_unit(memory, BYTES):<14}{over} {one_unit(time, SECONDS):<13} {late}"[:width]
 
 
 def _refusal(one: Rejected, cells: int) -> str:
@@ -144,7 +144,8 @@ def _refusal(one: Rejected, cells: int) -> str:
         return f"refused: {one.reason}"
     needs = Range(one.needs_bytes, one.needs_bytes, one.needs_bytes)
     place = "GPU" if "device" in one.reason else "RAM"
-    return f"{place} {format_bytes(one.needs_bytes):<14}{bar(needs, one.has_bytes, cells)} of {format_bytes(one.has_bytes)}: does not fit"
+    over = bar(needs, one.has_bytes, cells) if cells else ""
+    return f"{place} {format_bytes(one.needs_bytes):<14}{over} {format_bytes(one.has_bytes)} there"
 
 
 def detail_lines(state: State, width: int) -> list[str]:

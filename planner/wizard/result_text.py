@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from planner.quantities import format_bytes, format_seconds
+from planner.records import range_bytes, range_seconds
 from planner.render import table, wrap
+from techniques.forecast import Range
 
 NOTHING = ["No finished run yet: start one on the Tune pane (F9), or open one on the Start pane."]
 UNFINISHED = ["This run has not finished: the Tune pane shows where it stands."]
@@ -31,12 +33,12 @@ def _lines(report: dict[str, Any]) -> list[str]:
     winner, final = report["winner"], report["final"]
     metric = report["metric_name"]
     baseline = report.get("baseline")
-    columns = [_measured(final["measured"]), _expected(final["predicted"]["forecast"])]
+    columns = [["measured", *_measured(final["measured"])], ["forecast", *_forecast(final["predicted"]["forecast"])]]
     header = ["", "winner", "planned"]
     if baseline:
-        columns.append(_measured(baseline["measured"]))
+        columns.append(["measured", *_measured(baseline["measured"])])
         header.append("PyG's defaults")
-    titles = [f"validation {metric}", f"test {metric}", "seconds per epoch", "peak host memory", "until converged"]
+    titles = ["", f"validation {metric}", f"test {metric}", "one epoch", "peak host memory", "until converged"]
     rows = [[title, *(column[index] for column in columns)] for index, title in enumerate(titles)]
     spent = f"{format_seconds(report['elapsed_seconds'])} of {format_seconds(report['budget_seconds'])}"
     return [
@@ -44,6 +46,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
         f"why: {winner['reason']}",
         "",
         *table(header, rows),
+        "Memory is what training takes beside Python and torch.",
     ]
 
 
@@ -57,10 +60,9 @@ def _measured(one: dict[str, Any]) -> list[str]:
     ]
 
 
-def _expected(forecast: dict[str, Any]) -> list[str]:
-    epoch, peak = forecast["epoch_seconds"]["expected"], forecast["peak_host_bytes"]["expected"]
-    converged = forecast["convergence_seconds"]["expected"]
-    return ["-", "-", format_seconds(epoch), format_bytes(peak), format_seconds(converged)]
+def _forecast(forecast: dict[str, Any]) -> list[str]:
+    epoch, converged = (Range(**forecast[name]) for name in ("epoch_seconds", "convergence_seconds"))
+    return ["-", "-", range_seconds(epoch), range_bytes(Range(**forecast["peak_host_bytes"])), range_seconds(converged)]
 
 
 def _number(value: float | None) -> str:

@@ -54,6 +54,7 @@ class RunActions(RunKeys):
 
     state: State
     go: Callable[[str], None]
+    refresh_pane: Callable[[], None]
     fill: Callable[[Answers], None]
     client: PlanningClient
     run_command: tuple[str, ...]
@@ -129,6 +130,7 @@ class RunActions(RunKeys):
         child = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
         said, wrong = (text.decode(errors="replace").strip() for text in await child.communicate())
         self.notify(f"Written to {said}" if child.returncode == 0 else (wrong or "export failed")[-300:], markup=False)
+        self.refresh_pane()
 
     def _finished(self) -> Path | None:
         from planner.wizard.panes.result import ResultPane

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from planner.quantities import format_bytes, format_seconds
 from planner.wizard.bars import share, spark
 from planner.wizard.story import Story, TrialLine
 
 SHOWN_TRIALS = 6
+LIVE = ("running", "pausing")
 
 
-def progress_lines(story: Story, status: str, width: int) -> list[str]:
+def progress_lines(story: Story, status: str, width: int, then: str = "") -> list[str]:
     """Where it stands: status, clock, best so far, and the course of the validation metric."""
     if not story.budget_seconds:
         return [f"{status.upper()}  reading the graph and planning"]
@@ -18,46 +21,51 @@ def progress_lines(story: Story, status: str, width: int) -> list[str]:
     lines = [_cut(f"{status.upper()}  {_step(story)}", width), f"budget {bar} {clock}"]
     best = story.best
     if best is not None:
-        lines.append(_cut(f"best   {best.metric:.3f} by {best.family} (trial {best.number}, {best.purpose})", width))
+        lines += _wrapped(f"best   {best.metric:.3f} by {best.family} (trial {best.number}, {best.purpose})", width)
     values = list(story.epochs or story.bests)
     if values:
         what = "epochs" if story.epochs else "best after each trial"
         drawn = spark(values, max(width - len(what) - 24, 8))
         lines.append(f"course {drawn} {values[0]:.3f} to {values[-1]:.3f}, {what}")
     if status == "finished":
-        lines.append("Everything is written: the Result pane (F8), or gnnfit report, has the figures")
+        lines += _wrapped(f"done   everything is written. {then}".rstrip(), width)
     if story.winner:
-        lines.append(_cut(f"winner {story.winner}: {story.why}", width))
+        lines += _wrapped(f"winner {story.winner}: {story.why}", width)
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=" " * 7)
 
 
 def _step(story: Story) -> str:
     done = sum(one.state != "running" for one in story.trials)
-    part = f", on {story.part:.0%} of the graph" if story.part and story.step == "search" else ""
-    names = {"search": "searching", "verify": "verifying the best on the whole graph", "starting": "starting"}
-    step = names.get(story.step, story.step)
-    count = f", epoch {len(story.epochs)}" if story.step == "final training" else ""
-    return f"{step}{part}{count}; {done} trial{'s' * (done != 1)} measured"
+    part = f"on {story.part:.0%} of the graph, " if story.part and story.step == "search" else ""
+    names = {"search": "searching, ", "verify": "verifying the best on the whole graph, ", "finished": ""}
+    step = names.get(story.step, f"{story.step}, ")
+    count = f"epoch {len(story.epochs)}, " if story.step == "final training" else ""
+    return f"{step}{part}{count}{done} trial{'s' * (done != 1)} measured"
 
 
-def trial_lines(story: Story, width: int, rows: int = SHOWN_TRIALS) -> list[str]:
+def trial_lines(story: Story, status: str, width: int, rows: int = SHOWN_TRIALS) -> list[str]:
     """The latest trials, newest first: measured, and in brackets what was expected."""
-    name = max(width - 58, 12)
-    header = f"{'trial':<5} {'candidate':<{name}} {'metric':<7} {'epoch (expected)':<21} memory (expected)"
-    shown = [_trial_line(one, name) for one in reversed(story.trials[-rows:])]
+    name = max(width - 56, 12)
+    header = f"{'trial':<5} {'candidate':<{name}} {'metric':<6} {'epoch (expected)':<19} memory (expected)"
+    shown = [_trial_line(one, status in LIVE, name) for one in reversed(story.trials[-rows:])]
     return [_cut(line, width) for line in (header, *shown)] if shown else []
 
 
-def _trial_line(one: TrialLine, name: int) -> str:
+def _trial_line(one: TrialLine, is_live: bool, name: int) -> str:
     family = _cut(one.family, name)
-    if one.state == "running":
-        return f"{one.number:<5} {family:<{name}} running ({one.purpose})"
+    if one.state in ("running", "interrupted"):
+        state = one.state if is_live else "interrupted"
+        return f"{one.number:<5} {family:<{name}} {state} ({one.purpose})"
     if one.state != "complete":
         return f"{one.number:<5} {family:<{name}} {one.state.replace('_', ' ')}: {one.reason or 'no reason given'}"
     metric = "-" if one.metric is None else f"{one.metric:.3f}"
     epoch = _beside(one.epoch_seconds, one.expected_epoch_seconds, format_seconds)
     peak = _beside(one.peak_host_bytes, one.expected_host_bytes, format_bytes)
-    return f"{one.number:<5} {family:<{name}} {metric:<7} {epoch:<21} {peak}"
+    return f"{one.number:<5} {family:<{name}} {metric:<6} {epoch:<19} {peak}"
 
 
 def _beside(measured: float | None, expected: float | None, show) -> str:  # type: ignore[no-untyped-def]

@@ -27,6 +27,11 @@ class RunView(Vertical):
     reader: RunReader | None = None
     pausing: bool = False
 
+    def __init__(self, then: str) -> None:
+        """``then`` says where to go once the run has finished."""
+        super().__init__(id="run")
+        self.then = then
+
     def compose(self) -> ComposeResult:
         yield Static("", id="progress", markup=False)
         yield Static("", id="trials", markup=False)
@@ -64,11 +69,11 @@ class RunView(Vertical):
             return
         width = max(self.size.width - 2, 40)
         story = self.reader.read()
-        lines = progress_lines(story, self.status, width)
+        lines = progress_lines(story, self.status, width, self.then)
         if self.status == "failed":
             lines += ["! " + reason for reason in log_tail(self.run.log, 1)]
         self.query_one("#progress", Static).update("\n".join(lines))
-        self.query_one("#trials", Static).update("\n".join(trial_lines(story, width)))
+        self.query_one("#trials", Static).update("\n".join(trial_lines(story, self.status, width)))
         self._show_log()
         if self.told != self.status:
             self.told = self.status
@@ -79,8 +84,7 @@ class RunView(Vertical):
         if self.run is None:
             return
         if self.status == "running":
-            self.pausing = True
-            self.run.stop()
+            self.pausing = self._stop(self.run)
         elif self.status in ("paused", "stopped", "failed"):
             self.pausing = False
             self.run.start(resume=True)
@@ -90,8 +94,15 @@ class RunView(Vertical):
         """Stop for good; the folder stays."""
         if self.run is not None:
             self.pausing = False
-            self.run.stop()
+            self._stop(self.run)
             self.refresh_run()
+
+    def _stop(self, run: RunProcess) -> bool:
+        if not run.can_stop:
+            self.notify("Another machine works on this run: stop it there", severity="warning")
+            return False
+        run.stop()
+        return True
 
     def _show_log(self) -> None:
         assert self.run is not None

@@ -48,7 +48,7 @@ SHOWN_REFUSED = 12
 
 
 def plan_rows(plan: Plan | None) -> list[tuple[str, Candidate | Rejected]]:
-    """Best, alternatives, PyG's defaults, then refusals: one of each reason, those for memory first."""
+    """Best, alternatives, PyG's defaults, then refusals: one of each reason, those that need least memory first."""
     if plan is None:
         return []
     ranked = [("best" if rank == 0 else str(rank + 1), one) for rank, one in enumerate(plan.candidates[:SHOWN_FITTING])]
@@ -56,6 +56,6 @@ def plan_rows(plan: Plan | None) -> list[tuple[str, Candidate | Rejected]]:
     if plan.baseline is not None:
         rows.append(("PyG", plan.baseline))
     reasons: dict[str, Rejected] = {}
-    for one in sorted(plan.rejected, key=lambda one: one.needs_bytes is None):
+    for one in sorted(plan.rejected, key=lambda one: (one.needs_bytes is None, one.needs_bytes or 0)):
         reasons.setdefault(one.reason, one)
     return [*rows, *(("no", one) for one in list(reasons.values())[:SHOWN_REFUSED])]

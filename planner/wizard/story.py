@@ -70,7 +70,9 @@ def told(story: Story, event: dict[str, Any]) -> Story:
     story = replace(story, elapsed_seconds=max(story.elapsed_seconds, event.get("elapsed_seconds", 0.0)))
     match event.get("event"):
         case "started":
-            return replace(story, graph=event["graph"], budget_seconds=event["budget_seconds"], step="planning")
+            ended = tuple(replace(one, state="interrupted") if one.state == "running" else one for one in story.trials)
+            budget = event["budget_seconds"]
+            return replace(story, graph=event["graph"], budget_seconds=budget, step="planning", trials=ended)
         case "planned":
             return replace(story, planned=str(event["best"]), step="search")
         case "subsample":

@@ -34,7 +34,7 @@ class Monitor(RunKeys, TerminalApp):
 
     def compose(self) -> ComposeResult:
         yield Static(f"gnnfit watch {self.followed.folder}", id="steps", markup=False)
-        yield RunView(id="run")
+        yield RunView(f"gnnfit report {self.followed.folder.name} has the figures.")
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:

@@ -145,7 +145,7 @@ def _history_row(one: Trial) -> list[str]:
         one.family,
         number_text(measured.metric),
         format_seconds(measured.epoch_seconds) if measured.epoch_seconds else "-",
-        format_bytes(measured.peak_host_bytes),
+        format_bytes(measured.peak_host_bytes) if measured.peak_host_bytes else "-",
         str(measured.epochs),
         state,
         f"lr={one.spec.training.learning_rate:.3g} {settings_text(one.predicted)}",

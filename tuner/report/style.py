@@ -44,7 +44,7 @@ table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nu
 caption{text-align:left;color:var(--soft);padding-bottom:.25rem}
 th,td{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top;
 white-space:nowrap}
-thead th{white-space:normal;vertical-align:bottom}tbody th{font-weight:600}.wrap td:last-child{white-space:normal;min-width:16rem}
+thead th{white-space:normal;vertical-align:bottom}tbody th{font-weight:600}.wrap td:nth-last-child(-n+2){white-space:normal;min-width:12rem}
 summary{cursor:pointer;padding:.25rem 0}
 code{overflow-wrap:anywhere;font-size:.875rem}
 """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, range_bytes
-from planner.render import settings_text, table
+from planner.render import settings_text, table, wrap
 from tuner.metric_names import NAMES
 from tuner.records import Measurement, SearchSummary, Trial, TuneReport
 from tuner.report.compared import compared, phases_compared
@@ -148,9 +148,20 @@ def verified_rows(trials: Sequence[Trial], target: float | None) -> list[list[st
 def trial_table(trials: tuple[Trial, ...]) -> list[str]:
     """The best trials, then the failed ones."""
     ranked = sorted(trials, key=lambda trial: (trial.score is None, trial.score or 0.0, trial.number))
-    rows = [_trial_row(trial) for trial in ranked[:SHOWN_TRIALS]]
+    shown = ranked[:SHOWN_TRIALS]
+    header, rule, *rows = table(TRIAL_COLUMNS, [_trial_row(trial) for trial in shown])
+    lines = [line for row, trial in zip(rows, shown, strict=True) for line in (row, *_what_was_tried(trial))]
     more = [f"  (+{len(trials) - SHOWN_TRIALS} more in the run folder)"] if len(trials) > SHOWN_TRIALS else []
-    return table(["trial", "for", "candidate", "settings", "metric", "epoch", "peak memory", "state"], rows) + more
+    return [header, rule, *lines, *more]
+
+
+TRIAL_COLUMNS = ("trial", "for", "metric", "epoch", "peak memory", "state")
+
+
+def _what_was_tried(trial: Trial) -> list[str]:
+    """Below the figures: both in one row would not fit a screen."""
+    settings = f"lr={trial.spec.training.learning_rate:.3g} {settings_text(trial.predicted)}"
+    return wrap(f"       {trial.family} {settings}", 80)
 
 
 def _trial_row(trial: Trial) -> list[str]:
@@ -158,12 +169,10 @@ def _trial_row(trial: Trial) -> list[str]:
     return [
         str(trial.number),
         trial.purpose,
-        trial.family,
-        f"lr={trial.spec.training.learning_rate:.3g} " + settings_text(trial.predicted),
         number_text(measured.metric),
         format_seconds(measured.epoch_seconds) if measured.epoch_seconds else "-",
-        format_bytes(measured.peak_host_bytes),
-        measured.state.value,
+        format_bytes(measured.peak_host_bytes) if measured.peak_host_bytes else "-",
+        measured.state.value.replace("_", " "),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from planner.wizard.facts_text import graph_lines
 from planner.wizard.fields import Pane, TextField, TickField, text
@@ -14,6 +14,7 @@ class DataPane(Pane):
     """Source, or nodes, edges, features and classes."""
 
     NAME, TITLE = "data", "Data"
+    TYPED_INTO = (Input,)
     ABOUT = "Which graph? Memory is planned from its size, so every number says where it comes from."
     HELP = (
         "GRAPH is an .npz file (edge_index, x, y, ...), a folder of .npy files, a .pt file with a PyG Data, an edges.csv, "
@@ -25,7 +26,7 @@ class DataPane(Pane):
 
     def body(self) -> ComposeResult:
         yield TickField("from_counts", "Numbers only", "there is no graph yet: plan from counts")
-        yield TextField("graph", "GRAPH", "graph.npz, pyg:KarateClub, like:ogbn-products@0.02, module:factory")
+        yield TextField("graph", "GRAPH", "graph.npz, pyg:KarateClub, module:factory")
         yield TextField("nodes", "Nodes", "2.4M")
         yield TextField("edges", "Edges", "61.9M undirected pairs")
         yield TextField("features", "Feature columns", "100")
@@ -40,4 +41,4 @@ class DataPane(Pane):
         for field in self.query(TextField):
             field.display = counted is not (field.answer == "graph")
         self.query(TickField).last().display = counted
-        self.say("graph-facts", graph_lines(state))
+        self.say("graph-facts", graph_lines(state, self.width))

@@ -33,7 +33,7 @@ class GoalPane(Pane):
     def body(self) -> ComposeResult:
         yield ChoiceField("optimize", "Best means", OBJECTIVES)
         yield TextField("budget", "Budget", "10m")
-        yield TextField("target", "Quality wanted", "empty: what the best reach; such as 0.85")
+        yield TextField("target", "Quality wanted", "empty: what is reached; such as 0.85")
         yield TextField("trials", "Trials at most", "empty: as many as fit")
         yield TextField("out", "Run folder", "empty: gnnfit-runs/NAME-TIME")
         yield TextField("grow", "Expected growth", "empty: none; such as 10x")

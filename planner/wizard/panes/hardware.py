@@ -25,11 +25,11 @@ class HardwarePane(Pane):
     def body(self) -> ComposeResult:
         names = [("this machine", ""), *((name, name) for name in machine_names())]
         yield ChoiceField("on", "Machine", names)
-        yield TextField("host_memory", "Host memory", "empty: what is free; a limit such as 13GiB")
-        yield TextField("device_memory", "GPU memory", "empty: what is free; a limit such as 16GiB")
+        yield TextField("host_memory", "Host memory", "empty: what is free; such as 13GiB")
+        yield TextField("device_memory", "GPU memory", "empty: what is free; such as 16GiB")
         yield Static("", classes="gap")
         yield text("machine-facts")
 
     def show(self, state: State) -> None:
         super().show(state)
-        self.say("machine-facts", machine_lines(state))
+        self.say("machine-facts", machine_lines(state, self.width))

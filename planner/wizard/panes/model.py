@@ -34,7 +34,7 @@ class ModelPane(Pane):
 
     def body(self) -> ComposeResult:
         yield ChoiceField("task", "Task", TASKS)
-        yield TextField("model", "Architecture", "empty compares: gcn, sage, gat, gin, ... or module:factory")
+        yield TextField("model", "Architecture", "empty: compare all; or gcn, sage, gat ...")
         yield TextField("layers", "Layers", "empty: as planned, usually 2")
         yield TextField("hidden", "Hidden width", "empty: as planned, usually 128")
         yield ChoiceField("precision", "Precision", PRECISIONS)
@@ -43,4 +43,4 @@ class ModelPane(Pane):
 
     def show(self, state: State) -> None:
         super().show(state)
-        self.say("model-facts", model_lines(state))
+        self.say("model-facts", model_lines(state, self.width))

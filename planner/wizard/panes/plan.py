@@ -31,8 +31,8 @@ class PlanPane(Pane):
         "Tab moves to the text below, where the arrow keys scroll."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("b", "app.what_if('batch')", "2x batch"),
-        Binding("w", "app.what_if('width')", "½ width"),
+        Binding("b", "app.what_if('batch')", "Batch"),
+        Binding("w", "app.what_if('width')", "Width"),
         Binding("p", "app.what_if('bf16')", "bf16"),
         Binding("m", "app.other_machine", "Machine"),
         Binding("u", "app.undo", "Undo", show=False),

@@ -23,7 +23,7 @@ class TunePane(Pane):
         "gnnfit watch RUN attaches again.\n\n"
         "p pauses: the run stops, its finished trials and its clock are kept, its memory is free; p again goes on with "
         "--resume. c cancels for good.\n\n"
-        "Every trial shows what was measured, and in brackets what the plan expected. A trial that runs out of memory or "
+        "Every trial shows what was measured, and in brackets what the plan expected; memory is what training takes beside Python and torch. A trial that runs out of memory or "
         "time is a result, not an error."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,7 +33,7 @@ class TunePane(Pane):
 
     def body(self) -> ComposeResult:
         yield text("tune-command")
-        yield RunView(id="run")
+        yield RunView("F8 shows the result.")
 
     def show(self, state: State) -> None:
         super().show(state)

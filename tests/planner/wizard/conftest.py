@@ -71,7 +71,7 @@ class Driver:
         before = ""
         while before != self.screen:
             before = self.screen
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.05)
             await self.pilot.pause()
         return before
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from planner.config import parse
 from planner.wizard.answers import Answers
+from planner.wizard.app import Wizard
 from planner.wizard.child import RunProcess, holder
 from tuner.cli import parser
 
@@ -23,7 +25,6 @@ def test_from_numbers_to_a_plan(drive: Drive) -> None:
     async def steps(driver: Any) -> None:
         await driver.press("down", "enter")
         assert "[Data]" in driver.screen
-        await driver.press("tab")
         for text in ("2.4M", "61.9M", "100"):
             await driver.type(text)
             await driver.press("enter")
@@ -38,7 +39,7 @@ def test_from_numbers_to_a_plan(drive: Drive) -> None:
 
 def test_what_was_typed_is_there_again(drive: Drive) -> None:
     async def steps(driver: Any) -> None:
-        await driver.press("enter", "tab")
+        await driver.press("enter")
         await driver.type("some-graph")
         await driver.press("f8", "tab")
         await driver.type("sage")
@@ -54,7 +55,7 @@ def test_what_was_typed_is_there_again(drive: Drive) -> None:
 def test_a_bad_number_is_said_beside_its_field_and_does_not_plan(drive: Drive, counted: Answers) -> None:
     async def steps(driver: Any) -> None:
         await driver.planned()
-        await driver.press("tab", "end", "X")
+        await driver.press("end", "X")
         assert "wrong" in driver.screen and "--nodes must be a whole number" in driver.screen
         before = len(driver.app.client.asked)
         await driver.press("f8")
@@ -130,7 +131,7 @@ def test_the_equivalent_command_and_the_saved_file_mean_the_same(drive: Drive) -
     assert (found.graph, found.budget, found.out) == ("karate", "20s", "RUN")
 
 
-def test_a_run_from_start_to_result(drive: Drive) -> None:
+def test_a_run_from_start_to_result(drive: Drive, tmp_path: Path, monkeypatch: Any) -> None:
     async def steps(driver: Any) -> None:
         driver.app.go("tune")
         await driver.pilot.pause()
@@ -142,8 +143,40 @@ def test_a_run_from_start_to_result(drive: Drive) -> None:
         assert "winner sage/full_batch/csr/cpu" in driver.screen
         await driver.press("f8")
         assert "won on karate after 12.0 s of 20.0 s" in driver.screen and "PyG's defaults" in driver.screen
+        assert "forecast" in driver.screen and "10.0-50.0 ms" in driver.screen, "forecasts are ranges"
+        await driver.press("o", "e")
+        await driver.until(lambda: "train.py: the winner" in driver.screen)
 
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda page: opened.append(page) or True)
+    told = notices(monkeypatch)
     drive(steps, KARATE)
+    assert opened == [(tmp_path / "RUN" / "report.html").as_uri()]
+    assert told[0].startswith("Opened /") and told[1].endswith("RUN/train.py")
+
+
+def notices(monkeypatch: Any) -> list[str]:
+    """What the screen says in passing."""
+    told: list[str] = []
+    monkeypatch.setattr(Wizard, "notify", lambda self, message, **options: told.append(message))
+    return told
+
+
+def test_without_a_browser_or_a_run_the_keys_of_a_result_say_so(drive: Drive, monkeypatch: Any) -> None:
+    async def steps(driver: Any) -> None:
+        driver.app.go("result")
+        await driver.press("o", "e")
+        assert told == ["No finished run yet"] * 2
+        run = driver.app.query_one("ResultPane").folder = Path("RUN").resolve()
+        run.mkdir()
+        (run / "report.json").write_text("{}")
+        await driver.press("o", "e")
+        await driver.until(lambda: len(told) == 4)
+        assert told[2].startswith("No browser here") and told[3] == "no such winner"
+
+    monkeypatch.setattr(webbrowser, "open", lambda page: False)
+    told = notices(monkeypatch)
+    drive(steps)
 
 
 def test_a_run_that_dies_says_why_with_its_log(drive: Drive) -> None:

@@ -46,9 +46,21 @@ def test_only_what_is_new_is_read_and_torn_lines_wait(tmp_path: Path) -> None:
 def test_lines_fit_any_width(tmp_path: Path) -> None:
     story = RunReader(finished(tmp_path)).read()
     for width in (40, 80, 200):
-        lines = [*progress_lines(story, "running", width), *trial_lines(story, width)]
+        lines = [*progress_lines(story, "running", width), *trial_lines(story, "running", width)]
         assert max(map(len, lines)) <= max(width, 60)
     assert "reading the graph" in progress_lines(Story(), "running", 80)[0]
+
+
+def test_a_trial_that_was_stopped_is_not_running_for_ever(tmp_path: Path) -> None:
+    started = {"event": "started", "graph": "g", "budget_seconds": 9.0, "elapsed_seconds": 1.0}
+    begun = {"event": "trial_started", "number": 1, "purpose": "search", "family": "a"}
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (started, begun)))
+    reader = RunReader(tmp_path)
+    assert "running" in trial_lines(reader.read(), "running", 80)[1]
+    assert "interrupted" in trial_lines(reader.read(), "paused", 80)[1]
+    with (tmp_path / "events.jsonl").open("a") as log:
+        log.write(json.dumps(started) + "\n")
+    assert "interrupted" in trial_lines(reader.read(), "running", 80)[1], "the run was resumed"
 
 
 def test_a_trial_that_is_told_twice_is_one(tmp_path: Path) -> None:
