@@ -17,7 +17,7 @@ from torch_geometric.nn.dense import Linear
 from torch_geometric.nn.inits import glorot
 from torch_geometric.utils import softmax
 
-from techniques.architecture.mixed import linear, narrowed, weighted_rows
+from techniques.architecture.mixed import linear, narrowed, side_by_side, weighted_rows
 from techniques.architecture.pieces import AttentionPieces, Pieces
 from techniques.representation.block import Block, gcn_sum, neighbor_max, neighbor_mean, neighbor_sum, scatter_sum
 
@@ -82,7 +82,7 @@ class SAGE(Pieces, SAGEConv):  # type: ignore[misc]
     def transform(self, x: Tensor) -> Tensor:
         if not self.transform_first:
             return x
-        return linear(x, torch.cat([self.lin_l.weight, self.lin_r.weight]))
+        return side_by_side(x, self.lin_l.weight, self.lin_r.weight)
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:
         targets = slice(first_target, first_target + block.num_targets)

@@ -10,7 +10,7 @@ from torch_geometric.nn.dense import Linear
 from torch_geometric.utils import softmax
 
 from techniques.architecture.convs import with_self_loops
-from techniques.architecture.mixed import linear
+from techniques.architecture.mixed import side_by_side
 from techniques.architecture.pieces import AttentionPieces
 from techniques.representation.block import Block, scatter_sum
 
@@ -35,7 +35,7 @@ class GATv2(AttentionPieces, GATv2Conv):  # type: ignore[misc]
 
     def transform(self, x: Tensor) -> Tensor:
         """Rows as sources beside rows as targets, [n, 2 heads F_out]; what is made of them per edge is float32."""
-        product = linear(x, torch.cat([self.lin_l.weight, self.lin_r.weight]))
+        product = side_by_side(x, self.lin_l.weight, self.lin_r.weight)
         return product.float().add_(torch.cat([self.lin_l.bias, self.lin_r.bias]))
 
     def combine(self, projected: Tensor, block: Block, first_target: int) -> Tensor:

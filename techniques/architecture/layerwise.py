@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from techniques.remote.rows import RowStore
     from techniques.sampling.structure import Structure
 
+FEWEST_ROWS = 32
+"""Of a product, however wide they are: each reads the whole weight."""
 Rows = Callable[["NDArray[np.int64]"], Tensor]
 
 
@@ -140,7 +142,7 @@ class LayerWise:
         """``function(rows [B, F])`` for every node, [N, C] on the host."""
         given = rows(np.zeros(1, np.int64)).to(self.device)
         made = function(given)
-        step = self._rows_per_chunk(max(given.size(1), made.size(1), self.columns_made))
+        step = max(self._rows_per_chunk(max(given.size(1), made.size(1), self.columns_made)), FEWEST_ROWS)
         table = self._table(made.size(1))
         for start in range(0, self.structure.num_nodes, step):
             ids = np.arange(start, min(start + step, self.structure.num_nodes))

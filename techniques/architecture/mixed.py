@@ -20,6 +20,17 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     return out.bfloat16() if half else out
 
 
+def side_by_side(x: Tensor, *weights: Tensor) -> Tensor:
+    """Products of one input with several weights, columns side by side: [n, F_in] -> [n, sum of F_out].
+
+    One product with the weights stacked; for a few rows of a wide input that stack would be larger than all else, and is
+    made for every chunk: their products are put together instead.
+    """
+    if torch.is_grad_enabled() or x.size(0) >= x.size(1):
+        return linear(x, torch.cat(weights))
+    return torch.cat([linear(x, weight) for weight in weights], dim=1)
+
+
 def narrowed(x: Tensor) -> Tensor:
     """``x``, in bfloat16 under autocast: what is kept of it for the backward pass then takes half as much."""
     return x.bfloat16() if torch.is_autocast_enabled(x.device.type) else x
