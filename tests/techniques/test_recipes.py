@@ -256,9 +256,15 @@ def test_any_depth(
     assert_same_losses(job, spec)
 
 
-@pytest.mark.parametrize("order", ["rcm", "community"])
-@pytest.mark.parametrize("architecture", [one for one in ARCHITECTURES if one not in (*PRECOMPUTED, "custom")])
-@pytest.mark.parametrize("graph", GRAPHS)
+RENUMBERED = covering(
+    product(GRAPHS, [one for one in ARCHITECTURES if one not in (*PRECOMPUTED, "custom")], ("rcm", "community")),
+    lambda case: case[0],
+    lambda case: case[1:],
+    lambda case: (case[0], case[2]),
+)
+
+
+@pytest.mark.parametrize(("graph", "architecture", "order"), RENUMBERED)
 def test_renumbered_nodes(
     graph: str, architecture: str, order: str, tiny: Any, profiled: Any, make_job: Any, write_graph: Any
 ) -> None:

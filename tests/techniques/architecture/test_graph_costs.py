@@ -27,6 +27,7 @@ from techniques.forecast import LayerShape, StepShape
 from techniques.sampling.blocks import subgraph_block
 from techniques.sampling.kernels import GraphSetKernel
 from techniques.sampling.structure import Structure
+from tests.covering import covering
 from tuner.training import loss_of
 
 ALL: tuple[BuiltIn, ...] = (GCN, SAGE, Sage("max"), GIN, GAT, GATV2)
@@ -60,8 +61,19 @@ def cases() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("architecture", "fused", "norm", "first", "saving"), cases())
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
+COVERED = covering(
+    product(cases(), (0.0, 0.5)),
+    lambda one: one[0].values[:4],
+    lambda one: (str(one[0].values[0]), one[0].values[2], str(one[0].values[4])),
+    lambda one: (one[0].values[:2], one[1]),
+    lambda one: (one[0].values[2], str(one[0].values[4]), one[1]),
+)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "fused", "norm", "first", "saving", "dropout"),
+    [pytest.param(*one.values, dropout, id=f"{one.id}-{dropout}") for one, dropout in COVERED],
+)
 def test_the_ledger_counts_the_live_bytes_of_a_step(
     architecture: BuiltIn, fused: bool, norm: bool, first: bool, saving: dict[str, Any], dropout: float
 ) -> None:

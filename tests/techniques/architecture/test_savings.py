@@ -12,6 +12,7 @@ from techniques.architecture.mixed import linear, weighted_rows
 from techniques.architecture.network import relu_dropout
 from techniques.facts import Task
 from techniques.representation.block import Block, neighbor_mean
+from tests.covering import covering
 from tuner.training import loss_of, train_epoch
 
 ARCHITECTURES = ("gcn", "sage", "gin", "gat", "gatv2", "appnp")
@@ -19,7 +20,9 @@ SAMPLINGS = ("full_batch", "neighbor", "shadow_k_hop", "graph_saint", "cluster",
 NEVER = (("gat", "csr"), ("gatv2", "csr"))
 COMBINATIONS = [one for one in product(ARCHITECTURES, ("coo", "csr"), SAMPLINGS) if one[:2] not in NEVER]
 COMBINATIONS = [one for one in COMBINATIONS if (one[0], one[2]) != ("appnp", "shadow_k_hop")]
-every_combination = pytest.mark.parametrize("chosen", COMBINATIONS, ids="-".join)
+COVERED = covering(COMBINATIONS, lambda one: one[:2], lambda one: one[2], lambda one: (one[0], one[2]))
+"""Every layer over every adjacency and with every sampler."""
+every_combination = pytest.mark.parametrize("chosen", COVERED, ids="-".join)
 BF16_TOLERANCE = 0.02
 """Relative difference of losses over five epochs; bfloat16 rounds to one part in 256."""
 
@@ -78,8 +81,12 @@ def test_checkpointing_computes_every_layer_again(job_of: Any) -> None:
     assert len(calls) == len(job.model.convs), "inference keeps nothing and computes nothing twice"
 
 
-@every_combination
-@pytest.mark.parametrize("features", ["dense", "sparse"])
+SPARSE = covering(COMBINATIONS, lambda one: one[:2], lambda one: one[2])
+
+
+@pytest.mark.parametrize(
+    ("features", "chosen"), [*(("dense", one) for one in COVERED), *(("sparse", one) for one in SPARSE)], ids=str
+)
 def test_bf16_trains_like_float32(features: str, chosen: tuple[str, str, str], job_of: Any) -> None:
     losses = {}
     for precision in ("fp32", "bf16"):
