@@ -41,7 +41,7 @@ leaves is too small for the next of its size. Which holes coalesce is chance: th
 PASS_TIMES = Range(0.0, 0.4, 1.1)
 """The same of one forward pass from a trimmed heap: few holes have been left."""
 HEAP_MOST = Range(0.0, 31e6, 110e6)
-"""What they add up to at most. Those of training: 37 candidates on 11 of 23 graphs, whole-graph and sampled; checked on the others
+"""What they add up to at most. Those of training: 74 candidates on 12 of 23 graphs, whole-graph and sampled; checked on the others
 (``tests/benchmarks/accuracy.py``)."""
 BATCHES_LEFT, BATCHES_IN_HEAP = 0.15, 1.2
 """Freed bytes over those of the batches that are alive, and how many more where batches are not mapped; the same candidates."""

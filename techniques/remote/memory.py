@@ -110,7 +110,16 @@ class SortEdges:
             # Where each sorted edge stood, also after the loops have gone.
             scratch += POSITION_BYTES * graph.num_edges * (3 if self.drop_self_loops and graph.self_loops else 1)
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(scratch, 0.1))
-        return so_far.spend(Phase.PREPARE, Range.factor(SORT_SECONDS_PER_EDGE * graph.num_edges + 0.01, 3))
+        so_far = so_far.spend(Phase.PREPARE, Range.factor(SORT_SECONDS_PER_EDGE * graph.num_edges + 0.01, 3))
+        return self._without_loops(so_far)
+
+    def _without_loops(self, so_far: Forecast) -> Forecast:
+        """Later stages know the edges that are left."""
+        graph = so_far.facts.graph
+        if not (self.drop_self_loops and graph.self_loops):
+            return so_far
+        kept = graph.model_copy(update={"num_edges": graph.num_edges - graph.self_loops, "self_loops": 0})
+        return so_far.changed(facts=so_far.facts.model_copy(update={"graph": kept}))
 
     def build(self, job: Job) -> Job:
         from techniques.sampling.edge_data import stored_edge_data

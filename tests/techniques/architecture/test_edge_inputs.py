@@ -24,6 +24,7 @@ from techniques.remote.source.arrays import ArrayGraph
 from techniques.representation.block import Block
 from techniques.sampling.edge_data import EdgeData
 from techniques.sampling.structure import Structure
+from tuner.metrics import epoch_shapes, flops
 
 NODES, WIDTH, OUT, HEADS = 40, 12, 8, 4
 KINDS = ["symmetric", "random", "directed", "zeros"]
@@ -214,6 +215,21 @@ def test_weights_of_one_are_none(form: str, undirected: bool, tiny: Any, profile
 # What the planner is told
 
 
+@pytest.mark.parametrize("undirected", [True, False])
+def test_loops_that_a_layer_replaces_are_no_operations(
+    undirected: bool, tiny: Any, profiled: Any, make_job: Any
+) -> None:
+    stored = tiny(undirected=undirected, edge_columns=2)
+    facts = profiled(stored)
+    assert facts.graph.self_loops
+    spec = full_batch("gat", "coo", facts)
+    job = make_job(facts, stored, spec)
+    shapes = epoch_shapes(job)
+    for batch in job.moved_batches():
+        shapes.add(batch)
+    assert forecast(spec, facts).gemm_flops_per_epoch.expected == flops(job, shapes).gemm
+
+
 def with_weights(stored: ArrayGraph, change: Any) -> ArrayGraph:
     return ArrayGraph("changed", {**stored.arrays, "edge_weight": change(stored.arrays["edge_weight"].copy())})
 
@@ -311,4 +327,4 @@ def test_attributes_cost_their_parameters_and_products(tiny: Any, profiled: Any)
     assert after.parameters - before.parameters == (3 + 1) * (8 + classes)
     # Forward and the weight's gradient, 2 FLOPs a multiply-add: one score per head.
     added = after.gemm_flops_per_epoch.expected - before.gemm_flops_per_epoch.expected
-    assert added == 4 * data.graph.num_edges * 3 * (4 + 1)
+    assert added == 4 * (data.graph.num_edges - data.graph.self_loops) * 3 * (4 + 1)
