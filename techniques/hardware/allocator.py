@@ -32,15 +32,15 @@ PAGE_BYTES = 4096
 MAPPED_BYTES = MMAP_THRESHOLD_BYTES - PAGE_BYTES
 """Blocks from this size on are mapped one by one and go back when freed, since glibc is asked for a page more; others fill the
 heap (malloc(3); ``tests/techniques/hardware/test_allocator.py`` asks mallinfo2)."""
-HEAP_LEAST = Range(0.0, 5e6, 45e6)
+HEAP_LEAST = Range(0.0, 5e6, 30e6)
 """Bytes that the heap holds beside the live ones at the peak of a step that is not tiny: small tensors are not in the ledger."""
-HEAP_TIMES = Range(0.0, 1.6, 5.0)
+HEAP_TIMES = Range(0.0, 1.6, 3.5)
 """What comes on top, over the live bytes of blocks that are not mapped: torch asks for aligned blocks, so the hole that one
 leaves is too small for the next of its size. Which holes coalesce is chance: the same training peaked at 1,016 MB and at
 1,162 MB of 978 MB live (GAT on amazon_computers)."""
 PASS_TIMES = Range(0.0, 0.4, 1.1)
 """The same of one forward pass from a trimmed heap: few holes have been left."""
-HEAP_MOST = Range(0.0, 31e6, 110e6)
+HEAP_MOST = Range(0.0, 31e6, 90e6)
 """What they add up to at most. Those of training: 74 candidates on 12 of 23 graphs, whole-graph and sampled; checked on the others
 (``tests/benchmarks/accuracy.py``)."""
 BATCHES_LEFT, BATCHES_IN_HEAP = 0.15, 1.2
