@@ -25,6 +25,7 @@ class PlanPane(Pane):
     HELP = (
         "Bars: █ surely used, ▒ perhaps used, · free, │ the limit, ▶ over the limit. RAM or GPU says which memory is "
         "shortest. Times are until training has converged, their bars end at the deadline, or at ten times the best.\n\n"
+        "Ranked by the expected time to converge, or what the Goal step asks for, with a handicap where quality is less sure. "
         "Ranges should hold nine measurements in ten. Rows marked no are refused; the text below says why.\n\n"
         "What if: b doubles the batch, w halves the hidden width, p plans in bf16, m plans for another machine, u takes the "
         "last one back. Enter on another row pins its choices; x forgets all pins.\n\n"
