@@ -25,9 +25,9 @@ section{background:var(--box);border:1px solid var(--line);border-radius:.6rem;p
 font-size:.875rem}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:0 1rem}
 .pair section{margin:.5rem 0}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.25rem 1.5rem;margin:.5rem 0}
-dl div{display:flex;gap:.5rem;justify-content:space-between;border-bottom:1px solid var(--line);min-width:0}
-dt{color:var(--soft)}dd{margin:0;text-align:right;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.25rem 1.5rem;margin:.5rem 0}
+dl div{display:flex;flex-wrap:wrap;gap:0 .5rem;justify-content:space-between;border-bottom:1px solid var(--line);min-width:0}
+dt{color:var(--soft)}dd{margin:0 0 0 auto;max-width:100%;text-align:right;overflow-wrap:break-word}
 ul{margin:.5rem 0;padding-left:1.2rem}li{overflow-wrap:anywhere}
 .bar{margin:.5rem 0}.head{display:flex;flex-wrap:wrap;gap:0 .75rem;justify-content:space-between}
 svg{display:block;max-width:100%}
