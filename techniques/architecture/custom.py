@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from techniques.architecture.costs import ADAM_BYTES_PER_PARAMETER
-from techniques.architecture.operations.passes import in_bulk
+from techniques.architecture.operations.traced import traced_operations
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import resident
-from techniques.hardware.operations import Kind, Operation
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
@@ -32,6 +31,8 @@ OTHER_KNOBS = 3.0
 """Knobs may have values that were not traced: figures may be so many times off."""
 BULK_FACTOR = 1.5
 """Of seconds, where amounts of work are known but not its shapes."""
+FORWARD_SHARE = 1 / 3
+"""Of a training step, for a forward pass alone."""
 SEEDS_PER_BATCH = 256
 """Nodes whose whole neighbourhoods are predicted together."""
 WHOLE_SHARE = 0.5
@@ -263,9 +264,8 @@ class UserStep:
         needs = resident(live, blocks, place, self.shapes_vary)
         so_far = so_far.spike(Phase.TRAIN, place, _uncertain(needs, trace, self.other_knobs))
         steps, size = so_far.full_steps_per_epoch, (mean.input_nodes, mean.input_edges, mean.seeds)
-        flops, moved = trace.gemm_flops(*size), trace.moved_bytes(*size)
-        work = in_bulk(flops / 2, moved / FLOAT_BYTES, mean.input_nodes, trace.calls)
-        seconds = self.speed.seconds((*work, Operation(Kind.ADAM, trace.parameters, 1.0)))
+        flops = trace.gemm_flops(*size)
+        seconds = self.speed.training_seconds(traced_operations(trace, *size), "custom", fused=False)
         off = BULK_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
         so_far = spend_steps(so_far, self.speed, seconds, off)
         counted = Range.factor(flops * steps, OTHER_KNOBS) if self.other_knobs else Range.within(flops * steps, 0.02)
@@ -302,10 +302,8 @@ class UserEvaluation:
         live += FLOAT_BYTES * graph.num_nodes * (self.plan.columns or 1)
         needs = resident(live, _blocks(live), place, shapes_vary=batches > 1)
         so_far = so_far.spike(Phase.EVALUATE, place, _uncertain(needs, self.trace, self.other_knobs))
-        # A forward pass is a third of a step.
-        flops = self.trace.gemm_flops(nodes, edges, 0.0) / 3
-        moved = self.trace.moved_bytes(nodes, edges, 0.0) / 3
-        seconds = batches * self.speed.seconds(in_bulk(flops / 2, moved / FLOAT_BYTES, nodes, self.trace.calls / 3))
+        forward = traced_operations(self.trace, nodes, edges, 0.0, share=FORWARD_SHARE)
+        seconds = batches * self.speed.seconds(forward)
         off = BULK_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, off * self.speed.time_factor))
 

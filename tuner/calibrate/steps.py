@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING
 
 from techniques.architecture.appnp import APPNP
@@ -35,8 +36,19 @@ def measure_steps(seconds: Callable[[list[Operation]], float], step_seconds: flo
         seconds: the price of operations.
         step_seconds: of a step beside them.
     """
-    found = {f"{one.step_kind}/csr": _grid(one, True, seconds, step_seconds) for one in FUSED}
-    return found | {f"{one.step_kind}/coo": _grid(one, False, seconds, step_seconds) for one in ALL}
+    fused = {f"{one.step_kind}/csr": _grid(one, True, seconds, step_seconds) for one in FUSED}
+    return pulled(fused) | pulled({f"{one.step_kind}/coo": _grid(one, False, seconds, step_seconds) for one in ALL})
+
+
+def pulled(grids: dict[str, Grid]) -> dict[str, Grid]:
+    """Half the way to their median, size by size: one of them alone may have met other work."""
+    middle = [statistics.median(values) for values in zip(*(one.values for one in grids.values()), strict=True)]
+    return {
+        name: one.model_copy(
+            update={"values": tuple((value * of) ** 0.5 for value, of in zip(one.values, middle, strict=True))}
+        )
+        for name, one in grids.items()
+    }
 
 
 def _grid(architecture: BuiltIn, fused: bool, seconds: Callable[[list[Operation]], float], step_seconds: float) -> Grid:

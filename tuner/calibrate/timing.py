@@ -10,8 +10,8 @@ POINT_SECONDS = 0.03
 
 
 def seconds_of(work: Callable[[], object], budget_seconds: float = POINT_SECONDS, least: int = 4) -> float:
-    """Lower quartile of the seconds of a call, after one that is not counted: other work only ever makes it longer, and the
-    quickest finds more in the caches than a step does."""
+    """Lowest decile of the seconds of a call, after one that is not counted: other work only ever makes it longer. What a
+    quick call finds in the caches, and a step does not, is for those to say that measure whole steps."""
     work()
     taken: list[float] = []
     began = time.perf_counter()
@@ -19,4 +19,4 @@ def seconds_of(work: Callable[[], object], budget_seconds: float = POINT_SECONDS
         start = time.perf_counter()
         work()
         taken.append(time.perf_counter() - start)
-    return max(sorted(taken)[len(taken) // 4], 1e-9)
+    return max(sorted(taken)[len(taken) // 10], 1e-9)

@@ -15,11 +15,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv, global_mean_pool
 from torch_geometric.utils import dropout_edge
 
+from techniques import option
+from techniques.architecture.costs import Readout, shape_sizes
 from techniques.architecture.custom import UserPlan, trace_warnings
+from techniques.architecture.operations.step import training_step
+from techniques.architecture.operations.traced import traced_operations
 from techniques.architecture.own_steps import OwnSteps, StepSize
 from techniques.architecture.own_trace import trace_steps
 from techniques.architecture.trace import LiveBytes
 from techniques.architecture.user_module import UserNetwork
+from techniques.base import Slot
+from techniques.forecast import LayerShape, StepShape
+from techniques.hardware.prices import PublishedPrices
 from techniques.own_model import Trace, largest
 
 WIDTH, HIDDEN, CLASSES = 64, 32, 5
@@ -178,3 +185,20 @@ def test_the_module_itself_is_left_alone(make_facts: Any) -> None:
     assert all(type(one) is nn.Parameter and one.grad is None for one in module.parameters())
     for name, value in module.state_dict().items():
         torch.testing.assert_close(value, before[name])
+
+
+PRICES = PublishedPrices(20e9, 50e9, on_host=True)
+
+
+@pytest.mark.parametrize(("name", "module"), [("gcn", Two(GCNConv)), ("sage", Two(SAGEConv)), ("gat", Two(GATConv))])
+def test_seconds_are_about_those_of_our_own_layers(name: str, module: nn.Module, make_facts: Any) -> None:
+    trace = traced(steps_of(module, make_facts((20_000, 200_000, WIDTH, CLASSES))))
+    nodes, edges, seeds = WHOLE
+    architecture: Any = option(Slot.ARCHITECTURE, name)
+    shape = StepShape((LayerShape.homogeneous(nodes, nodes, edges),) * 2, seeds)
+    sizes = shape_sizes(shape, (WIDTH, HIDDEN, CLASSES), fused=False, transform_first=False, dropout=False)
+    listed = training_step(sizes, architecture.layer_operations, seeds, Readout.NODES, CLASSES, trace.parameters)
+    ratio = PRICES.seconds(traced_operations(trace, *WHOLE)) / PRICES.seconds(listed)
+    assert 0.4 < ratio < 2.5
+    twice = PRICES.seconds(traced_operations(trace, 2 * nodes, 2 * edges, 2 * seeds))
+    assert twice == pytest.approx(2 * PRICES.seconds(traced_operations(trace, *WHOLE)), rel=0.3)

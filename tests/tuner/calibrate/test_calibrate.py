@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from tuner.calibrate import elements, products, steps, sums
 from tuner.calibrate.api import thread_counts
@@ -56,3 +57,8 @@ def test_whole_steps_of_every_architecture_are_compared_with_their_price(monkeyp
     assert all(
         value == pytest.approx(0.1) for grid in grids.values() for value in grid.values
     )  # seconds priced, not taken
+
+
+def test_a_step_that_met_other_work_is_pulled_to_the_others() -> None:
+    grids = {name: Grid(axes=((1.0,),), values=(value,)) for name, value in (("a", 1.0), ("b", 1.0), ("c", 4.0))}
+    assert [one.values[0] for one in steps.pulled(grids).values()] == [1.0, 1.0, 2.0]
