@@ -14,8 +14,8 @@ from techniques.remote.source.stored import StoredGraph
 
 __all__ = ["check_features", "check_headers", "check_structure"]
 
-CHUNK = 1 << 22
-"""Values looked at in one go: temporary arrays stay near 32 MB."""
+CHUNK = 1 << 20
+"""Values looked at in one go: temporary arrays stay near 8 MB, and no forecast has to name them."""
 
 
 def check_structure(stored: StoredGraph, chunk: int = CHUNK) -> None:
