@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from planner.inspect.estimate import from_counts
 from planner.proposal import Pins, make_spec
 from techniques.facts import Facts, Goal, GpuFacts, GraphFacts, HardwareFacts, ModelFacts, Origin
 
 GIB = 2**30
+settings.register_profile("here", deadline=None)  # kernels compile on their first call, and machines are busy at times
+settings.load_profile("here")
 
 
 def pytest_configure() -> None:

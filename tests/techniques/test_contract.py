@@ -355,7 +355,7 @@ sizes = st.tuples(
 
 
 @pytest.mark.parametrize("larger", ["nodes and edges", "edges", "features", "hidden", "layers"])
-@settings(max_examples=25, deadline=None, derandomize=True, phases=(Phases.explicit, Phases.generate))
+@settings(max_examples=25, derandomize=True, phases=(Phases.explicit, Phases.generate))
 @given(size=sizes, factor=st.floats(1.1, 4), which=st.integers(0, 10**6))
 def test_more_never_needs_less_memory(
     larger: str, size: tuple[int, int, int, int], factor: float, which: int, make_facts: Any, specs_of: Any

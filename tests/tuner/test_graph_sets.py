@@ -28,7 +28,7 @@ def test_regression_quality_by_hand() -> None:
     assert set(found) <= set(NAMES)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=20), st.integers(0, 9))
 def test_better_r2_is_smaller_rmse(values: list[float], seed: int) -> None:
     y = torch.tensor(values).unsqueeze(1)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.quality import (
@@ -35,7 +35,6 @@ def split(items: list[tuple[int, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor([float(score) for score, _ in items]), torch.tensor([wanted for _, wanted in items])
 
 
-@settings(deadline=None)
 @given(RANKED)
 def test_auroc_counts_pairs(items: list[tuple[int, bool]]) -> None:
     wanted = [score for score, is_wanted in items if is_wanted]
@@ -44,7 +43,6 @@ def test_auroc_counts_pairs(items: list[tuple[int, bool]]) -> None:
     assert auroc(*split(items)) == pytest.approx(sum(pairs) / len(pairs), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(RANKED)
 def test_average_precision_is_the_sum_over_thresholds(items: list[tuple[int, bool]]) -> None:
     """AP = sum of (R_n - R_(n-1)) P_n over the distinct scores as thresholds, highest first, as scikit-learn has it."""
@@ -153,7 +151,6 @@ def test_hits_in_one_pool_must_be_above_the_kth_negative() -> None:
     assert hits_at(torch.tensor([3.0]), torch.tensor([3.0, 3.0]), 2) == 0.0, "tied with the second best"
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=9), st.lists(st.integers(-3, 3), min_size=1, max_size=9))
 def test_a_pool_ranks_like_a_copy_of_it_for_each_edge(ours: list[int], pool: list[int]) -> None:
     positive, negative = torch.tensor(ours).float(), torch.tensor(pool).float()

@@ -255,7 +255,7 @@ graphs = st.integers(1, 12).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(graphs, st.sampled_from(FORMS))
 def test_sums_equal_dense_products(graph: tuple[int, list[tuple[int, int]], bool], form: str) -> None:
     """Any multigraph: no edges, parallel edges, loops, sinks."""

@@ -188,7 +188,7 @@ def losses(stored: ArrayGraph, architecture: str, form: str, profiled: Any, tmp_
 
 
 @every_reader
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**31))
 def test_the_order_of_stored_edges_changes_nothing(
     architecture: str, form: str, seed: int, tiny: Any, profiled: Any, tmp_path: Any

@@ -59,7 +59,7 @@ def graphs(draw: Any) -> tuple[Any, Any, Any, int]:
 # Matching
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graph=graphs())
 def test_a_matching_pairs_neighbours_and_leaves_no_edge_between_two_alone(graph: Any) -> None:
     colptr, row, weight, seed = graph
@@ -75,7 +75,7 @@ def test_a_matching_pairs_neighbours_and_leaves_no_edge_between_two_alone(graph:
     assert not both_alone.any(), "a maximal matching"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(graph=graphs(), most=st.integers(0, 10))
 def test_equal_seeds_give_equal_matchings_and_no_more_pairs_than_asked_for(graph: Any, most: int) -> None:
     colptr, row, weight, seed = graph
@@ -140,7 +140,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 # Contraction
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graph=graphs(), clusters=st.integers(1, 8))
 def test_contraction_is_the_product_with_the_partition_matrix(graph: Any, clusters: int) -> None:
     colptr, row, weight, seed = graph
@@ -181,7 +181,7 @@ def test_long_rows_are_sorted_too() -> None:
     assert found[1].tolist() == list(range(1, 200))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), maximum=st.booleans())
 def test_sparse_rows_are_pooled_like_dense_ones(seed: int, maximum: bool) -> None:
     rng = np.random.default_rng(seed)

@@ -17,7 +17,7 @@ from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.validate import check_headers, check_structure
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(y=st.lists(st.integers(-1, 3), min_size=1, max_size=200), seed=st.integers(0, 5))
 def test_a_split_has_every_labelled_graph_once(y: list[int], seed: int) -> None:
     labels = np.array(y)

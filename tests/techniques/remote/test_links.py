@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.inspect.structure import scan
@@ -60,7 +60,6 @@ def check(split: LinkSplit, stored: ArrayGraph, undirected: bool) -> None:
     assert all(0 <= u < 12 and 0 <= v < 12 and (not undirected or u < v) for u, v in non_edges)
 
 
-@settings(deadline=None)
 @given(ENTRIES, st.booleans(), st.integers(0, 3))
 def test_no_split_leaks(entries: list[tuple[int, int]], undirected: bool, seed: int) -> None:
     stored = graph(both(entries) if undirected else entries)
@@ -74,7 +73,6 @@ def test_no_split_leaks(entries: list[tuple[int, int]], undirected: bool, seed: 
     assert counts == count_links(stored, undirected) == link_counts(sum(counts), False, 0)
 
 
-@settings(deadline=None)
 @given(ENTRIES.filter(lambda entries: any(u != v for u, v in entries)), st.booleans(), st.data())
 def test_a_stored_split_leaks_nothing_whatever_it_says(
     entries: list[tuple[int, int]], undirected: bool, data: st.DataObject
@@ -169,7 +167,6 @@ def test_pair_codes_come_back(undirected: bool, num_nodes: int) -> None:
     assert ((pairs >= 0) & (pairs < num_nodes)).all() and (pairs[0] != pairs[1]).all()
 
 
-@settings(deadline=None)
 @given(st.integers(2, 2**31 - 2))
 def test_triangular_codes_are_exact_where_a_row_ends(high: int) -> None:
     """The first and last code of a row, where a rounded root would slip into the next one."""
@@ -177,7 +174,6 @@ def test_triangular_codes_are_exact_where_a_row_ends(high: int) -> None:
     assert PairCode(2**31 - 1, True).decode(codes, np.int64).tolist() == [[0, high - 1], [high, high]]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 20)), st.lists(st.integers(0, 20), min_size=1))
 def test_membership_and_distinct_as_sets_have_them(codes: list[int], among: list[int]) -> None:
     ordered = distinct(np.sort(np.array(among, np.int64)))

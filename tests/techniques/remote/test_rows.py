@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -33,7 +33,6 @@ def plain(tensor: torch.Tensor) -> Any:
     return (tensor.to_dense() if tensor.is_sparse_csr else tensor).numpy()
 
 
-@settings(deadline=None)
 @given(matrices, st.data())
 def test_every_store_gives_the_same_rows(x: np.ndarray[Any, Any], data: st.DataObject) -> None:
     ids = np.array(data.draw(st.lists(st.integers(0, len(x) - 1), max_size=8)), dtype=np.int64)

@@ -16,7 +16,7 @@ def random_edges(seed, num_nodes, num_edges, dtype=np.int64):
     return np.random.default_rng(seed).integers(0, num_nodes, (2, num_edges)).astype(dtype)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 999),
     num_nodes=st.integers(1, 12),
@@ -63,7 +63,7 @@ def test_csc_refuses_bad_edges(edges, message):
         build_csc(edges, 3)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 999), rows=st.integers(0, 8), cols=st.integers(1, 8), dtype=st.sampled_from(["i4", "i8"]))
 def test_transpose_of_a_rectangle(seed, rows, cols, dtype):
     dense = np.random.default_rng(seed).integers(0, 3, (rows, cols))

@@ -18,7 +18,7 @@ from techniques.sampling.graph_batches import EvenBatches, FixedBatches
 from techniques.sampling.graph_cuts import bounded_runs, even_cuts
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(costs=st.lists(st.integers(0, 500), min_size=1, max_size=60), share=st.floats(0, 1), seed=st.integers(0, 9))
 def test_even_cuts_lose_nothing_and_are_even(costs: list[int], share: float, seed: int) -> None:
     cost = np.array(costs)
@@ -32,7 +32,7 @@ def test_even_cuts_lose_nothing_and_are_even(costs: list[int], share: float, see
         assert max(abs(cost[run].sum() - cost.sum() / steps) for run in runs) <= cost.max() + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(nodes=st.lists(st.integers(0, 50), max_size=40), most=st.integers(1, 120))
 def test_runs_are_bounded_by_nodes(nodes: list[int], most: int) -> None:
     sizes = np.array(nodes, np.int64)

@@ -21,7 +21,7 @@ def make_set(sizes: list[int], seed: int) -> tuple[Any, Any, Any, Any]:
     return pointer, colptr, row, edges
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(0, 6), min_size=1, max_size=12),
     picks=st.lists(st.integers(0, 11), max_size=15),

@@ -56,7 +56,7 @@ def global_edges(hops: Any, place: int) -> list[tuple[int, int]]:
     return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 50), depth=st.integers(0, 4), count=st.integers(0, 4), kind=st.integers(0, 2))
 def test_all_neighbours_are_those_of_brute_force(seed: int, depth: int, count: int, kind: int) -> None:
     kernel, lists = graph(seed)
@@ -72,7 +72,7 @@ def test_all_neighbours_are_those_of_brute_force(seed: int, depth: int, count: i
     assert hops.node[kind][: len(seeds[kind])].tolist() == seeds[kind].tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 50), fanouts=st.lists(st.lists(st.integers(-1, 5), min_size=5, max_size=5), max_size=3))
 def test_fanouts_hold_for_every_hop_and_edge_type(seed: int, fanouts: list[list[int]]) -> None:
     kernel, lists = graph(seed)

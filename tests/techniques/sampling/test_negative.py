@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from techniques.sampling.negative import negative_edges, negative_nodes
 
 
-@settings(deadline=None)
 @given(st.integers(1, 50), st.integers(0, 40), st.integers(0, 2**63 - 1))
 def test_pairs_are_nodes_and_repeat(num_nodes, count, seed):
     edges = negative_edges(num_nodes, count, seed)

@@ -51,7 +51,7 @@ def check_against_a_walk(colptr, row, seeds, fanouts, hops: SampledHops):
     assert hops.num_sampled_nodes[0] == len(seeds)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 9999),
     num_nodes=st.integers(1, 40),

@@ -64,7 +64,7 @@ graphs = st.integers(1, 30).flatmap(
 
 
 @pytest.mark.parametrize("name", FOUND)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graph=graphs, seed=st.integers(0, 3))
 def test_every_node_stands_in_the_order_once(name: str, graph: Any, seed: int) -> None:
     nodes, pairs = graph
@@ -112,7 +112,7 @@ def test_by_degree_hubs_come_first() -> None:
     assert degree_order(colptr).tolist() == [3, 0, 1, 2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graph=graphs, seed=st.integers(0, 99))
 def test_renumbering_keeps_every_edge(graph: Any, seed: int) -> None:
     nodes, pairs = graph

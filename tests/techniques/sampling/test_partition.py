@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from techniques.errors import GraphError, MissingDependencyError, OptionError
@@ -26,7 +26,6 @@ def graphs(draw):
     return num_nodes, edge_index
 
 
-@settings(deadline=None)  # METIS is compiled code, our kernels compile on their first call
 @given(graphs(), st.integers(1, 30), st.booleans(), st.integers(0, 2**40))
 def test_every_node_has_a_part_and_no_part_is_empty(graph, num_parts, recursive, seed):
     num_nodes, edge_index = graph
@@ -37,7 +36,6 @@ def test_every_node_has_a_part_and_no_part_is_empty(graph, num_parts, recursive,
     assert np.array_equal(parts, metis_parts(colptr, row, num_parts, recursive, seed))
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_neighbours_are_distinct_and_of_either_direction(graph):
     num_nodes, edge_index = graph

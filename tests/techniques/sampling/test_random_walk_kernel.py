@@ -19,7 +19,7 @@ def random_graph(seed, num_nodes, num_edges):
     return build_csc(edges, num_nodes)[:2]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     seed=st.integers(-5, 9999),
     num_nodes=st.integers(1, 30),

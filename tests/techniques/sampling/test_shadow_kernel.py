@@ -54,7 +54,7 @@ def check_reach(colptr, row, nodes, depth, num_neighbors, replace):
         assert len(nodes) <= sum(num_neighbors**hop for hop in range(depth + 1))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 9999),
     num_nodes=st.integers(1, 40),

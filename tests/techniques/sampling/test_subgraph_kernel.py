@@ -38,7 +38,7 @@ def same(a: Subgraph, b: Subgraph) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("node", "ptr", "col_source", "edge"))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 9999),
     num_nodes=st.integers(1, 40),

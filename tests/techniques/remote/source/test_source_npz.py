@@ -136,7 +136,7 @@ def test_array_larger_than_memory(
         stored.read("x")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.floats(0, 1), noise=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8))
 def test_damage_only_raises_graph_errors(
     saved: Callable[..., Path], arrays: dict[str, Any], cut: float, noise: list[tuple[float, int]]
@@ -152,7 +152,7 @@ def test_damage_only_raises_graph_errors(
         assert error.remedy
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=400))
 def test_random_bytes_raise_graph_errors(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "noise.npz").write_bytes(content)
