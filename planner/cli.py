@@ -30,7 +30,7 @@ def add_plan(commands: Any) -> None:
         "plan",
         help="say whether training fits, how long an epoch takes, and what to do",
         description="Say whether training fits, with numbers, and what to do about it.",
-        epilog="examples:\n  gnnfit plan pyg:KarateClub\n  gnnfit plan graph.npz --host-memory 13GiB --set hidden=64\n"
+        epilog="examples:\n  gnnfit plan pyg:KarateClub\n  gnnfit plan pyg:KarateClub --set hidden=64 --out plan.json\n"
         "  gnnfit plan --nodes 2.4M --edges 61.9M --features 100 --on colab-t4",
     )
     add_graph(parser, optional=True)

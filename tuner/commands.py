@@ -42,7 +42,7 @@ def add_tune(commands: Any) -> None:
         help="measure candidates, keep the best, train it on the whole graph",
         description="Measure the plan's candidates within a budget, keep the best and train it on the whole graph.",
         epilog="examples:\n  gnnfit tune pyg:KarateClub --budget 30s --out RUN\n"
-        "  gnnfit tune pyg:KarateClub --budget 60s --out RUN --resume\n  gnnfit tune --join RUN",
+        "  gnnfit tune pyg:KarateClub --budget 30s --out RUN --resume\n  gnnfit tune --join RUN",
     )
     add_graph(one, optional=True)
     _add_plan_file(one)
@@ -69,7 +69,7 @@ def add_run(commands: Any) -> None:
         "run",
         help="train the winner of a run, or the best of a plan, on the whole graph",
         description="Train on the whole graph with checkpoints; save model, predictions and test metrics.",
-        epilog="examples:\n  gnnfit run RUN\n  gnnfit run pyg:KarateClub --plan plan.json --epochs 50 --out RUN",
+        epilog="examples:\n  gnnfit run RUN\n  gnnfit run pyg:KarateClub --plan plan.json --epochs 50 --out RUN2",
     )
     one.add_argument("source", metavar="RUN|GRAPH", help="a run folder, or a graph with --plan")
     _add_plan_file(one)

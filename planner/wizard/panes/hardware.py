@@ -19,6 +19,7 @@ class HardwarePane(Pane):
     HELP = (
         "The plan must fit what is free, not what is built in: close other programs and press F5.\n\n"
         "Limits hold some back: host memory 13GiB plans for at most that much.\n\n"
+        "Times are within a factor of 3 until gnnfit calibrate has measured this machine once (half a minute).\n\n"
         "Named machines come from a catalog of published figures. Tuning always happens on this machine."
     )
 
