@@ -115,9 +115,11 @@ def main() -> None:
     """Serve until the other end closes; whatever else is printed goes to stderr."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    threading.Thread(target=_load_libraries, daemon=True).start()
+    loading = threading.Thread(target=_load_libraries, daemon=True)
+    loading.start()
     planner = Planner()
     for line in sys.stdin:
+        loading.join()  # of two threads that import a library at once, one may see half of it
         out.write(json.dumps(planner.answer(json.loads(line))) + "\n")
         out.flush()
 

@@ -87,3 +87,18 @@ def test_the_first_screen_loads_no_planner() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert found.strip() == "[]"
+
+
+SLOW = """
+import sys, time
+from planner.wizard import server
+loaded = []
+server._load_libraries = lambda: (time.sleep(1.0), loaded.append(True))
+server.Planner.answer = lambda self, request: {"id": request["id"], "document": str(loaded)}
+server.main()
+"""
+
+
+def test_no_request_is_answered_while_libraries_are_half_imported() -> None:
+    done = subprocess.run([sys.executable, "-c", SLOW], input='{"id": 1}\n', capture_output=True, text=True, check=True)
+    assert "[True]" in done.stdout

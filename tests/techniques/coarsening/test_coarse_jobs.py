@@ -106,7 +106,7 @@ def test_the_graph_itself_is_restored_in_forecasts(coarse_job: Any) -> None:
     plain = forecast(
         job.spec.model_copy(update={"options": {**job.spec.options, Slot.COARSENING: "none"}}), facts, draw
     )
-    assert coarse.facts == facts and coarse.edge_weighted == plain.edge_weighted
+    assert coarse.facts == plain.facts and coarse.edge_weighted == plain.edge_weighted
     assert coarse.flops_per_epoch.expected < plain.flops_per_epoch.expected
     # The whole graph is judged in either case, in chunks where training holds less than that.
     assert coarse.phases[Phase.EVALUATE].seconds.expected >= plain.phases[Phase.EVALUATE].seconds.expected
