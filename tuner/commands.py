@@ -113,6 +113,7 @@ def _add_plan_file(one: argparse.ArgumentParser) -> None:
 
 def _measure(arguments: argparse.Namespace) -> int:
     from tuner.api import MEASURE_EPOCHS, measure
+    from tuner.records import MeasuredCandidate
     from tuner.report import measurement_text
 
     epochs: int | None = MEASURE_EPOCHS
@@ -126,7 +127,10 @@ def _measure(arguments: argparse.Namespace) -> int:
         progress=tell_epoch,
         **_choices(arguments),
     )
-    print(measured.model_dump_json(indent=2) if arguments.json else measurement_text(candidate, measured))
+    if arguments.json:
+        print(MeasuredCandidate(**dict(measured), candidate=candidate).model_dump_json(indent=2))
+    else:
+        print(measurement_text(candidate, measured))
     return 0 if measured.state.value == "complete" else 1
 
 

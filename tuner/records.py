@@ -120,6 +120,12 @@ class Measurement(Record):
     wall_seconds: float = 0.0
 
 
+class MeasuredCandidate(Measurement):
+    """A measurement with what was measured: its name, settings and forecast."""
+
+    candidate: Candidate
+
+
 class Trial(Record):
     """One measured candidate of a run."""
 

@@ -263,6 +263,10 @@ def test_measure_prints_the_four_metrics(community_file: Path, capsys: Any) -> N
         assert isinstance(document[key], (int, float))
     assert {"phases", "baseline_host_bytes", "convergence_seconds", "metric"} <= set(document)
     assert (document["state"], document["epochs"]) == ("complete", 2)
+    told = document["candidate"]
+    assert told["name"]
+    assert told["settings"]
+    assert told["forecast"]["epoch_seconds"]["low"] > 0
     assert captured.err.count("epoch ") == 2
 
 

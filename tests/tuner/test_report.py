@@ -111,6 +111,17 @@ def test_the_text_says_what_won_and_fits(report: Any) -> None:
     assert "searched on a part" in text.lower()
 
 
+def test_two_verified_trials_of_one_name_are_told_apart(report: Any, page_of: Any) -> None:
+    made = report()
+    last = made.trials[-2]
+    training = last.spec.training.model_copy(update={"learning_rate": 0.0123})
+    other = last.model_copy(update={"number": 16, "spec": last.spec.model_copy(update={"training": training})})
+    twice = made.model_copy(update={"trials": (*made.trials, other)})
+    for shown in (report_text(twice), page_of(twice)):
+        assert f"{other.family} (learning rate 0.0123, trial 16)" in shown
+        assert f"{last.family} (learning rate 0.01, trial 14)" in shown
+
+
 @pytest.fixture
 def story_of_report(make_facts: Any) -> Any:
     """A finished run's story, as its folder would tell it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from planner.quantities import format_bytes, format_seconds
@@ -134,14 +135,21 @@ def target_lines(report: TuneReport) -> list[str]:
 
 
 def verified_rows(trials: Sequence[Trial], target: float | None) -> list[list[str]]:
-    """Verified candidates with their seconds to the target and their best metric, fastest first."""
+    """Verified candidates with their seconds to the target and their best metric, fastest first.
+
+    Where a name repeats, its learning rate and the trial in the table say which is which.
+    """
+    verified = [trial for trial in trials if trial.purpose == "verify" and target is not None]
+    families = Counter(trial.family for trial in verified)
     found = []
-    for trial in trials:
-        if trial.purpose == "verify" and target is not None:
-            seconds = target_seconds(trial.measured, target)
-            told = "-" if seconds is None else format_seconds(seconds)
-            place = float("inf") if seconds is None else seconds
-            found.append((place, [trial.family, told, number_text(trial.measured.metric)]))
+    for trial in verified:
+        seconds = target_seconds(trial.measured, target or 0.0)
+        told = "-" if seconds is None else format_seconds(seconds)
+        place = float("inf") if seconds is None else seconds
+        name = trial.family
+        if families[name] > 1:
+            name += f" (learning rate {trial.spec.training.learning_rate:.3g}, trial {trial.number})"
+        found.append((place, [name, told, number_text(trial.measured.metric)]))
     return [row for _, row in sorted(found)]
 
 
