@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from planner.quantities import format_bytes, format_seconds
@@ -29,7 +30,7 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
         machine_line(plan),
         *(f"  ! {note}" for note in plan.facts.hardware.notes if note.startswith("calibrat")),
         "",
-        f"{HEADLINES[plan.verdict]}: {headline(plan)}",
+        f"{verdict_words(plan)}: {headline(plan)}",
         "",
     ]
     if plan.best is not None:
@@ -48,11 +49,16 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
     return "\n".join(wrapped for line in lines for wrapped in wrap(line, width))
 
 
+def verdict_words(plan: Plan) -> str:
+    """The verdict in capitals; where every combination is refused by an option, memory is not what is short."""
+    return "CANNOT BE USED" if plan.best is None and plan.nearest is None else HEADLINES[plan.verdict]
+
+
 def headline(plan: Plan) -> str:
     """One sentence: what to do, or what is nearest."""
     if plan.best is None:
         if plan.nearest is None:
-            return "no combination of options can be used here"
+            return "; ".join(unusable(plan))
         near = plan.nearest
         return f"{near.name} comes nearest, {format_bytes(near.needs_bytes)} of {format_bytes(near.has_bytes)}; {near.change}"
     best = plan.best
@@ -61,6 +67,17 @@ def headline(plan: Plan) -> str:
     if best.forecast.peak_device_bytes.expected:
         text += f" and {format_bytes(int(best.forecast.peak_device_bytes.expected))} on the device"
     return text
+
+
+def unusable(plan: Plan) -> tuple[str, str]:
+    """Where options refuse every combination: the reason that most of them share, and what the user may change."""
+    shared = Counter(one.reason for one in plan.rejected).most_common(1)
+    pinned = {slot.value: name for slot, name in plan.pinned_options.items()}
+    if plan.facts.model.architecture is not None:
+        pinned.setdefault(Slot.ARCHITECTURE.value, plan.facts.model.architecture)
+    fixed = ", ".join(f"{slot}={name}" for slot, name in pinned.items())
+    remedy = f"or unpin {fixed}" if fixed else "or another goal"
+    return shared[0][0] if shared else "there is no combination of options", f"change what this names, {remedy}"
 
 
 UNTOLD = ("trim", "prefetch", "threads")

@@ -14,6 +14,7 @@ from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import drawer, open_any, profiled
 from planner.proposal import Pins
 from planner.records import Candidate, Plan
+from planner.render import unusable
 from techniques.base import SettingValue
 from techniques.errors import InputError, NothingFitsError, OptionError, UnsupportedTaskError
 from techniques.facts import Goal, GraphFacts, Task
@@ -117,12 +118,10 @@ def choose(plan: Plan, name: str | None) -> Candidate:
     known = [*plan.candidates, *([plan.baseline] if plan.baseline else [])]
     if name is None:
         if plan.best is None:
-            if plan.nearest is None and plan.rejected:
-                raise NothingFitsError(
-                    f"no combination can be used: {plan.rejected[0].reason}", "Change what is pinned"
-                )
-            change = plan.nearest.change if plan.nearest else "see gnnfit plan"
-            raise NothingFitsError("no candidate fits this machine", f"The nearest change: {change}")
+            if plan.nearest is None:
+                why, remedy = unusable(plan)
+                raise NothingFitsError(f"no combination can be used: {why}", remedy[0].upper() + remedy[1:])
+            raise NothingFitsError("no candidate fits this machine", f"The nearest change: {plan.nearest.change}")
         return plan.best
     for one in known:
         if one.name == name:

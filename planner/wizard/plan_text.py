@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, Plan, Rejected, range_bytes, range_seconds
-from planner.render import HEADLINES, headline, settings_text
+from planner.render import headline, settings_text, verdict_words
 from planner.rules import MEMORY_HIGH, MEMORY_LOW
 from planner.wizard.bars import bar
 from planner.wizard.state import State, plan_rows
@@ -50,7 +50,7 @@ def verdict_lines(state: State, width: int) -> list[str]:
     """The answer first; while another plan is on its way, so is that."""
     if state.plan is None:
         return ["Planning ..." if state.planning else state.error or "No plan yet: name a graph on the Data pane."]
-    lines = textwrap.wrap(f"{HEADLINES[state.plan.verdict]}: {_answer(state.plan)}", width)
+    lines = textwrap.wrap(f"{verdict_words(state.plan)}: {_answer(state.plan)}", width)
     if state.planning:
         return [*lines, "Planning again ..."]
     if state.error:
@@ -90,7 +90,7 @@ def _digits(value: float) -> str:
 def compared(before: Plan, after: Plan) -> str:
     """What a change does to the best candidate."""
     if before.best is None or after.best is None:
-        return f"{HEADLINES[before.verdict].lower()} before, {HEADLINES[after.verdict].lower()} now"
+        return f"{verdict_words(before).lower()} before, {verdict_words(after).lower()} now"
     one, other = before.best, after.best
     told = [
         _change(tightest(after.facts, other)[0], _peak(before, one), _peak(after, other), format_bytes),

@@ -30,7 +30,7 @@ def edge_verdict(facts: Facts, spec: JobSpec) -> Verdict:
     """A refusal of negative weights by who reads weights, else usable with a warning for what is not read."""
     graph = facts.graph
     if reads_weights(facts, spec) and graph.edge_weight_least is not None and graph.edge_weight_least < 0:
-        text = "a degree is a sum of weights and has no root where it is negative"
+        text = "a degree is a sum of weights and has no root where it is negative: weights of at least 0, or --fix architecture=sage"
         rule = "normalising by the roots of degrees needs weights of at least 0"
         return refuse("least edge_weight", f"{graph.edge_weight_least:g}", rule, "Kipf and Welling 2017", text)
     name = spec.options[Slot.ARCHITECTURE]

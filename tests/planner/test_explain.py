@@ -13,6 +13,7 @@ from planner.inspect.estimate import from_counts
 from planner.proposal import Pins
 from planner.quantities import parse_bytes
 from planner.records import Plan, Verdict
+from planner.render import unusable
 from techniques.base import Slot
 from techniques.facts import Facts, Goal
 
@@ -127,7 +128,10 @@ def test_pins_that_exclude_each_other_leave_refusals(pins: dict[str, str], make_
     found = plan(facts.graph, on=facts.hardware, fix=pins)
     assert found.verdict is Verdict.DOES_NOT_FIT
     assert found.nearest is None and found.rejected
-    assert "no combination of options" in str(found)
+    text = " ".join(str(found).split())
+    assert "CANNOT BE USED: " in text and "DOES NOT FIT" not in text, "memory has nothing to do with it"
+    assert unusable(found)[0] in text
+    assert all(f"{slot}={name}" in unusable(found)[1] for slot, name in pins.items())
 
 
 def test_a_refused_goal_is_explained() -> None:

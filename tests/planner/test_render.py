@@ -55,8 +55,9 @@ def test_the_table_is_not_broken_at_a_hundred_columns(made: Plan) -> None:
 
 def test_the_verdict_comes_within_the_first_screen(made: Plan) -> None:
     lines = plan_text(made, 100).splitlines()
-    headline = next(line for line in lines[:8] if line.startswith(("FITS", "DOES NOT FIT")))
-    assert made.verdict.value.replace("_", " ").upper() in headline
+    headline = next(line for line in lines[:8] if line.startswith(("FITS", "DOES NOT FIT", "CANNOT BE USED")))
+    unusable = made.best is None and made.nearest is None
+    assert headline.startswith("CANNOT BE USED" if unusable else made.verdict.value.replace("_", " ").upper())
 
 
 def test_everything_that_matters_is_said(made: Plan) -> None:
