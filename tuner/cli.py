@@ -12,7 +12,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from planner.cli import add_plan
@@ -36,10 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on stderr and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
+    kept = ""
     try:
         top, commands = parser()
         parsed = parse(top, commands, arguments)
-        code = int(parsed.run(parsed))
+        kept = getattr(parsed, "kept", "")
+        with _steps_told(parsed):
+            code = int(parsed.run(parsed))
         sys.stdout.flush()
         return code
     except GnnfitError as error:
@@ -52,14 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_PIPE
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _say(f"the disk is full: {error}. Make room, then go on with --resume: finished trials are kept.", 1)
+            go_on = kept and f", then go on with the same command and --resume: {kept}"
+            return _say(f"the disk is full: {error}. Make room{go_on}.", 1)
         return _say(
             f"the file system refused: {error}. Check the path, its permissions and the space left.", EXIT_USAGE
         )
     except KeyboardInterrupt:
-        return _say("interrupted; finished trials are kept.", EXIT_INTERRUPTED)
+        return _say(f"interrupted{kept and f'; {kept}'}.", EXIT_INTERRUPTED)
     except Terminated:
-        return _say("terminated; finished trials are kept.", EXIT_TERMINATED)
+        return _say(f"terminated{kept and f'; {kept}'}.", EXIT_TERMINATED)
 
 
 def parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
@@ -91,6 +95,24 @@ class _Version(argparse.Action):
 
         print(f"gnnfit {version('gnnfit')}")
         sys.exit(0)
+
+
+@contextlib.contextmanager
+def _steps_told(parsed: argparse.Namespace) -> Iterator[None]:
+    """What takes long with a user's own module is said on stderr before it begins; logging costs start-up otherwise."""
+    if ":" not in (getattr(parsed, "model", None) or ""):
+        yield
+        return
+    import logging
+
+    log, handler = logging.getLogger("planner"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("gnnfit: %(message)s"))
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _terminate(number: int, frame: Any) -> NoReturn:

@@ -60,7 +60,7 @@ def add_tune(commands: Any) -> None:
     add_facts(one)
     add_json(one)
     add_config(one)
-    one.set_defaults(run=_tune)
+    one.set_defaults(run=_tune, kept="finished trials are kept")
 
 
 def add_run(commands: Any) -> None:

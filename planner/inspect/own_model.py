@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def inspect_own_model(factory: str, facts: Facts, set: Mapping[str, Any], second
         "facts": facts.model_dump(mode="json"),
         "values": {name: value for name, value in set.items() if isinstance(value, (bool, int, float, str))},
     }
+    logging.getLogger(__name__).info("tracing %s (at most %.0f s)", factory, seconds)
     answer = _asked(factory, request, seconds)
     if "problem" in answer:
         raise OptionError(answer["problem"], answer["remedy"])

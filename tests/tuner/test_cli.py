@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from planner.config import parse
-from tuner.cli import main, parser
+from tuner.cli import Terminated, main, parser
 
 COUNTS = ("--nodes", "10k", "--edges", "50k", "--features", "64")
 COLAB = ["--nodes", "2.4M", "--edges", "61.9M", "--features", "100", "--classes", "47", "--on", "colab-t4"]
@@ -268,6 +268,19 @@ def test_measure_prints_the_four_metrics(community_file: Path, capsys: Any) -> N
     assert told["settings"]
     assert told["forecast"]["epoch_seconds"]["low"] > 0
     assert captured.err.count("epoch ") == 2
+
+
+@pytest.mark.parametrize(("command", "words"), [("measure", ""), ("tune", "; finished trials are kept")])
+@pytest.mark.parametrize(("sent", "said"), [(KeyboardInterrupt, "interrupted"), (Terminated, "terminated")])
+def test_a_signal_is_answered_with_what_is_kept(
+    command: str, words: str, sent: Any, said: str, monkeypatch: Any, capsys: Any
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Any:
+        raise sent
+
+    monkeypatch.setattr(f"tuner.api.{command}", stopped)
+    assert main([command, "graph.npz"]) in (130, 143)
+    assert capsys.readouterr().err == f"gnnfit: {said}{words}.\n"
 
 
 def test_a_saved_plan_is_the_plan_that_is_printed(community_file: Path, tmp_path: Path, capsys: Any) -> None:

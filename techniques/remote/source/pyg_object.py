@@ -126,11 +126,26 @@ def _merged(graphs: list[Any]) -> dict[str, Array]:
     if labels is not None:
         merged["y"] = labels
     for key in sorted(shared):
-        try:
-            merged[key] = np.concatenate([np.atleast_1d(part[key]) for part in parts])
-        except ValueError as error:
-            raise GraphError(f"All graphs must have {key} of one width, got {error}", f"Make {key} alike") from error
+        rows = [np.atleast_1d(part[key]) for part in parts]
+        _check_widths(key, rows)
+        merged[key] = np.concatenate(rows)
     return merged
+
+
+def _check_widths(key: str, rows: list[Array]) -> None:
+    """Rows of all graphs must be as wide as those of the first."""
+    for index, one in enumerate(rows):
+        if one.shape[1:] != rows[0].shape[1:]:
+            raise GraphError(
+                f"All graphs must have {key} of one width, got {_columns(rows[0])} in graph 0, {_columns(one)} in graph {index}",
+                f"Make {key} alike",
+            )
+
+
+def _columns(rows: Array) -> str:
+    if rows.ndim != 2:
+        return f"shape {list(rows.shape)}"
+    return f"{rows.shape[1]} column{'s' * (rows.shape[1] != 1)}"
 
 
 def _set_labels(graphs: list[Any]) -> Array | None:

@@ -176,5 +176,6 @@ def test_a_name_that_facts_do_not_have_is_answered_with_those_it_has(make_facts:
 def test_measure_tells_the_user(name: str, words: str, folder: str, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(folder)
     assert main(["measure", "pyg:KarateClub", "--model", f"{NAME}:{name}", "--epochs", "1"]) == 2
-    said = capsys.readouterr().err
-    assert words in said and "bug" not in said
+    told = capsys.readouterr()
+    assert words in told.err and "bug" not in told.err
+    assert told.err.startswith(f"gnnfit: tracing {NAME}:{name} (at most 180 s)\n") and not told.out

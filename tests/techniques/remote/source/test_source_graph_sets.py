@@ -58,6 +58,15 @@ def test_labels_of_different_width_are_refused() -> None:
         from_object(uneven, "set")
 
 
+def test_features_of_different_width_are_refused_with_both_graphs() -> None:
+    uneven = graphs(lambda i: i % 2)
+    uneven[4].x = torch.ones(uneven[4].num_nodes, 7)
+    width = uneven[0].x.shape[1]
+    with pytest.raises(GraphError, match=f"got {width} columns? in graph 0, 7 columns in graph 4") as caught:
+        from_object(uneven, "set")
+    assert caught.value.remedy == "Make x alike"
+
+
 def test_labels_per_node_stay_a_node_task() -> None:
     many = [Data(x=torch.ones(3, 2), edge_index=EDGES, y=torch.tensor([0, 1, 0])) for _ in range(4)]
     assert facts_of(from_object(many, "set")).task is Task.NODE
