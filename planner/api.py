@@ -56,7 +56,7 @@ def plan(
         goal: what is wanted, and limits.
         fix: option by slot, such as ``{"sampling": "neighbor"}``.
         set: knob by name, such as ``{"batch_size": 512}``.
-        check_values: also look at every feature value.
+        check_values: look at every feature value, also where they take more than 16 MiB.
         calibration: whether what ``gnnfit calibrate`` measured counts, for the machine at hand.
         use_history: correct forecasts by how earlier ones were off on this machine.
 

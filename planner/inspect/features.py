@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GENERATED_WIDTH = 2
 """Log-degree and a constant stand in for features that are absent."""
+UNREAD = "feature values not read: taken as all non-zero, unchecked"
 CSR_KEYS = ("x_data", "x_indices", "x_indptr")
 
 
@@ -38,7 +39,7 @@ def read_features(
     header = headers["x"]
     width = header.shape[1] if len(header.shape) > 1 else 1
     facts = FeatureFacts(width=width, dtype=header.dtype, nonzeros=num_nodes * width, stored_bytes=header.num_bytes)
-    return facts, ["feature values not read: taken as all non-zero, unchecked"]
+    return facts, [UNREAD]
 
 
 def _reached_nonzeros(stored: StoredGraph, source: NDArray[np.integer[Any]]) -> float | None:

@@ -19,6 +19,11 @@ MAX_GENERATED_EDGES = 60_000_000
 """Above this a generated graph would take minutes and gigabytes to plan for: its counts are used instead."""
 
 
+VALUES = ("x", "x_data", "edge_weight", "edge_attr")
+MOST_READ_BYTES = 16 * 2**20
+"""Values up to which a plan looks at each: a few hundredths of a second."""
+
+
 def open_and_profile(graph: Any, task: Task | None, check_values: bool) -> tuple[GraphFacts, Draw | None]:
     """Facts about a graph, and a way to draw batches of it.
 
@@ -32,13 +37,20 @@ def open_and_profile(graph: Any, task: Task | None, check_values: bool) -> tuple
 
             return from_dataset(entry, scale), None
     stored = open_any(graph)
+    check_values = check_values or _values_are_few(stored)
     checked(stored, check_values)
     facts = profiled(stored, task, graph if isinstance(graph, str) else None, check_values)
     return facts, drawer(stored, facts)
 
 
+def _values_are_few(stored: StoredGraph) -> bool:
+    """Whether features and edge data are so small that looking at every value delays no answer."""
+    return sum(stored.headers[key].num_bytes for key in VALUES if key in stored.headers) <= MOST_READ_BYTES
+
+
 def profiled(stored: StoredGraph, task: Task | None, source: str | None, check_values: bool) -> GraphFacts:
     """Facts about an opened graph that has been checked."""
+    from planner.inspect.features import UNREAD
     from planner.inspect.graph import profile
 
     facts = profile(stored, task=task, source=source)
@@ -47,7 +59,8 @@ def profiled(stored: StoredGraph, task: Task | None, source: str | None, check_v
     from techniques.remote.half_rows import features_fit_half
 
     looked = {"values_checked": True, "fits_half": features_fit_half(stored)}
-    return facts.model_copy(update={"features": facts.features.model_copy(update=looked)})
+    notes = tuple(note for note in facts.notes if note != UNREAD)
+    return facts.model_copy(update={"features": facts.features.model_copy(update=looked), "notes": notes})
 
 
 def checked(stored: StoredGraph, check_values: bool) -> None:

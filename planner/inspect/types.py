@@ -136,12 +136,12 @@ def _target(stored: StoredGraph, nodes: NodeTypes) -> tuple[str | None, list[str
 
 def typed_drawer(stored: StoredGraph, facts: GraphFacts, train: Ints, classes: Ints | None) -> Any:
     """Makes, once for every set of relations, the graph that typed batches are drawn from; ``None`` for one type."""
+    if facts.target_type is None:
+        return None
     from functools import cache
 
     from techniques.sampling.hetero_drawn import DrawnTypedGraph
 
-    if facts.target_type is None:
-        return None
     place = [one.name for one in facts.node_types].index(facts.target_type)
     if "node_type" in stored.headers:
         ours: Any = stored.read("node_type")[train] == place

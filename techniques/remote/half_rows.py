@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from techniques.errors import GraphError
 from techniques.representation.chunks import rows_at_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from techniques.remote.source.stored import StoredGraph
 
@@ -30,10 +29,14 @@ class HalfRows:
 
     def rows(self, ids: NDArray[np.int64]) -> Tensor:
         """[B, F] float32."""
+        import torch
+
         return torch.from_numpy(self.values).index_select(0, torch.from_numpy(ids)).float()
 
     def whole(self) -> Tensor:
         """[N, F] float16: inference casts it chunk by chunk."""
+        import torch
+
         return torch.from_numpy(self.values)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from planner import Goal, Verdict, plan
@@ -153,6 +154,21 @@ def test_what_is_no_graph_is_one_line(graph: Any) -> None:
     with pytest.raises(InputError) as caught:
         plan(graph, on="colab-t4")
     assert isinstance(caught.value, GraphError) and "\n" not in str(caught.value)
+
+
+def test_planning_for_a_file_looks_at_few_values_without_torch(tmp_path: Path) -> None:
+    ring = np.arange(40)
+    arrays = {"num_nodes": np.array(40), "edge_index": np.stack([ring, (ring + 1) % 40]), "y": ring % 2}
+    np.savez(tmp_path / "ring.npz", x=np.full((40, 3), 1e6, np.float32), **arrays)
+    code = f"""
+import sys
+from planner import plan
+found = plan({str(tmp_path / "ring.npz")!r}, fix={{"representation.features": "half"}})
+assert found.facts.graph.features.fits_half is False and found.best is None, found
+sys.exit("loaded torch" if "torch" in sys.modules else 0)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0, out.stderr
 
 
 def test_planning_from_counts_imports_nothing_heavy() -> None:

@@ -306,13 +306,6 @@ def test_bad_arrays(kind: str, graph_file: Path) -> None:
     assert isinstance(refused("plan", saved(graph_file, **BAD_ARRAYS[kind]), *ON), GraphError)
 
 
-def test_nan_features_are_found_on_request(graph_file: Path, capsys: Any) -> None:
-    file = saved(graph_file, x=np.full((50, 4), np.nan, dtype=np.float32))
-    assert run("plan", file, *ON) == 0
-    assert "finite" in refused("plan", file, *ON, "--check").problem
-    capsys.readouterr()
-
-
 def test_several_splits_side_by_side_are_planned_with_the_first(graph_file: Path, capsys: Any) -> None:
     masks = np.zeros((50, 3), dtype=bool)
     masks[:7, 0] = masks[:20, 1] = True
