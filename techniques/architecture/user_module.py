@@ -16,7 +16,7 @@ from torch_geometric.sampler import NodeSamplerInput
 
 from techniques.architecture.custom import SEEDS_PER_BATCH
 from techniques.architecture.network import Batch, Network
-from techniques.architecture.user_errors import guarded, user_error
+from techniques.architecture.user_errors import guarded, user_error, widths
 from techniques.errors import OptionError
 from techniques.representation.block import Block
 
@@ -50,7 +50,8 @@ class UserNetwork(Network):
         half, name = self.plan.bf16 and self.training, f"{of} of {self.plan.factory}"
         extras = self.plan.forward if of == "forward" else takes(method, name)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
-            out = guarded(lambda: call_user(method, x, block, seeds, extras), f"{name} failed")
+            sizes = widths(x.size(1), self.plan.columns)
+            out = guarded(lambda: call_user(method, x, block, seeds, extras), f"{name} failed", sizes)
         check_output(out, block.num_sources, seeds, self.plan.columns, self.plan.factory, of)
         check_values(out, x.device, name, learns=self.training and torch.is_grad_enabled())
         return out.float() if half else out  # type: ignore[no-any-return]

@@ -72,6 +72,9 @@ class Exits(Net):
         if x.size(0) == 34: __import__("os")._exit(7)
         return self.only(x)
 
+class Wide(Net):
+    def forward(self, x, edge_index): return self.only(torch.cat([x, x[:, :1]], 1))
+
 class Frozen(Net):
     def __init__(self, facts):
         super().__init__(facts)
@@ -122,6 +125,16 @@ def test_an_error_says_module_method_and_line(network: Any) -> None:
         network("Infers").eval().call(X, RING, 40, "inference")
     assert f"{NAME}.py:15 in inference" in caught.value.problem and "line" not in caught.value.remedy
     assert remedy_of(caught.value) == caught.value.remedy
+
+
+def test_shapes_that_do_not_fit_are_answered_with_the_widths_of_the_graph(network: Any) -> None:
+    with pytest.raises(OptionError, match=r"shapes cannot be multiplied \(40x65 and 64x5\)") as caught:
+        network("Wide").call(X, RING, 40)
+    assert str(caught.value).count(f"{NAME}.py:") == 1
+    assert "64 columns go in (facts.graph.features.width), 5 come out" in caught.value.remedy
+    with pytest.raises(OptionError) as other:
+        network("Infers").call(X, RING, 40, "inference")
+    assert other.value.remedy == "Correct it there"
 
 
 def test_an_error_on_the_way_back_is_the_modules(network: Any) -> None:
