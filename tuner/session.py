@@ -88,7 +88,8 @@ class Session:
         folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
         log = EventLog(folder.events, listener)
         stored = ingest(graph, folder.graph)
-        if folder.plan.is_file():
+        begun_before = folder.plan.is_file()
+        if begun_before:
             made = kept_plan(folder.plan)
             refuse_changed_graph(graph, made)
         else:
@@ -97,6 +98,8 @@ class Session:
             made.save(folder.plan)
         log.add("started", graph=name, budget_seconds=budget_seconds, folder=str(folder.path))
         log.add("planned", verdict=made.verdict.value, best=made.best.name if made.best else None)
+        if not begun_before and log.elapsed_seconds >= budget_seconds:
+            log.add("budget_used", budget_seconds=budget_seconds)
         space = Space(made.facts, families(made.candidates, made.baseline), wanted.pins(made))
         shared = study_of(folder, study)
         shared.same_machine(machine_fingerprint(inspect_machine()))

@@ -39,6 +39,12 @@ def event_text(event: dict[str, Any]) -> str:
         return f"run folder {event['folder']}"
     if kind == "planned":
         return f"plan: {event['verdict']}, best {event['best']}"
+    if kind == "budget_used":
+        budget, used = format_seconds(event["budget_seconds"]), format_seconds(event["elapsed_seconds"])
+        return (
+            f"the budget of {budget} was used up by starting and planning ({used}); "
+            "measuring the least that gives an answer"
+        )
     if kind == "subsample":
         return f"searching on {event['share']:.0%} of the graph; the best are verified on all of it"
     if kind == "trial_finished":

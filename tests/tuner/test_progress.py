@@ -1,14 +1,19 @@
-"""The bar of a run: on terminals only, never in what is piped."""
+"""What a run says while it goes on; its bar is on terminals only, never in what is piped."""
 
 from __future__ import annotations
 
 import io
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tuner.folder import RunFolder
+from tuner.planning import Wanted
 from tuner.progress import ProgressBar
+from tuner.session import Session
+from tuner.story import event_text
 
 
 class Terminal(io.StringIO):
@@ -50,3 +55,16 @@ def test_a_terminal_sees_share_step_and_trials() -> None:
 def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch: Any) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert not ProgressBar(Terminal(), 60.0).live
+
+
+@pytest.mark.parametrize(("budget", "times"), [(0.01, 1), (600.0, 0)])
+def test_a_budget_that_planning_has_used_up_is_said_once(
+    budget: float, times: int, community_file: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    for resume in (False, True):
+        arguments = (RunFolder(tmp_path / "run"), str(community_file), Wanted(), budget, 1, resume)
+        Session.prepare(*arguments, lambda event: said.append(event_text(event)))
+    found = [one for one in said if "was used up by starting and planning" in one]
+    assert len(found) == times
+    assert all(one.endswith("measuring the least that gives an answer") for one in found)
