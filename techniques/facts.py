@@ -220,6 +220,8 @@ class GraphFacts(Record):
     edge_weight_least: float | None = None
     edge_weight_symmetric: bool = False
     """Whether the graph is undirected and both directions of every edge weigh the same."""
+    unread_edge_data: tuple[str, ...] = ()
+    """Weights and attributes that only some edge types have, such as ``edge_attr of user|buys|item``."""
     position_columns: int = 0
     """Columns of ``pos``, the positions of the nodes."""
     size_class: SizeClass

@@ -80,6 +80,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         structure_stored_bytes=_structure_bytes(stored),
         dataset_bytes=sizes.dataset_bytes(num_nodes, num_edges, features.width, edge_features),
         edge_features=edge_features,
+        unread_edge_data=_strings(stored, "unread_edge_data"),
         position_columns=_columns(stored, "pos"),
         **weight_facts(stored, edge_index, num_nodes, structure.undirected),
         size_class=size_class(num_nodes, _edges_counted_once(num_edges, structure)),
@@ -124,10 +125,14 @@ def _by_type(stored: StoredGraph, key: str, names_key: str, only: str, count: in
     if key not in stored.headers:
         return {only: count}
     types = _integers(stored, key)
-    names = [str(name) for name in stored.read(names_key)] if names_key in stored.headers else []
+    names = [*_strings(stored, names_key)]
     counts = np.bincount(types, minlength=len(names)).tolist()
     names += [f"{only}{number}" for number in range(len(names), len(counts))]
     return dict(zip(names, counts, strict=True))
+
+
+def _strings(stored: StoredGraph, key: str) -> tuple[str, ...]:
+    return tuple(str(one) for one in stored.read(key)) if key in stored.headers else ()
 
 
 def _num_graphs(stored: StoredGraph) -> int:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+import torch
 
 from planner.api import make_plan
 from planner.baseline import baseline_spec
@@ -19,6 +20,7 @@ from techniques.facts import Task
 from techniques.forecast import Phase
 from techniques.job import forecast
 from techniques.remote.source import from_object
+from techniques.remote.source.folder import FolderGraph, spill
 
 
 @pytest.fixture
@@ -52,6 +54,24 @@ def test_the_text_shows_every_type(facts: Any) -> None:
     assert "tag: 360 nodes, no features" in text
     assert "person -> knows -> person: 2,400 edges" in text and "both directions" in text
     assert "tag has no features: a learned embedding, 360 x 64 parameters" in text
+
+
+def test_edge_data_that_only_some_types_have_is_said_to_be_unread(films: Any, profiled: Any, tmp_path: Any) -> None:
+    graph = films(scale=30)
+    first, *others = graph.edge_types
+    graph[first].edge_attr = torch.ones(graph[first].num_edges, 3)
+    for relation in graph.edge_types:
+        graph[relation].edge_weight = torch.ones(graph[relation].num_edges)
+    spill(from_object(graph, "films"), tmp_path / "kept")
+    facts = profiled(FolderGraph(tmp_path / "kept"))
+    assert facts.graph.edge_weighted and not facts.graph.edge_features
+    assert facts.graph.unread_edge_data == (f"edge_attr of {'|'.join(first)}",)
+    made = make_plan(facts, Pins({}, {}))
+    said = f"not read: edge_attr of {'|'.join(first)}; "
+    assert made.candidates and all(any(said in text for text in one.warnings) for one in made.candidates)
+    for relation in others:
+        graph[relation].edge_attr = torch.ones(graph[relation].num_edges, 3)
+    assert profiled(from_object(graph, "films")).graph.unread_edge_data == ()
 
 
 @pytest.mark.parametrize("name", [one.name for one in options(Slot.SAMPLING)])

@@ -30,7 +30,8 @@ def hetero_arrays(data: Any) -> dict[str, Array]:
 
     Features narrower than the widest type's are padded with zero columns; a type without features has zero rows.
     ``type_columns`` [types] says how many columns each type has.
-    Labels come from one node type, the others' nodes are unlabelled (-1).
+    Labels come from one node type, the others' nodes are unlabelled (-1). Edge weights and attributes are kept where
+    every edge type has them, equally wide; else ``unread_edge_data`` names them.
 
     Raises:
         GraphError: no nodes or edges, a type of unknown size, or labels that are no classes.
@@ -56,7 +57,7 @@ def hetero_arrays(data: Any) -> dict[str, Array]:
 
 
 def _edge_arrays(data: Any, relations: list[tuple[str, str, str]], starts: dict[str, int]) -> dict[str, Array]:
-    edges, weights, attributes = [], [], []
+    edges = []
     for relation in relations:
         source, _, target = relation
         store = data[relation]
@@ -69,18 +70,28 @@ def _edge_arrays(data: Any, relations: list[tuple[str, str, str]], starts: dict[
             raise GraphError(f"edge_index of {'|'.join(relation)} must be integer [2, E], got {found}", "Correct it")
         _check_local(relation, local, data)
         edges.append(local.astype(np.int64) + np.array([[starts[source]], [starts[target]]]))
-        weights.append(store.get("edge_weight"))
-        attributes.append(store.get("edge_attr"))
     sizes = [part.shape[1] for part in edges]
     arrays: dict[str, Array] = {
         "edge_index": narrow(np.concatenate(edges, axis=1)),
         "edge_type": np.repeat(np.arange(len(relations), dtype=np.int16), sizes),
     }
-    if all(isinstance(weight, torch.Tensor) for weight in weights):
-        arrays["edge_weight"] = np.concatenate([squeezed(to_numpy(weight)) for weight in weights])
-    if all(isinstance(rows, torch.Tensor) for rows in attributes) and len({rows.shape[1:] for rows in attributes}) == 1:
-        arrays["edge_attr"] = np.concatenate([to_numpy(rows) for rows in attributes])
-    return arrays
+    return arrays | _edge_data(data, relations)
+
+
+def _edge_data(data: Any, relations: list[tuple[str, str, str]]) -> dict[str, Array]:
+    """Weights and attributes of all edges, and the names of those that cannot stand in one array."""
+    arrays: dict[str, Array] = {}
+    unread = []
+    for key in ("edge_weight", "edge_attr"):
+        found = {relation: data[relation].get(key) for relation in relations}
+        found = {relation: rows for relation, rows in found.items() if isinstance(rows, torch.Tensor)}
+        parts = [to_numpy(rows) for rows in found.values()]
+        parts = [squeezed(part) for part in parts] if key == "edge_weight" else parts
+        if len(parts) == len(relations) and len({part.shape[1:] for part in parts}) == 1:
+            arrays[key] = np.concatenate(parts)
+        else:
+            unread += [f"{key} of {'|'.join(relation)}" for relation in found]
+    return arrays | ({"unread_edge_data": np.array(unread)} if unread else {})
 
 
 def _check_ends(relation: tuple[str, str, str], starts: dict[str, int]) -> None:

@@ -35,7 +35,7 @@ class StoredGraph(Protocol):
     Keys and their meaning are those of the ``.npz`` format in the README: ``num_nodes``, ``edge_index`` [2, E],
     ``x`` [N, F] or its CSR parts ``x_data`` ``x_indices`` ``x_indptr`` ``x_shape``, ``y``, ``train_mask`` ``val_mask``
     ``test_mask``, ``graph_ptr``, ``node_type`` ``edge_type`` ``type_names`` ``rel_names`` ``type_columns``, ``edge_weight`` [E],
-    ``edge_attr`` [E, D], ``meta``.
+    ``edge_attr`` [E, D], ``meta``; ``unread_edge_data`` names edge data of single edge types that were left out.
     """
 
     @property
