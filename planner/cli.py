@@ -36,7 +36,9 @@ def add_plan(commands: Any) -> None:
     add_graph(parser, optional=True)
     counts_flags(parser)
     add_facts(parser)
-    parser.add_argument("--check", action="store_true", help="look at every feature value, also where they take more than 16 MiB")
+    parser.add_argument(
+        "--check", action="store_true", help="look at every feature value, also where they take more than 16 MiB"
+    )
     parser.add_argument("--out", metavar="FILE", help="write the plan to this file")
     printed = parser.add_mutually_exclusive_group()
     add_json(printed)
