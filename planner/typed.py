@@ -43,7 +43,10 @@ def type_warnings(facts: Facts, spec: JobSpec) -> tuple[str, ...]:
     if not facts.graph.heterogeneous or is_typed(spec):
         return unread
     kept = f"; {', '.join(TYPED)} keep them apart" if trains_types(facts) else ""
-    return (f"all node and edge types are trained as one, features padded with zeros (PyG's to_homogeneous){kept}", *unread)
+    return (
+        f"all node and edge types are trained as one, features padded with zeros (PyG's to_homogeneous){kept}",
+        *unread,
+    )
 
 
 def _unread(graph: GraphFacts) -> tuple[str, ...]:
