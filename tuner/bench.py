@@ -218,13 +218,18 @@ def full_seconds(budget_seconds: float) -> float:
     return min(max(budget_seconds * TRIAL_SHARE, MIN_TRIAL_SECONDS), MAX_TRIAL_SECONDS)
 
 
-def ladder(seconds: float, parts: Sequence[float] = ()) -> tuple[Fidelity, ...]:
-    """Rungs from the cheapest to full trials: parts of the graph, or of the time where the whole graph is quick."""
+def ladder(seconds: float, parts: Sequence[float] = (), target: float | None = None) -> tuple[Fidelity, ...]:
+    """Rungs from the cheapest to full trials: parts of the graph, or of the time where the whole graph is quick.
+
+    Where a target is asked for, no trial is as short as a ninth of a full one: it tells who learns fast, not who gets
+    there (``tests/benchmarks/regret.py``: with such trials 20 %, without them all of the searches reached it).
+    """
     if parts:
         below = tuple(Fidelity(share, max(seconds * share, MIN_RUNG_SECONDS)) for share in sorted(parts))
         return (*below, Fidelity(1.0, seconds))
+    shares = RUNGS if target is None else RUNGS[1:]
     return tuple(
-        Fidelity(1.0, seconds * share) for share in RUNGS if share == 1.0 or seconds * share >= MIN_RUNG_SECONDS
+        Fidelity(1.0, seconds * share) for share in shares if share == 1.0 or seconds * share >= MIN_RUNG_SECONDS
     )
 
 

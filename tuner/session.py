@@ -162,7 +162,7 @@ class Session:
         live = self._live(runner, parts)
         bench = Bench(
             self.plan.facts,
-            ladder(seconds, [part.share for part in parts]),
+            ladder(seconds, [part.share for part in parts], self.plan.facts.goal.target),
             live.measure,
             lambda: self.log.elapsed_seconds,
             self.budget_seconds,

@@ -172,7 +172,7 @@ def _live(found: Replayed, collector: Collector, runner: Runner) -> JobSpec:
 
     facts = collector.plan.facts.model_copy(update={"goal": goal})
     forecast = lambda spec: cost(facts, spec)  # noqa: E731
-    rungs = ladder(found.rows[0].seconds)
+    rungs = ladder(found.rows[0].seconds, target=found.target)
     bench = Bench(facts, rungs, measure, lambda: spent[0], found.budget / SEARCH_SHARE, forecast)
     search = Search(bench, collector.space, Study(None))
     print(f"live search: {len(bench.trials)} trials in {spent[0]:.0f} s, stopped: {search.run()}")

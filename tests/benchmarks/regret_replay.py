@@ -47,7 +47,7 @@ class Replayed:
         goal = self.facts.goal.model_copy(update={"target": None if self.own_target else self.target})
         bench = Replay(
             self.facts.model_copy(update={"goal": goal}),
-            ladder(self.rows[0].seconds),
+            ladder(self.rows[0].seconds, target=goal.target),
             lookup,
             lambda: lookup.seconds,
             self.budget / SEARCH_SHARE,

@@ -391,3 +391,9 @@ def test_a_trial_is_cut_as_if_it_had_been_stopped(measured: Any) -> None:
     assert cut(whole, 9.0, target=0.5).epochs == 2
     assert cut(whole, 9.0).history == whole.history
     assert cut(whole, 9.0).wall_seconds == 5.0
+
+
+def test_no_trial_is_too_short_to_reach_what_is_asked_for() -> None:
+    assert [one.seconds for one in ladder(9.0)] == [1.0, 3.0, 9.0]
+    assert [one.seconds for one in ladder(9.0, target=0.9)] == [3.0, 9.0]
+    assert [one.share for one in ladder(9.0, [1 / 3, 1 / 9], 0.9)] == [1 / 9, 1 / 3, 1.0]
