@@ -14,6 +14,9 @@ from tuner.ingest import ingest
 from tuner.runner import Runner
 
 NODES, WIDTH = 9_000, 256
+NOISE = 1.25
+"""A peak of some 25 MB is watched from outside every few milliseconds and varies by a tenth either way from run to run; judging that
+does its hub in one piece, or stands on a heap that was not given back, takes 1.4 to 1.8 times what training does."""
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
 
 
@@ -62,4 +65,4 @@ def test_judging_takes_no_more_than_training(
     spec = spec_for(facts, chosen, batch_size=64, fanouts=(5, 5), hidden=256)
     measured = runner.measure(request_for(facts, spec, graph.path, epochs=2))
     train, judge = (measured.phases[phase].host_peak_bytes for phase in ("train", "evaluate"))
-    assert 0 < judge <= train, (train / 1e6, judge / 1e6)
+    assert 0 < judge <= NOISE * train, (train / 1e6, judge / 1e6)
