@@ -36,10 +36,12 @@ def work(message: dict[str, Any], channel: socket.socket) -> None:
 
 
 def _measure(request: WorkRequest, reporter: Reporter) -> Measurement:
+    from techniques.hardware.heap import give_back_freed
     from techniques.remote.source.folder import FolderGraph
     from tuner.training import train
 
     _warm_up(request)
+    give_back_freed()  # a graph smaller than the one that warmed up would train in what that has left
     reporter.settle()
     limit_memory(request.limits.host_bytes)  # once more, by what the machine has left now
     stored = FolderGraph(request.graph)
