@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import tempfile
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 from unittest import mock
 
 import torch
+from at_hand import at_hand
 from torch import Tensor
 
-from planner.inspect.machine import inspect_machine
-from planner.inspect.opened import profiled
 from planner.proposal import Pins, make_spec
 from planner.render import table
 from techniques.base import Slot
-from techniques.facts import Facts, Goal, ModelFacts
+from techniques.facts import Facts
 from techniques.job import Job, JobSpec, build
 from techniques.representation.block import Block
 from techniques.sampling.loading import BlockMaker
-from tuner.ingest import ingest
 from tuner.judge import judge
 from tuner.training import train_epoch
 
@@ -45,17 +42,14 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = []
     for graph in asked.graphs:
-        with tempfile.TemporaryDirectory() as scratch:
-            stored = ingest(graph, Path(scratch) / "graph")
-            found = profiled(stored, None, graph, False)
-            facts = Facts(graph=found, hardware=inspect_machine(), goal=Goal(), model=ModelFacts())
+        with at_hand(graph) as (stored, facts, scratch):
             for way in WAYS:
                 tests = []
                 for seed in range(asked.seeds):
                     pins = Pins(CHOSEN, {"threads": 1, "prefetch": 0, "seed": seed, "fanouts": tuple(asked.fanouts)})
                     tests.append(learned(make_spec(facts, pins, {}), facts, stored, scratch, way, asked.epochs))
                 spread = stdev(tests) if len(tests) > 1 else 0.0
-                rows.append([found.name, way, f"{mean(tests):.4f}", f"{spread:.4f}"])
+                rows.append([facts.graph.name, way, f"{mean(tests):.4f}", f"{spread:.4f}"])
                 print(*rows[-1], sep="  ", flush=True)
     print("\n".join(table(["graph", "degrees of", "test", "spread"], rows)))
 

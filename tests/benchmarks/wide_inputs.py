@@ -9,23 +9,21 @@ one thread, epochs in turn. Below 1 the chosen order is the better one.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from unittest import mock
 
-from planner.inspect.machine import inspect_machine
-from planner.inspect.opened import profiled
+from at_hand import at_hand
+
 from planner.proposal import Pins, make_spec
 from planner.render import table
 from techniques import options
 from techniques.architecture.built_in import BuiltIn
 from techniques.base import Slot
-from techniques.facts import Facts, Goal, ModelFacts
+from techniques.facts import Facts
 from techniques.job import Job, build
-from tuner.ingest import ingest
 
 BOTH_ORDERS = ("sage", "gin")
 
@@ -39,14 +37,13 @@ def main() -> None:
     chosen = parser.parse_args()
     rows = []
     for graph in chosen.graphs:
-        with tempfile.TemporaryDirectory() as scratch:
-            stored = ingest(graph, Path(scratch) / "graph")
-            found = profiled(stored, None, graph, False)
-            facts = Facts(graph=found, hardware=inspect_machine(), goal=Goal(), model=ModelFacts())
+        with at_hand(graph) as (stored, facts, scratch):
             for name in BOTH_ORDERS:
                 for features in chosen.features:
                     jobs = [job_of(facts, stored, name, features, flipped, scratch) for flipped in (False, True)]
-                    rows.append([found.name, str(found.features.width), name, features, *timed(jobs, chosen.rounds)])
+                    rows.append(
+                        [facts.graph.name, str(facts.graph.features.width), name, features, *timed(jobs, chosen.rounds)]
+                    )
                     print(*rows[-1], sep="  ", flush=True)
     print("\n".join(table(["graph", "columns", "layer", "features", "chosen s", "other s", "ratio"], rows)))
 
