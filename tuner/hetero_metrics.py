@@ -12,8 +12,8 @@ from techniques import option
 from techniques.base import Slot
 
 if TYPE_CHECKING:
-    from techniques.architecture.costs import StepCost
     from techniques.architecture.hetero.network import HeteroBatch
+    from techniques.architecture.ledger import StepCost
     from techniques.job import Job
 
 
@@ -43,7 +43,7 @@ class TypedShapes:
 
     def cost(self, batch: HeteroBatch) -> StepCost:
         """The ledger of one batch."""
-        from techniques.architecture.costs import step_cost
+        from techniques.architecture.ledger import step_cost
         from techniques.forecast import LayerShape, StepShape
 
         names, keys = self.plan.names, ["|".join(key) for key in self.plan.keys]

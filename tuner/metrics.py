@@ -59,7 +59,8 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
         return Flops(shapes.gemm, shapes.aggregation)  # type: ignore[attr-defined]
     from techniques import option
     from techniques.architecture.built_in import BuiltIn
-    from techniques.architecture.costs import shape_sizes, step_cost
+    from techniques.architecture.layer_size import shape_sizes
+    from techniques.architecture.ledger import step_cost
     from techniques.forecast import LayerShape, StepShape
 
     architecture = option(Slot.ARCHITECTURE, job.spec.options[Slot.ARCHITECTURE])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import (
     LayerCost,
-    LayerSize,
     activations_moved,
     aggregation_moved,
     dropped_out,
     sparse_backward,
     sparse_forward,
 )
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.appnp import appnp
 from techniques.architecture.operations.passes import Passes
 from techniques.base import Knob, Slot, Verdict, refuse

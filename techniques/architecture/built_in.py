@@ -7,24 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.architecture.bf16 import precision_warnings
-from techniques.architecture.costs import (
-    ADAM_BYTES_PER_PARAMETER,
-    PAIRS_PER_CHUNK,
-    SORT_FLOATS,
-    LayerCost,
-    LayerSize,
-    Readout,
-    StepCost,
-    shape_sizes,
-    step_cost,
-)
+from techniques.architecture.costs import LayerCost
 from techniques.architecture.edge_inputs import edge_verdict, read_columns, reads_weights
 from techniques.architecture.evaluate_chunks import EvaluateInChunks
 from techniques.architecture.evaluate_egos import EvaluateEgoGraphs
 from techniques.architecture.forward import with_norm
 from techniques.architecture.graph_level import EvaluateGraphs, graph_knobs, graph_recipe, normalises, pool_of
+from techniques.architecture.layer_size import LayerSize, shape_sizes
+from techniques.architecture.ledger import ADAM_BYTES_PER_PARAMETER, SORT_FLOATS, StepCost, step_cost
 from techniques.architecture.operations.passes import Operations, Passes
 from techniques.architecture.operations.step import inference, training_step
+from techniques.architecture.readout import PAIRS_PER_CHUNK, Readout
 from techniques.base import Knob, Part, Slot, Stage, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task

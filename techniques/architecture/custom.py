@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from techniques.architecture.costs import ADAM_BYTES_PER_PARAMETER
+from techniques.architecture.ledger import ADAM_BYTES_PER_PARAMETER
 from techniques.architecture.operations.traced import traced_operations
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from techniques.architecture.costs import LayerCost, LayerSize, normalised
+from techniques.architecture.costs import LayerCost, normalised
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.step import inference
 from techniques.facts import FLOAT_BYTES
 from techniques.forecast import ZERO, Forecast, Range, StepShape

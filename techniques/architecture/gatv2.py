@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from techniques.architecture.costs import (
-    LayerCost,
-    LayerSize,
-    activations_moved,
-    dropped_out,
-    sparse_backward,
-    sparse_forward,
-)
+from techniques.architecture.costs import LayerCost, activations_moved, dropped_out, sparse_backward, sparse_forward
 from techniques.architecture.gat import Gat
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.attention import gatv2
 from techniques.architecture.operations.passes import Passes
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import (
     LayerCost,
-    LayerSize,
     activations_moved,
     aggregation_moved,
     dropped_out,
     sparse_backward,
     sparse_forward,
 )
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.gcn import gcn
 from techniques.architecture.operations.passes import Passes
 

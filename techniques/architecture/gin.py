@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import (
     LayerCost,
-    LayerSize,
     activations_moved,
     aggregation_moved,
     dropped_out,
@@ -15,6 +14,7 @@ from techniques.architecture.costs import (
     sparse_forward,
 )
 from techniques.architecture.graph_level import pool_of
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.gin import gin
 from techniques.architecture.operations.passes import Passes
 from techniques.base import Slot

@@ -8,13 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan, TrainStep
-from techniques.architecture.costs import (
-    INFERENCE_CHUNK_BYTES,
-    LayerCost,
-    LayerSize,
-    activations_moved,
-    dropped_out,
-)
+from techniques.architecture.costs import LayerCost, activations_moved, dropped_out
+from techniques.architecture.evaluate_chunks import INFERENCE_CHUNK_BYTES
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.passes import Passes, linear
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts

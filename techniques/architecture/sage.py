@@ -9,13 +9,13 @@ from techniques.architecture.built_in import BuiltIn, NetworkPlan
 from techniques.architecture.costs import (
     MAX_BYTES,
     LayerCost,
-    LayerSize,
     activations_moved,
     aggregation_moved,
     dropped_out,
     sparse_backward,
     sparse_forward,
 )
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.passes import Passes
 from techniques.architecture.operations.sage import sage_max, sage_mean
 from techniques.base import Knob, Slot, Verdict, refuse

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from techniques.architecture.assumed_values import AssumedValues
-from techniques.architecture.costs import SORT_FLOATS
+from techniques.architecture.ledger import SORT_FLOATS
 
 SORT_BYTES = 4 * SORT_FLOATS
 SCATTERS = (torch.ops.aten.scatter_add_, torch.ops.aten.scatter_add, torch.ops.aten.scatter_reduce_)

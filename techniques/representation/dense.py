@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from techniques.architecture.costs import LayerSize, aggregation_moved, products_per_sum
+from techniques.architecture.costs import aggregation_moved, products_per_sum
 from techniques.architecture.edge_inputs import reads_weights
+from techniques.architecture.layer_size import LayerSize
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Place

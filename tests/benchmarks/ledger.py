@@ -3,7 +3,7 @@
 python tests/benchmarks/ledger.py
 
 Whole graphs over ``edge_index``: architectures, widths, depths, precision, checkpointing, at the size of a large graph. No
-memory is used, as fake tensors have none. Fused products know no fake tensors; ``tests/techniques/architecture/test_costs.py``
+memory is used, as fake tensors have none. Fused products know no fake tensors; ``tests/techniques/architecture/test_ledger.py``
 compares those, samplers and typed layers with small real steps.
 """
 
@@ -19,11 +19,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from planner.render import table
 from techniques.architecture.assumed_values import AssumedValues
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
-from techniques.architecture.costs import shape_sizes, step_cost
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
+from techniques.architecture.layer_size import shape_sizes
+from techniques.architecture.ledger import step_cost
 from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
 from techniques.architecture.sage import SAGE

@@ -27,9 +27,10 @@ from planner.inspect.estimate import from_counts, from_dataset
 from planner.proposal import Pins, Refusal, proposals
 from planner.rules import MEMORY_HIGH, MEMORY_LOW
 from techniques.architecture.built_in import BuiltIn
-from techniques.architecture.costs import shape_sizes, step_cost
 from techniques.architecture.gat import GAT
 from techniques.architecture.gcn import GCN
+from techniques.architecture.layer_size import shape_sizes
+from techniques.architecture.ledger import step_cost
 from techniques.base import Slot
 from techniques.errors import GnnfitError
 from techniques.facts import Facts

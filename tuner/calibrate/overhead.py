@@ -8,10 +8,11 @@ import torch
 
 from techniques import option
 from techniques.architecture.built_in import NetworkPlan
-from techniques.architecture.costs import Readout, shape_sizes
+from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
 from techniques.architecture.operations.step import training_step
+from techniques.architecture.readout import Readout
 from techniques.base import Slot
 from techniques.forecast import LayerShape, StepShape
 from techniques.hardware.operations import Kind, Operation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan, TrainStep
-from techniques.architecture.costs import LayerCost, LayerSize, StepCost
+from techniques.architecture.costs import LayerCost
 from techniques.architecture.edge_inputs import edge_verdict
 from techniques.architecture.hetero.costs import TypedSize, encoder_cost, head_cost, typed_blocks
 from techniques.architecture.hetero.evaluation import EvaluateTypes
@@ -16,6 +16,8 @@ from techniques.architecture.hetero.inputs import InputKind, type_inputs
 from techniques.architecture.hetero.plan import TypedPlan
 from techniques.architecture.hetero.typed import relations_of, target_place
 from techniques.architecture.hetero.use import LayerUse, layer_uses
+from techniques.architecture.layer_size import LayerSize
+from techniques.architecture.ledger import StepCost
 from techniques.architecture.operations.passes import Passes, in_bulk
 from techniques.base import Knob, Part, Slot, Verdict, refuse
 from techniques.errors import OptionError

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from techniques.architecture.costs import (
     LayerCost,
-    LayerSize,
     activations_moved,
     aggregation_moved,
     sparse_backward,
@@ -15,6 +14,7 @@ from techniques.architecture.costs import (
 from techniques.architecture.hetero.inputs import TypeInput
 from techniques.architecture.hetero.typed import Relation
 from techniques.architecture.hetero.use import LayerUse
+from techniques.architecture.layer_size import LayerSize
 
 ADAM_MOVED = 7 / 3
 """Floats that a step reads and writes per parameter (weight, gradient, two moments), as a share of three passes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from techniques.architecture.costs import LayerSize
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.gcn import normalised_sum
 from techniques.architecture.operations.passes import Passes, linear
 from techniques.hardware.operations import stream

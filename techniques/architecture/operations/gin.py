@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from techniques.architecture.costs import LayerSize
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.passes import Passes, inner_linear, linear, neighbor_sum
 from techniques.hardware.operations import launches, stream
 

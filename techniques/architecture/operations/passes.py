@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from techniques.architecture.costs import LayerSize
+from techniques.architecture.layer_size import LayerSize
 from techniques.hardware.operations import (
     Kind,
     Operation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from techniques.architecture.costs import LayerSize
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.passes import Passes, linear, neighbor_sum
 from techniques.hardware.operations import Kind, Operation, gather, gather_sorted, index_add, launches, scatter, stream
 

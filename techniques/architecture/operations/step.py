@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from techniques.architecture.costs import LayerSize, Readout
+from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.passes import Operations, Passes, activation, inner_linear, loss, normalisation
+from techniques.architecture.readout import Readout
 from techniques.hardware.operations import Kind, Operation, gather, index_add, launches, scatter, stream
 
 ADAM_OPERATORS = 30

@@ -15,13 +15,15 @@ from torch.profiler import ProfilerActivity, profile
 from torch_geometric.nn import BatchNorm, GINConv
 
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
-from techniques.architecture.costs import Readout, StepCost, shape_sizes, step_cost
 from techniques.architecture.forward import with_norm
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
+from techniques.architecture.layer_size import shape_sizes
+from techniques.architecture.ledger import StepCost, step_cost
 from techniques.architecture.network import Batch
+from techniques.architecture.readout import Readout
 from techniques.architecture.sage import SAGE, Sage
 from techniques.forecast import LayerShape, StepShape
 from techniques.sampling.blocks import subgraph_block
@@ -33,7 +35,7 @@ from tuner.training import loss_of
 ALL: tuple[BuiltIn, ...] = (GCN, SAGE, Sage("max"), GIN, GAT, GATV2)
 GRAPHS, SIZE, WIDTH, CLASSES = 100, 40, 24, 3
 TOLERANCE = 0.06
-"""As in ``test_costs``: small tensors are left out of the ledger."""
+"""As in ``test_ledger``: small tensors are left out of the ledger."""
 NARROW_TOLERANCE = 0.08
 """Casts between bfloat16 and float32 around normalisation overlap by parts of a tensor."""
 SAVINGS = ({}, {"bf16": True}, {"checkpoint_layers": True}, {"bf16": True, "checkpoint_layers": True})

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from techniques import option
-from techniques.architecture.costs import Readout, shape_sizes, step_cost
+from techniques.architecture.layer_size import shape_sizes
+from techniques.architecture.ledger import step_cost
 from techniques.architecture.operations.step import training_step
+from techniques.architecture.readout import Readout
 from techniques.base import Slot
 from techniques.forecast import LayerShape, StepShape
 from techniques.hardware.operations import Kind, gemm_flops

@@ -15,12 +15,14 @@ from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamp
 
 from techniques.architecture.appnp import Appnp
 from techniques.architecture.built_in import BuiltIn, NetworkPlan
-from techniques.architecture.costs import Readout, StepCost, shape_sizes, step_cost
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
+from techniques.architecture.layer_size import shape_sizes
+from techniques.architecture.ledger import StepCost, step_cost
 from techniques.architecture.network import Batch
+from techniques.architecture.readout import Readout
 from techniques.architecture.sage import SAGE, Sage
 from techniques.forecast import LayerShape, StepShape
 from techniques.remote.node_ids import NodeIds
