@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from techniques.architecture.built_in import BuiltIn, NetworkPlan
+from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import (
     LayerCost,
     activations_moved,
@@ -16,6 +16,7 @@ from techniques.architecture.costs import (
     sparse_forward,
 )
 from techniques.architecture.layer_size import LayerSize
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.appnp import appnp
 from techniques.architecture.operations.passes import Passes
 from techniques.base import Knob, Slot, Verdict, refuse

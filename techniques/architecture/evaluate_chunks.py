@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.layer_size import LayerSize
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import inference
 from techniques.architecture.readout import PAIRS_PER_CHUNK, Readout
 from techniques.base import Stage
@@ -18,7 +20,6 @@ from techniques.job import Job
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from techniques.architecture.built_in import BuiltIn, NetworkPlan
 
 INFERENCE_CHUNK_BYTES = 2**19
 """Rows that layer-wise inference gathers, and rows that it makes, at once where training samples the graph: a chunk takes a
@@ -33,7 +34,7 @@ HEAP_FACTOR = Range(0.5, 1.5, 2.5)
 class EvaluateInChunks:
     """Layer by layer; what a layer says of all nodes is on disk, and the kernel may drop it from memory."""
 
-    architecture: BuiltIn
+    architecture: LayerKind
     plan: NetworkPlan
     speed: Rates
     stage: Stage = Stage.EVALUATE

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.architecture.forward import forward_resident, forward_seconds
+from techniques.architecture.layer_kind import LayerKind
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES
 from techniques.forecast import Forecast, Phase, Place, Range
@@ -15,7 +17,6 @@ from techniques.job import Job
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from techniques.architecture.built_in import BuiltIn, NetworkPlan
     from techniques.sampling.shadow_k_hop import EgoBatches
 
 
@@ -27,7 +28,7 @@ class EvaluateEgoGraphs:
     few nodes are trained on, or a coarse graph was, batches are larger than any in training.
     """
 
-    architecture: BuiltIn
+    architecture: LayerKind
     plan: NetworkPlan
     speed: Rates
     batches: EgoBatches

@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from techniques.architecture.costs import LayerCost, normalised
+from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.layer_size import LayerSize
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import inference
 from techniques.facts import FLOAT_BYTES
 from techniques.forecast import ZERO, Forecast, Range, StepShape
 from techniques.hardware.allocator import pass_resident
 
 if TYPE_CHECKING:
-    from techniques.architecture.built_in import BuiltIn, NetworkPlan
     from techniques.hardware.rates import Rates
 
 
@@ -21,7 +22,7 @@ class Forward(Protocol):
     """A network and the processor that it runs on."""
 
     @property
-    def architecture(self) -> BuiltIn: ...
+    def architecture(self) -> LayerKind: ...
     @property
     def plan(self) -> NetworkPlan: ...
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from techniques.architecture.built_in import BuiltIn, NetworkPlan
+from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import LayerCost, activations_moved, dropped_out, sparse_backward, sparse_forward
 from techniques.architecture.graph_level import pool_of
 from techniques.architecture.layer_size import LayerSize
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.attention import gat
 from techniques.architecture.operations.passes import Passes
 from techniques.base import Knob, Slot, Verdict, refuse

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.architecture.forward import forward_resident, forward_seconds
+from techniques.architecture.layer_kind import LayerKind
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.base import Knob, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
@@ -18,7 +20,6 @@ from techniques.sampling.graph_batches import EVALUATION_NODES, set_sizes
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from techniques.architecture.built_in import BuiltIn, NetworkPlan
 
 POOLS = ("sum", "mean", "max")
 NORM, NO_NORM = "batch_norm", "none"
@@ -54,7 +55,7 @@ def pool_of(spec: JobSpec) -> str:
 class EvaluateGraphs:
     """Logits of graphs, forward only, in batches of at most ``EVALUATION_NODES`` nodes."""
 
-    architecture: BuiltIn
+    architecture: LayerKind
     plan: NetworkPlan
     speed: Rates
     stage: Stage = Stage.EVALUATE
@@ -141,7 +142,7 @@ mlp = torch.nn.Sequential(
         return GINConv(mlp)"""
 
 
-def graph_recipe(architecture: BuiltIn, spec: JobSpec) -> str:
+def graph_recipe(architecture: LayerKind, spec: JobSpec) -> str:
     """The network with PyG's layers and pooling."""
     pool, name = PYG_POOLS[pool_of(spec)], architecture.name
     conv, layer = _conv(name, spec)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from techniques.architecture.built_in import BuiltIn, NetworkPlan, TrainStep
+from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import LayerCost, activations_moved, dropped_out
 from techniques.architecture.evaluate_chunks import INFERENCE_CHUNK_BYTES
 from techniques.architecture.layer_size import LayerSize
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.passes import Passes, linear
+from techniques.architecture.train_step import TrainStep
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range

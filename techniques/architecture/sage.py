@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from techniques.architecture.built_in import BuiltIn, NetworkPlan
+from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import (
     MAX_BYTES,
     LayerCost,
@@ -16,6 +16,7 @@ from techniques.architecture.costs import (
     sparse_forward,
 )
 from techniques.architecture.layer_size import LayerSize
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.passes import Passes
 from techniques.architecture.operations.sage import sage_max, sage_mean
 from techniques.base import Knob, Slot, Verdict, refuse

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from planner.render import table
 from techniques.architecture.assumed_values import AssumedValues
-from techniques.architecture.built_in import BuiltIn, NetworkPlan
+from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
@@ -27,6 +27,7 @@ from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.ledger import step_cost
 from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.sage import SAGE
 from techniques.architecture.trace import LiveBytes, Walk, walked
 from techniques.forecast import LayerShape, StepShape

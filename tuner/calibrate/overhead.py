@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from techniques import option
-from techniques.architecture.built_in import NetworkPlan
 from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import training_step
 from techniques.architecture.readout import Readout
 from techniques.base import Slot

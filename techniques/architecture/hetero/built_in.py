@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from techniques.architecture.built_in import BuiltIn, NetworkPlan, TrainStep
+from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.costs import LayerCost
 from techniques.architecture.edge_inputs import edge_verdict
 from techniques.architecture.hetero.costs import TypedSize, encoder_cost, head_cost, typed_blocks
@@ -18,7 +18,9 @@ from techniques.architecture.hetero.typed import relations_of, target_place
 from techniques.architecture.hetero.use import LayerUse, layer_uses
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.ledger import StepCost
+from techniques.architecture.network_plan import NetworkPlan, checked_sizes
 from techniques.architecture.operations.passes import Passes, in_bulk
+from techniques.architecture.train_step import TrainStep
 from techniques.base import Knob, Part, Slot, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
@@ -176,13 +178,7 @@ class TypedBuiltIn(BuiltIn):
             OptionError: a setting out of its bounds, or a graph that the options refuse.
         """
         graph = facts.graph
-        layers, hidden = setting_int(spec.settings, "layers"), setting_int(spec.settings, "hidden")
-        heads = setting_int(spec.settings, "heads") if "heads" in spec.settings else 1
-        for name, value in (("layers", layers), ("hidden", hidden), ("heads", heads)):
-            if value < 1:
-                raise OptionError(f"{name} must be at least 1, got {value}", f"Write --set {name}=2 or more")
-        if hidden % heads:
-            raise OptionError(f"hidden must be a multiple of heads, got {hidden} and {heads}", "Write --set heads=4")
+        layers, hidden, heads = checked_sizes(spec.settings)
         refused = self._refused_graph(facts) or self._refused_reach(facts, spec)
         if refused is not None:
             raise OptionError(f"{self.name} cannot be used: {refused.reasons[0].text}", "Choose another architecture")

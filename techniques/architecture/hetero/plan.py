@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from techniques.architecture.built_in import NetworkPlan
 from techniques.architecture.hetero.costs import TypedSize
 from techniques.architecture.hetero.inputs import TypeInput
 from techniques.architecture.hetero.typed import Relation
 from techniques.architecture.hetero.use import LayerUse
 from techniques.architecture.layer_size import LayerSize
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.forecast import Forecast, StepShape
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch_geometric.nn import BatchNorm, GINConv
 
-from techniques.architecture.built_in import BuiltIn, NetworkPlan
+from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.forward import with_norm
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
@@ -23,6 +23,7 @@ from techniques.architecture.gin import GIN
 from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.ledger import StepCost, step_cost
 from techniques.architecture.network import Batch
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.readout import Readout
 from techniques.architecture.sage import SAGE, Sage
 from techniques.forecast import LayerShape, StepShape

@@ -14,7 +14,7 @@ from torch_geometric.data import Data
 from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamplerInput
 
 from techniques.architecture.appnp import Appnp
-from techniques.architecture.built_in import BuiltIn, NetworkPlan
+from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.gat import GAT
 from techniques.architecture.gatv2 import GATV2
 from techniques.architecture.gcn import GCN
@@ -22,6 +22,7 @@ from techniques.architecture.gin import GIN
 from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.ledger import StepCost, step_cost
 from techniques.architecture.network import Batch
+from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.readout import Readout
 from techniques.architecture.sage import SAGE, Sage
 from techniques.forecast import LayerShape, StepShape

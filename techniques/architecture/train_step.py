@@ -1,0 +1,128 @@
+"""A training step: its memory, its operations, and the model and optimiser that take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from techniques.architecture.forward import with_norm
+from techniques.architecture.layer_kind import LayerKind
+from techniques.architecture.ledger import ADAM_BYTES_PER_PARAMETER, StepCost, step_cost
+from techniques.architecture.network_plan import NetworkPlan
+from techniques.architecture.operations.passes import Operations
+from techniques.architecture.operations.step import training_step
+from techniques.architecture.readout import Readout
+from techniques.base import Stage
+from techniques.forecast import ZERO, Forecast, Phase, Place, Range, StepShape
+from techniques.hardware.allocator import (
+    LIVE_ERROR,
+    METRICS_BYTES,
+    conversion_slack,
+    independent,
+    resident,
+    set_slack,
+)
+from techniques.hardware.overlap import spend_steps
+from techniques.hardware.rates import Rates
+from techniques.job import Job
+
+BF16_BYTES = 2
+"""Of the copy of a weight that a step in bf16 makes."""
+BF16_SCRATCH = Range(0.0, 0.15, 0.45)
+"""What products in bfloat16 keep on a CPU, over a step's live bytes: oneDNN's copies and a program for every shape (GraphSAGE and GAT
+on amazon_computers, whole and sampled: 0.13 to 0.45; GCN and SGC on amazon_photo: nothing)."""
+ADAM_SCRATCH_BYTES = 12
+"""Per parameter, for the moment of its step: the gradient with weight decay, and two on the way to the denominator."""
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """Forward, loss, backward, optimiser step."""
+
+    architecture: LayerKind
+    plan: NetworkPlan
+    speed: Rates
+    shapes_vary: bool
+    stage: Stage = Stage.STEP
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        assert so_far.shape is not None and so_far.largest_shape is not None
+        mean_shape = so_far.shape
+        largest = self._cost(so_far, so_far.largest_shape)
+        mean = largest if mean_shape is so_far.largest_shape else self._cost(so_far, mean_shape)
+        so_far = self._remembered(so_far, mean, largest)
+        so_far = so_far.changed(parameters=mean.parameters + self.plan.table_size)
+        operations = self._operations(so_far, mean_shape)
+        seconds = self.speed.training_seconds(operations, self.architecture.step_kind, so_far.fused or so_far.dense)
+        steps = so_far.full_steps_per_epoch
+        return spend_steps(so_far, self.speed, seconds).changed(
+            gemm_flops_per_epoch=Range.within(mean.gemm_flops * steps, 0.02),
+            aggregation_flops_per_epoch=Range.within(mean.aggregation_flops * steps, 0.02),
+        )
+
+    def _remembered(self, so_far: Forecast, mean: StepCost, largest: StepCost) -> Forecast:
+        """Parameters, the worst moment of the largest step, and what its optimiser and the judging leave behind."""
+        place = self.speed.place
+        per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
+        table_bytes = ADAM_BYTES_PER_PARAMETER * self.plan.table_size
+        parameters = Range.within(per_parameter * mean.parameters + table_bytes, 0.02)
+        so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
+        live, needs = self._live_bytes(largest), self._needs(so_far, largest)
+        so_far = so_far.spike(Phase.TRAIN, place, needs)
+        so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
+        if self.plan.bf16 and place is Place.HOST:
+            held = {**so_far.held, (place, "scratch of bf16"): BF16_SCRATCH * live}
+            so_far = so_far.changed(held=held).spike(Phase.TRAIN, place, needs)
+        if place is Place.HOST:
+            # Batches go before a model is judged, and freed heap is given back: what is left behind is no peak by itself.
+            so_far = so_far.changed(held={**so_far.held, (Place.HOST, "metrics"): METRICS_BYTES})
+        return so_far
+
+    def _live_bytes(self, step: StepCost) -> float:
+        """Of one step, with what kernels take on the host."""
+        return step.activation_bytes + (step.workspace_bytes if self.speed.place is Place.HOST else 0.0)
+
+    def _needs(self, so_far: Forecast, largest: StepCost) -> Range:
+        """Resident bytes of the largest step."""
+        place, live = self.speed.place, self._live_bytes(largest)
+        if self.plan.readout is Readout.GRAPHS and place is Place.HOST and self.shapes_vary:
+            return independent(LIVE_ERROR * live, set_slack(live + _batch_bytes(so_far), largest.blocks))
+        converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST else ZERO
+        return resident(live, largest.blocks, place, self.shapes_vary) + converted
+
+    def _operations(self, so_far: Forecast, shape: StepShape) -> Operations:
+        return training_step(
+            self.plan.sizes(so_far, shape),
+            self.architecture.layer_operations,
+            shape.seeds,
+            self.plan.readout,
+            self.plan.num_classes,
+            so_far.parameters,
+            norms=self.architecture.norms_per_layer if self.plan.norm else 0,
+            checkpoint_layers=self.plan.checkpoint_layers,
+        )
+
+    def _cost(self, so_far: Forecast, shape: StepShape) -> StepCost:
+        sizes = self.plan.sizes(so_far, shape)
+        layers = [(size, with_norm(self.plan, size, self.architecture.layer_cost(size))) for size in sizes]
+        return step_cost(
+            layers,
+            shape.seeds,
+            self.plan.readout,
+            self.plan.num_classes,
+            self.plan.table_size,
+            checkpoint_layers=self.plan.checkpoint_layers,
+        )
+
+    def build(self, job: Job) -> Job:
+        import torch
+
+        training = job.spec.training
+        torch.manual_seed(training.seed)
+        model = self.architecture.build_network(self.plan).to(job.need("device"))
+        optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+        return replace(job, model=model, optimizer=optimizer)  # type: ignore[arg-type]
+
+
+def _batch_bytes(so_far: Forecast) -> float:
+    """What is held of batches on the host."""
+    return sum(amount.expected for (_, label), amount in so_far.held.items() if label in ("batches", "sampling"))
