@@ -21,11 +21,11 @@ from torch import nn
 from torch_geometric.nn import MessagePassing
 
 from techniques.architecture.bf16 import has_bf16
-from techniques.architecture.custom import UserPlan
 from techniques.architecture.own_steps import OwnSteps, StepSize
 from techniques.architecture.own_trace import trace_steps
 from techniques.architecture.user_errors import user_error
 from techniques.architecture.user_module import UserNetwork, load_factory, make_module, takes
+from techniques.architecture.user_plan import UserPlan
 from techniques.base import Slot
 from techniques.errors import InputError, OptionError
 from techniques.facts import Facts, Task

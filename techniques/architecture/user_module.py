@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from torch_geometric.sampler import NodeSamplerInput
 
-from techniques.architecture.custom import SEEDS_PER_BATCH
 from techniques.architecture.network import Batch, Network
 from techniques.architecture.user_errors import guarded, user_error, widths
+from techniques.architecture.user_plan import SEEDS_PER_BATCH
 from techniques.errors import OptionError
 from techniques.representation.block import Block
 
 if TYPE_CHECKING:
-    from techniques.architecture.custom import UserPlan
+    from techniques.architecture.user_plan import UserPlan
     from techniques.facts import Facts
     from techniques.job import Job
 

@@ -12,8 +12,9 @@ import torch
 
 from planner.inspect.own_model import inspect_own_model
 from planner.proposal import Pins, check, check_pins, make_spec
-from techniques.architecture import custom as custom_module
 from techniques.architecture import user_module
+from techniques.architecture import user_plan as plan_module
+from techniques.architecture.custom import CUSTOM
 from techniques.architecture.own_steps import OwnSteps, StepSize
 from techniques.architecture.probe import probe
 from techniques.architecture.user_module import UserNetwork, call_user, check_output, load_factory, make_module
@@ -231,7 +232,7 @@ def test_knobs_are_pinned_like_any_other(looked_at: Any, make_facts: Any) -> Non
     for name, value in (("hidden", "much"), ("deep", 3), ("kind", "gat"), ("heads", 2)):
         with pytest.raises(InputError, match=name):
             check_pins(facts, Pins({}, {name: value}))
-    tuned = {knob.name for knob in custom_module.CUSTOM.knobs(facts) if knob.tuned}
+    tuned = {knob.name for knob in CUSTOM.knobs(facts) if knob.tuned}
     assert tuned == {"hidden", "kind"}, "what the factory lists"
 
 
@@ -241,7 +242,7 @@ def test_figures_hold_at_another_size(looked_at: Any, folder: str, make_facts: A
     known = with_model(facts, looked_at("wide", facts))
     trace = known.model.custom.traces[0]
     module = make_module(load_factory("my_gnns:wide", folder), "wide", facts, {"hidden": 256})
-    plan = custom_module.user_plan(known, spec_of(known, "full_batch"))
+    plan = plan_module.user_plan(known, spec_of(known, "full_batch"))
     steps, size = OwnSteps(UserNetwork(module, plan), facts), StepSize(4000, 40_000, 400)
     assert trace.method == "fake tensors" and not trace.why_not_fake
     walk = steps.train(size)
@@ -266,20 +267,20 @@ def test_knobs_that_were_not_traced_widen_the_forecast(looked_at: Any, make_fact
 def test_reasons_follow_the_facts(looked_at: Any, make_facts: Any) -> None:
     facts = make_facts()
     spec = make_spec(facts, Pins({Slot.ARCHITECTURE: "custom", Slot.REPRESENTATION: "coo"}), {})
-    assert custom_module.CUSTOM.check(facts, spec).reasons[0].fact == "model", "nothing is known"
+    assert CUSTOM.check(facts, spec).reasons[0].fact == "model", "nothing is known"
     facts = with_model(facts, looked_at("build"))
-    assert custom_module.CUSTOM.check(facts, spec).usable
+    assert CUSTOM.check(facts, spec).usable
     for changed, fact in (
         ({Slot.REPRESENTATION: "csr"}, "representation"),
         ({Slot.REPRESENTATION_FEATURES: "csr"}, "features"),
         ({Slot.SAMPLING: "shadow_k_hop"}, "sampling"),
     ):
-        refused = custom_module.CUSTOM.check(facts, spec.model_copy(update={"options": {**spec.options, **changed}}))
+        refused = CUSTOM.check(facts, spec.model_copy(update={"options": {**spec.options, **changed}}))
         assert not refused.usable and refused.reasons[0].fact == fact
     trimmed = spec.model_copy(update={"settings": {**spec.settings, "trim": True}})
-    assert custom_module.CUSTOM.check(facts, trimmed).reasons[0].fact == "trim"
+    assert CUSTOM.check(facts, trimmed).reasons[0].fact == "trim"
     again = spec.model_copy(update={"training": spec.training.model_copy(update={"checkpoint_layers": True})})
-    assert custom_module.CUSTOM.check(facts, again).reasons[0].fact == "checkpoint_layers"
+    assert CUSTOM.check(facts, again).reasons[0].fact == "checkpoint_layers"
 
 
 def test_warnings_follow_the_facts(looked_at: Any, tiny: Any, profiled: Any) -> None:
@@ -299,7 +300,7 @@ def test_evaluation_is_by_neighbourhoods_where_they_are_small(looked_at: Any, ma
     for nodes in (5_000, 5_000_000):
         facts = with_model(make_facts((nodes, 2 * nodes, 64, 5)), model)
         spec = spec_of(facts, "neighbor", batch_size=64)
-        found.append(custom_module.evaluation_of(facts, spec, model.custom))
+        found.append(plan_module.evaluation_of(facts, spec, model.custom))
         peaks = forecast(spec, facts).phases[Phase.EVALUATE].host_peak_bytes
         assert 0 < peaks.low <= peaks.expected <= peaks.high
     assert found == ["whole", "neighbourhoods"]
@@ -314,7 +315,7 @@ def test_it_trains_and_predicts_what_it_would_alone(
     name: str, sampling: str, looked_at: Any, tiny: Any, profiled: Any, make_job: Any, monkeypatch: Any
 ) -> None:
     """Neighbourhoods are one hop wider than the layers: GCN sees true degrees."""
-    monkeypatch.setattr(custom_module, "WHOLE_SHARE", 2.0)
+    monkeypatch.setattr(plan_module, "WHOLE_SHARE", 2.0)
     monkeypatch.setattr(user_module, "SEEDS_PER_BATCH", 7)
     stored = tiny()
     facts = profiled(stored)

@@ -16,7 +16,7 @@ from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv, global_mean_
 from torch_geometric.utils import dropout_edge
 
 from techniques import option
-from techniques.architecture.custom import UserPlan, trace_warnings
+from techniques.architecture.custom import trace_warnings
 from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.operations.step import training_step
 from techniques.architecture.operations.traced import traced_operations
@@ -25,6 +25,7 @@ from techniques.architecture.own_trace import trace_steps
 from techniques.architecture.readout import Readout
 from techniques.architecture.trace import LiveBytes
 from techniques.architecture.user_module import UserNetwork
+from techniques.architecture.user_plan import UserPlan
 from techniques.base import Slot
 from techniques.forecast import LayerShape, StepShape
 from techniques.hardware.prices import PublishedPrices

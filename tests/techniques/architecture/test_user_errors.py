@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from techniques.architecture.custom import UserPlan
 from techniques.architecture.user_errors import guarded, user_error
 from techniques.architecture.user_module import UserNetwork, load_factory, make_module
+from techniques.architecture.user_plan import UserPlan
 from techniques.errors import OptionError
 from techniques.representation.block import Block
 from tuner.accumulation import Steps
