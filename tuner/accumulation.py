@@ -20,8 +20,6 @@ class Steps:
 
     def add(self, loss: Tensor, seeds: int) -> None:
         """Walk back from the mean ``loss`` of ``seeds`` rows; step if enough batches are there."""
-        if self.batches == 0:
-            self.optimizer.zero_grad(set_to_none=True)
         # A sum over seeds now, divided by all of them in the end: how many there will be is not known yet.
         loss = loss if self.every == 1 else loss * seeds
         if isinstance(self.model, Network):
@@ -39,4 +37,5 @@ class Steps:
         if self.every > 1:
             torch._foreach_div_([one.grad for one in self.model.parameters() if one.grad is not None], self.seeds)
         self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)  # the next pass forward, or judging, does without gradients
         self.batches = self.seeds = 0

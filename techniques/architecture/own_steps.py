@@ -16,9 +16,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from techniques.architecture.assumed_values import AssumedValues
 from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
+from techniques.architecture.optimizer import adam
 from techniques.architecture.trace import LiveBytes, Walk, walked
 from techniques.architecture.user_module import UserNetwork
 from techniques.facts import Facts, Task
+from techniques.job import Training
 from techniques.representation.block import Block
 
 STEP_SECONDS = 20.0
@@ -55,10 +57,7 @@ class OwnSteps:
         """Forward, loss, backward and optimiser step; moments of the optimiser are there before."""
         with _limited(STEP_SECONDS), self._ready(size, fake) as (network, batch, assumed):
             network.train()
-            optimizer = torch.optim.Adam(network.parameters(), lr=1e-6, weight_decay=5e-4)
-            for one in network.parameters():
-                moments = {"exp_avg": torch.zeros_like(one), "exp_avg_sq": torch.zeros_like(one)}
-                optimizer.state[one] = {"step": torch.zeros(()), **moments}
+            optimizer = adam(network, Training(learning_rate=1e-6))
 
             def step(mode: LiveBytes) -> None:
                 loss = loss_of(network.logits(batch), batch.y)

@@ -116,11 +116,12 @@ class TrainStep:
     def build(self, job: Job) -> Job:
         import torch
 
+        from techniques.architecture.optimizer import adam
+
         training = job.spec.training
         torch.manual_seed(training.seed)
         model = self.architecture.build_network(self.plan).to(job.need("device"))
-        optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
-        return replace(job, model=model, optimizer=optimizer)  # type: ignore[arg-type]
+        return replace(job, model=model, optimizer=adam(model, training))  # type: ignore[arg-type]
 
 
 def _batch_bytes(so_far: Forecast) -> float:

@@ -15,6 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.sampler import NodeSamplerInput
 
 from techniques.architecture.network import Batch, Network
+from techniques.architecture.optimizer import adam
 from techniques.architecture.user_errors import guarded, user_error, widths
 from techniques.architecture.user_plan import SEEDS_PER_BATCH
 from techniques.errors import OptionError
@@ -215,8 +216,7 @@ def build_network(job: Job, plan: UserPlan) -> Job:
             " before any training",
             "Look for divisions by 0, such as by the degree of a node without neighbours",
         )
-    optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
-    return replace(job, model=model.train(), optimizer=optimizer)
+    return replace(job, model=model.train(), optimizer=adam(model, training))
 
 
 def _tiny_block(job: Job, nodes: int, device: torch.device) -> Block:

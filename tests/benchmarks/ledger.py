@@ -28,9 +28,11 @@ from techniques.architecture.ledger import step_cost
 from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
 from techniques.architecture.network_plan import NetworkPlan
+from techniques.architecture.optimizer import adam
 from techniques.architecture.sage import SAGE
 from techniques.architecture.trace import LiveBytes, Walk, walked
 from techniques.forecast import LayerShape, StepShape
+from techniques.job import Training
 from techniques.representation.block import Block
 
 NODES, EDGES, SEEDS = 200_000, 2_400_000, 120_000
@@ -75,10 +77,7 @@ def traced(architecture: BuiltIn, plan: NetworkPlan) -> Walk:
     """One training step of the live network, on fake tensors."""
     with FakeTensorMode():
         network = architecture.build_network(plan).train()
-        optimizer = torch.optim.Adam(network.parameters(), weight_decay=5e-4)
-        for one in network.parameters():
-            moments = {"exp_avg": torch.zeros_like(one), "exp_avg_sq": torch.zeros_like(one)}
-            optimizer.state[one] = {"step": torch.zeros(()), **moments}
+        optimizer = adam(network, Training())
         block = Block(NODES, NODES, edge_index=torch.empty(2, EDGES, dtype=torch.long))
         rows, y = torch.arange(SEEDS), torch.zeros(SEEDS, dtype=torch.long)
         batch = Batch(torch.empty(NODES, COLUMNS), (block,) * (len(plan.widths) - 1), y, rows)
