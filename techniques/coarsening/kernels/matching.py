@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from techniques.sampling.kernels.machine_code import IntArray, kernel, read_only
-from techniques.sampling.kernels.neighbor import WEYL, _mix
+from techniques.sampling.kernels.random_bits import WEYL, mix
 
 Mates = NDArray[np.int32]
 NO_INTS = np.empty(0, np.int32)
@@ -107,7 +107,7 @@ def _order(num_nodes: int, seed: np.uint64) -> NDArray[np.int32]:
     state = seed ^ np.uint64(0x5851F42D4C957F2D)
     for i in range(num_nodes - 1, 0, -1):
         state += WEYL
-        j = np.int64((_mix(state) * np.uint64(i + 1)) >> np.uint64(32))
+        j = np.int64((mix(state) * np.uint64(i + 1)) >> np.uint64(32))
         order[i], order[j] = order[j], order[i]
     return order
 
@@ -152,7 +152,7 @@ def _match(
             elif score == best_score:
                 ties += 1
                 state += WEYL
-                if (_mix(state) * np.uint64(ties)) >> np.uint64(32) == 0:
+                if (mix(state) * np.uint64(ties)) >> np.uint64(32) == 0:
                     best = v
         if best >= 0:
             mate[u], mate[best] = best, u

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from techniques.sampling.kernels.hop import choose
 from techniques.sampling.kernels.machine_code import IntArray, kernel, prefetch
-from techniques.sampling.kernels.neighbor import WEYL, _choose, _grown, _mix
 from techniques.sampling.kernels.node_table import EMPTY, find
+from techniques.sampling.kernels.pointers import grown
+from techniques.sampling.kernels.random_bits import WEYL, mix
 from techniques.sampling.kernels.subgraph import AHEAD_TARGETS, prefetch_list
 
 SLOTS_PER_NODE = 4
@@ -51,8 +53,8 @@ class EgoOutput(NamedTuple):
 
     def longer(self, num_nodes: int, num_edges: int) -> EgoOutput:
         num_nodes, num_edges = max(len(self.node), num_nodes), max(len(self.source), num_edges)
-        node, ptr = _grown(self.node, num_nodes), _grown(self.ptr, num_nodes + 1)
-        return EgoOutput(node, ptr, _grown(self.source, num_edges), _grown(self.edge, num_edges))
+        node, ptr = grown(self.node, num_nodes), grown(self.ptr, num_nodes + 1)
+        return EgoOutput(node, ptr, grown(self.source, num_edges), grown(self.edge, num_edges))
 
 
 class EgoScratch:
@@ -99,7 +101,7 @@ def sample_egos(
 def _start(seed: np.uint64, i: int) -> np.uint64:
     """Where the counter of root ``i`` begins: 64 random bits, lest the draws of two roots overlap."""
     z = seed + np.uint64(2 * i + 1) * WEYL
-    return (_mix(z) << np.uint64(32)) | _mix(z + WEYL)
+    return (mix(z) << np.uint64(32)) | mix(z + WEYL)
 
 
 @kernel
@@ -159,12 +161,12 @@ def _choose_neighbors(
 ) -> np.uint64:
     """Write the positions of the chosen edges of nodes ``first:stop`` to ``pick`` and ask for their lines of row."""
     if not replace or num_neighbors < 0:
-        return _choose(row, ego.begin, ego.degree, first, stop, num_neighbors, state, ego.taken, ego.pick, 0)[1]
+        return choose(row, ego.begin, ego.degree, first, stop, num_neighbors, state, ego.taken, ego.pick, 0)[1]
     at = 0
     for j in range(first, stop):
         for _ in range(num_neighbors if ego.degree[j] > 0 else 0):
             state += WEYL
-            ego.pick[at] = ego.begin[j] + np.int64((_mix(state) * np.uint64(ego.degree[j])) >> np.uint64(32))
+            ego.pick[at] = ego.begin[j] + np.int64((mix(state) * np.uint64(ego.degree[j])) >> np.uint64(32))
             prefetch(row, ego.pick[at])
             at += 1
     return state

@@ -14,17 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from techniques.sampling.kernels.hop import count_edges, enter_seeds, sample_edges
 from techniques.sampling.kernels.machine_code import IntArray, read_only
-from techniques.sampling.kernels.neighbor import (
-    INT32_LIMIT,
-    _count_edges,
-    _degree_range,
-    _enter_seeds,
-    _expand_ptr,
-    _grown,
-    _sample_edges,
-    _Scratch,
-)
+from techniques.sampling.kernels.neighbor import INT32_LIMIT, Scratch
+from techniques.sampling.kernels.pointers import degree_range, expand_ptr, grown
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ class TypedHops:
     def col_target(self, edge_type: int) -> NDArray[np.int64]:
         """The local id of each edge's target: the second row of an edge list."""
         target = np.empty_like(self.col_source[edge_type])
-        _expand_ptr(self.ptr[edge_type], target)
+        expand_ptr(self.ptr[edge_type], target)
         return target
 
 
@@ -89,7 +82,7 @@ class HeteroNeighborKernel:
             raise ValueError(f"num_nodes must be from 0 to 2**31 - 1 for each type, got {list(num_nodes)}")
         self.num_nodes = tuple(num_nodes)
         self.edges = tuple(_checked(place, one, self.num_nodes) for place, one in enumerate(edges))
-        self.max_degree = max((int(_degree_range(one.colptr)[1]) for one in self.edges), default=0)
+        self.max_degree = max((int(degree_range(one.colptr)[1]) for one in self.edges), default=0)
         self._local = threading.local()
 
     @property
@@ -141,13 +134,13 @@ class HeteroNeighborKernel:
                     f"seeds of type {kind} must lie in 0..{self.num_nodes[kind] - 1}, got {ids.min()}..{ids.max()}"
                 )
 
-    def _borrow(self) -> list[_Scratch]:
-        scratch: list[_Scratch] | None = getattr(self._local, "scratch", None)
+    def _borrow(self) -> list[Scratch]:
+        scratch: list[Scratch] | None = getattr(self._local, "scratch", None)
         self._local.scratch = None
         if scratch is not None:
             return scratch
         taken = np.zeros(self.max_degree, np.uint8)
-        return [_Scratch(np.zeros(count, np.int32), taken, base=1) for count in self.num_nodes]
+        return [Scratch(np.zeros(count, np.int32), taken, base=1) for count in self.num_nodes]
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_local"}
@@ -172,7 +165,7 @@ def _checked(place: int, one: TypedEdges, num_nodes: tuple[int, ...]) -> TypedEd
         )
     if one.row.ndim != 1 or one.row.dtype not in (np.int32, np.int64):
         raise ValueError(f"row of edge type {place} must be int32 or int64 [E], got {one.row.dtype}")
-    smallest, _ = _degree_range(read_only(one.colptr))
+    smallest, _ = degree_range(read_only(one.colptr))
     if smallest < 0 or one.colptr[0] != 0 or one.colptr[-1] != len(one.row):
         raise ValueError(f"colptr of edge type {place} must rise from 0 to the {len(one.row)} entries of row")
     arrays = (np.ascontiguousarray(read_only(array)) for array in (one.colptr, one.row))
@@ -185,7 +178,7 @@ class _TypedBatch:
     def __init__(
         self,
         graph: HeteroNeighborKernel,
-        scratch: list[_Scratch],
+        scratch: list[Scratch],
         seeds: Mapping[int, IntArray],
         seed: int,
         with_edge: bool,
@@ -201,7 +194,7 @@ class _TypedBatch:
         self.num_edges: list[list[int]] = [[] for _ in edge_types]
         for kind, one in enumerate(scratch):
             one.make_room(len(self.node[kind]) + graph.num_nodes[kind])
-            _enter_seeds(self.node[kind], one.position, one.base)
+            enter_seeds(self.node[kind], one.position, one.base)
 
     def expand(self, fanouts: Sequence[int]) -> None:
         """Expand the nodes of every type found last, along every edge type that leads to them."""
@@ -215,25 +208,25 @@ class _TypedBatch:
     def _expand_one(self, place: int, one: TypedEdges, frontier: NDArray[np.int64], fanout: int) -> None:
         first, count = len(self.ptr[place]) - 1, len(frontier)
         begin, degree = np.empty(count, np.int64), np.empty(count, np.int64)
-        self.ptr[place] = _grown(self.ptr[place], first + count + 1)
-        added = _count_edges(one.colptr, frontier, fanout, begin, degree, self.ptr[place][first:])
+        self.ptr[place] = grown(self.ptr[place], first + count + 1)
+        added = count_edges(one.colptr, frontier, fanout, begin, degree, self.ptr[place][first:])
         self.num_edges[place].append(added)
         if not added:
             return
-        self.source[place] = source = _grown(self.source[place], len(self.source[place]) + added)
+        self.source[place] = source = grown(self.source[place], len(self.source[place]) + added)
         if self.with_edge:
-            self.edge[place] = _grown(self.edge[place], len(source))
+            self.edge[place] = grown(self.edge[place], len(source))
         scratch, size = self.scratch[one.source], len(self.node[one.source])
         # One entry to spare: the relabelling writes each candidate before it knows whether it is new.
-        node = _grown(self.node[one.source], size + min(added, self.graph.num_nodes[one.source]) + 1)
-        grown, state = _sample_edges(
+        node = grown(self.node[one.source], size + min(added, self.graph.num_nodes[one.source]) + 1)
+        total, state = sample_edges(
             one.row, begin, degree, fanout, self.state, scratch.taken, scratch.position, scratch.base,
             node, size, source, self.edge[place], len(source) - added,
         )  # fmt: skip
         self.state = np.uint64(state)
-        self.node[one.source] = node[:grown]
+        self.node[one.source] = node[:total]
 
-    def finish(self) -> list[_Scratch]:
+    def finish(self) -> list[Scratch]:
         for one, node in zip(self.scratch, self.node, strict=True):
             one.base += len(node)
         return self.scratch

@@ -10,15 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from techniques.sampling.kernels.machine_code import IntArray, kernel, prefetch, read_only
+from techniques.sampling.kernels.hop import count_edges, enter_seeds, sample_edges
+from techniques.sampling.kernels.machine_code import IntArray, read_only
+from techniques.sampling.kernels.pointers import degree_range, expand_ptr, grown
 
 INT32_LIMIT = 2**31
-# Edges that are in flight at once: enough to cover the memory's latency, few enough that their cache lines (of row and
-# of the position array) are still in the second-level cache when the next stage reads them.
-BLOCK_EDGES = 512
-WEYL = np.uint64(0x9E3779B97F4A7C15)  # the step of splitmix64's counter
-
-# Indices inside the kernels are unsigned: numba then leaves out its test for negative ones, a quarter of the time.
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class SampledHops:
     def col_target(self) -> IntArray:
         """The local id of each edge's target, ``[num_edges]``: the second row of an edge list."""
         target = np.empty_like(self.col_source)
-        _expand_ptr(self.ptr, target)
+        expand_ptr(self.ptr, target)
         return target
 
 
@@ -72,7 +68,7 @@ class NeighborKernel:
             raise ValueError(f"colptr must be int64 [{num_nodes + 1}], got {colptr.dtype} {list(colptr.shape)}")
         if row.ndim != 1 or row.dtype not in (np.int32, np.int64):
             raise ValueError(f"row must be int32 or int64 [E], got {row.dtype} {list(row.shape)}")
-        smallest, largest = _degree_range(read_only(colptr))
+        smallest, largest = degree_range(read_only(colptr))
         if smallest < 0 or colptr[0] != 0 or colptr[-1] != len(row):
             raise ValueError(f"colptr must rise from 0 to the {len(row)} entries of row")
         self.num_nodes = num_nodes
@@ -130,10 +126,10 @@ class NeighborKernel:
         if len(seeds) and not (seeds.min() >= 0 and seeds.max() < self.num_nodes):
             raise ValueError(f"seeds must lie in 0..{self.num_nodes - 1}, got {seeds.min()}..{seeds.max()}")
 
-    def _borrow(self) -> _Scratch:
-        scratch: _Scratch | None = getattr(self._local, "scratch", None)
+    def _borrow(self) -> Scratch:
+        scratch: Scratch | None = getattr(self._local, "scratch", None)
         self._local.scratch = None
-        return scratch if scratch is not None else _Scratch.fresh(self.num_nodes, self.max_degree)
+        return scratch if scratch is not None else Scratch.fresh(self.num_nodes, self.max_degree)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_local"}
@@ -144,7 +140,7 @@ class NeighborKernel:
 
 
 @dataclass
-class _Scratch:
+class Scratch:
     """One thread's memory between batches.
 
     ``position[v] >= base`` means that this batch found ``v``, as local id ``position[v] - base``. Every batch raises
@@ -156,7 +152,7 @@ class _Scratch:
     base: int
 
     @classmethod
-    def fresh(cls, num_nodes: int, max_degree: int) -> _Scratch:
+    def fresh(cls, num_nodes: int, max_degree: int) -> Scratch:
         return cls(np.zeros(num_nodes, np.int32), np.zeros(max_degree, np.uint8), base=1)
 
     def make_room(self, num_ids: int) -> None:
@@ -171,7 +167,7 @@ class _Batch:
     def __init__(
         self,
         graph: NeighborKernel,
-        scratch: _Scratch,
+        scratch: Scratch,
         seeds: IntArray,
         seed: int,
         with_edge: bool,
@@ -185,30 +181,30 @@ class _Batch:
         self.edge = np.empty(0, np.int64)
         self.num_nodes, self.num_edges = [len(self.node)], list[int]()
         scratch.make_room(len(seeds) + graph.num_nodes)
-        _enter_seeds(self.node, scratch.position, scratch.base)
+        enter_seeds(self.node, scratch.position, scratch.base)
 
     def expand(self, fanout: int) -> None:
         """Expand the nodes found last, and append what that finds."""
         first, size = len(self.ptr) - 1, len(self.node)
         begin, degree = np.empty(size - first, np.int64), np.empty(size - first, np.int64)
-        self.ptr = _grown(self.ptr, size + 1)
-        added = _count_edges(self.graph._colptr, self.node[first:], fanout, begin, degree, self.ptr[first:])
-        self.source = _grown(self.source, len(self.source) + added)
+        self.ptr = grown(self.ptr, size + 1)
+        added = count_edges(self.graph._colptr, self.node[first:], fanout, begin, degree, self.ptr[first:])
+        self.source = grown(self.source, len(self.source) + added)
         if self.with_edge:
-            self.edge = _grown(self.edge, len(self.source))
+            self.edge = grown(self.edge, len(self.source))
         # One entry to spare: the relabelling writes each candidate before it knows whether it is new.
-        self.node = _grown(self.node, size + min(added, self.graph.num_nodes) + 1)
+        self.node = grown(self.node, size + min(added, self.graph.num_nodes) + 1)
         scratch = self.scratch
-        grown, state = _sample_edges(
+        total, state = sample_edges(
             self.graph._row, begin, degree, fanout, self.state, scratch.taken, scratch.position, scratch.base,
             self.node, size, self.source, self.edge, len(self.source) - added,
         )  # fmt: skip
         self.state = np.uint64(state)
-        self.node.resize(grown, refcheck=False)
-        self.num_nodes.append(grown - size)
+        self.node.resize(total, refcheck=False)
+        self.num_nodes.append(total - size)
         self.num_edges.append(added)
 
-    def finish(self) -> _Scratch:
+    def finish(self) -> Scratch:
         self.scratch.base += len(self.node)
         return self.scratch
 
@@ -216,176 +212,3 @@ class _Batch:
         source = self.source.astype(local_dtype, copy=False)
         edge = self.edge if self.with_edge else None
         return SampledHops(self.node, self.ptr, source, edge, self.num_nodes, self.num_edges)
-
-
-def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
-    """A longer array that begins like ``array``; the rest is left unset (``ndarray.resize`` would write zeros)."""
-    longer = np.empty(size, array.dtype)
-    longer[: len(array)] = array
-    return longer
-
-
-@kernel
-def _degree_range(colptr: NDArray[np.int64]) -> tuple[int, int]:
-    smallest, largest = 0, 0
-    for v in range(len(colptr) - 1):
-        degree = int(colptr[v + 1] - colptr[v])
-        smallest, largest = min(smallest, degree), max(largest, degree)
-    return smallest, largest
-
-
-@kernel
-def _enter_seeds(node: NDArray[np.int64], position: NDArray[np.int32], base: int) -> None:
-    for i in range(len(node)):
-        if position[node[i]] < base:
-            position[node[i]] = base + i
-
-
-@kernel
-def _expand_ptr(ptr: NDArray[np.int64], target: IntArray) -> None:
-    for t in range(len(ptr) - 1):
-        for edge in range(ptr[t], ptr[t + 1]):
-            target[edge] = t
-
-
-@kernel
-def _count_edges(
-    colptr: NDArray[np.int64],
-    frontier: NDArray[np.int64],
-    fanout: int,
-    begin: NDArray[np.int64],
-    degree: NDArray[np.int64],
-    ptr: NDArray[np.int64],
-) -> int:
-    """Look up every frontier node's edges, loads that do not wait for each other; return how many will be taken."""
-    for i in range(len(frontier)):
-        v = np.uint64(frontier[i])
-        begin[i] = colptr[v]
-        degree[i] = colptr[v + np.uint64(1)] - colptr[v]
-    total = ptr[0]
-    for i in range(len(frontier)):
-        total += degree[i] if fanout < 0 else min(degree[i], fanout)
-        ptr[i + 1] = total
-    return int(total - ptr[0])
-
-
-@kernel
-def _mix(state: np.uint64) -> np.uint64:
-    """32 random bits of a counter: splitmix64 (Steele, Lea and Flood, 2014, OOPSLA), whose draws never wait for each
-    other."""
-    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (z ^ (z >> np.uint64(31))) >> np.uint64(32)
-
-
-@kernel
-def _choose(
-    row: IntArray,
-    begin: NDArray[np.int64],
-    degree: NDArray[np.int64],
-    first: int,
-    stop: int,
-    fanout: int,
-    state: np.uint64,
-    taken: NDArray[np.uint8],
-    source: IntArray,
-    at: int,
-) -> tuple[int, np.uint64]:
-    """Stage one, targets ``first:stop``: write the chosen positions to ``source[at:]``, ask for their lines of ``row``.
-
-    Floyd's method, the set of chosen positions being one byte each, cleared again pick by pick. A draw below ``bound``
-    is a multiplication and a shift, with a bias below ``bound / 2**32``.
-    """
-    one, end = np.uint64(1), np.uint64(at)
-    for i in range(np.uint64(first), np.uint64(stop)):
-        start = np.uint64(begin[i])
-        if fanout < 0 or degree[i] <= fanout:
-            for position in range(start, start + np.uint64(degree[i])):
-                prefetch(row, np.int64(position))
-                source[end] = position
-                end += one
-            continue
-        for last in range(np.uint64(degree[i] - fanout), np.uint64(degree[i])):
-            state += WEYL
-            pick = (_mix(state) * (last + one)) >> np.uint64(32)
-            pick = np.uint64(last) if taken[pick] else pick
-            taken[pick] = 1
-            prefetch(row, np.int64(start + pick))
-            source[end] = start + pick
-            end += one
-        for j in range(end - np.uint64(fanout), end):
-            taken[np.uint64(source[j]) - start] = 0
-    return int(np.int64(end)), state
-
-
-@kernel
-def _gather(
-    row: IntArray, position: NDArray[np.int32], source: IntArray, edge: NDArray[np.int64], first: int, stop: int
-) -> None:
-    """Stage two, edges ``first:stop``: positions become global ids; ask for their entries of the position array."""
-    if len(edge) > 0:
-        for i in range(first, stop):
-            edge[i] = source[i]
-    for i in range(np.uint64(first), np.uint64(stop)):
-        v = row[np.uint64(source[i])]
-        prefetch(position, v)
-        source[i] = v
-
-
-@kernel
-def _relabel(
-    position: NDArray[np.int32],
-    base: int,
-    node: NDArray[np.int64],
-    size: int,
-    source: IntArray,
-    first: int,
-    stop: int,
-) -> int:
-    """Stage three, edges ``first:stop``: global ids become local ids, and new ones join ``node``.
-
-    Whether a node is new is a coin toss, so there is no branch on it: every candidate is written behind the end.
-    """
-    for i in range(np.uint64(first), np.uint64(stop)):
-        v = np.uint64(source[i])
-        known = np.int64(position[v]) - base
-        is_new = known < 0
-        local = size if is_new else known
-        position[v] = local + base
-        node[np.uint64(size)] = v
-        source[i] = local
-        size += int(is_new)
-    return size
-
-
-@kernel
-def _sample_edges(
-    row: IntArray,
-    begin: NDArray[np.int64],
-    degree: NDArray[np.int64],
-    fanout: int,
-    state: np.uint64,
-    taken: NDArray[np.uint8],
-    position: NDArray[np.int32],
-    base: int,
-    node: NDArray[np.int64],
-    size: int,
-    source: IntArray,
-    edge: NDArray[np.int64],
-    at: int,
-) -> tuple[int, np.uint64]:
-    """One hop, whose edges begin at ``at``.
-
-    The three stages run over blocks of edges, one block apart, so that the loads a stage asks for arrive while the
-    other stages compute. Positions, global ids and local ids take each other's place in ``source``.
-    """
-    step = max(1, BLOCK_EDGES // max(1, fanout)) if fanout >= 0 else 8
-    chosen, gathered, relabelled = at, at, at
-    for block in range(0, len(begin) + 2 * step, step):
-        size = _relabel(position, base, node, size, source, relabelled, gathered)
-        relabelled = gathered
-        _gather(row, position, source, edge, gathered, chosen)
-        gathered = chosen
-        stop = min(block + step, len(begin))
-        chosen, state = _choose(row, begin, degree, block, stop, fanout, state, taken, source, chosen)
-    return size, state

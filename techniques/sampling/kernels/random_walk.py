@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from techniques.sampling.kernels.machine_code import IntArray, kernel, prefetch, read_only
-from techniques.sampling.kernels.neighbor import WEYL, _mix
+from techniques.sampling.kernels.random_bits import WEYL, mix
 
 BLOCK_WALKS = 256  # walks in flight at once: their lines of ptr and neighbor stay in the first-level cache
 
@@ -67,7 +67,7 @@ def _choose(
         v = np.uint64(walks[i, np.uint64(step)])
         begin, degree = np.uint64(ptr[v]), np.uint64(ptr[v + np.uint64(1)] - ptr[v])
         draw = np.uint64(i) * np.uint64(length) + np.uint64(step + 1)
-        edge = np.int64(begin + ((_mix(seed + draw * WEYL) * degree) >> np.uint64(32)))
+        edge = np.int64(begin + ((mix(seed + draw * WEYL) * degree) >> np.uint64(32)))
         pick[i - np.uint64(first)] = edge if degree > np.uint64(0) else -1
         prefetch(neighbor, edge)
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from techniques.sampling.kernels.machine_code import IntArray, kernel, prefetch, read_only
-from techniques.sampling.kernels.neighbor import WEYL
 from techniques.sampling.kernels.node_table import distinct
+from techniques.sampling.kernels.random_bits import WEYL
 from techniques.sampling.kernels.random_walk import random_walks
 from techniques.sampling.kernels.subgraph import Subgraph, checked_csc
 

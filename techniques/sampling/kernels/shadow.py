@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from techniques.sampling.kernels.ego_graph import EgoOutput, EgoScratch, sample_egos
 from techniques.sampling.kernels.machine_code import IntArray, read_only
-from techniques.sampling.kernels.neighbor import _degree_range, _expand_ptr
+from techniques.sampling.kernels.pointers import degree_range, expand_ptr
 from techniques.sampling.kernels.subgraph import checked_csc
 
 
@@ -39,7 +39,7 @@ class EgoGraphs:
     def col_target(self) -> IntArray:
         """The local id of each edge's target, ``[m]``: the second row of an edge list."""
         target = np.empty_like(self.col_source)
-        _expand_ptr(self.ptr, target)
+        expand_ptr(self.ptr, target)
         return target
 
 
@@ -61,7 +61,7 @@ class ShadowKernel:
 
     def __init__(self, colptr: IntArray, row: IntArray, num_nodes: int) -> None:
         self._colptr, self._row = checked_csc(colptr, row, num_nodes)
-        smallest, largest = _degree_range(self._colptr)
+        smallest, largest = degree_range(self._colptr)
         if smallest < 0:
             raise ValueError(f"colptr must rise from 0 to the {len(row)} entries of row")
         self.num_nodes = num_nodes

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from techniques.sampling.kernels.machine_code import IntArray, kernel, prefetch, read_only
-from techniques.sampling.kernels.neighbor import _degree_range, _expand_ptr, _grown
+from techniques.sampling.kernels.pointers import degree_range, expand_ptr, grown
 
 INT32_LIMIT = 2**31
 BLOCK_EDGES = 512
@@ -39,7 +39,7 @@ class Subgraph:
     def col_target(self) -> IntArray:
         """The local id of each edge's target, ``[m]``: the second row of an edge list."""
         target = np.empty_like(self.col_source)
-        _expand_ptr(self.ptr, target)
+        expand_ptr(self.ptr, target)
         return target
 
 
@@ -75,7 +75,7 @@ class SubgraphKernel:
 
     def __init__(self, colptr: IntArray, row: IntArray, num_nodes: int) -> None:
         self._colptr, self._row = checked_csc(colptr, row, num_nodes)
-        if _degree_range(self._colptr)[0] < 0:
+        if degree_range(self._colptr)[0] < 0:
             raise ValueError(f"colptr must rise from 0 to the {len(row)} entries of row")
         self.num_nodes = num_nodes
         self._local = threading.local()
@@ -155,9 +155,9 @@ class _Scratch:
         self.bits = self.all_bits[: max(2**9, 1 << num_ids.bit_length())]  # 64 bits and more per node
 
     def lengthen(self, with_edge: bool) -> None:
-        self.source = _grown(self.source, 2 * len(self.source))
+        self.source = grown(self.source, 2 * len(self.source))
         if with_edge:
-            self.edge = _grown(self.edge, len(self.source))
+            self.edge = grown(self.edge, len(self.source))
 
     def forget(self, node: NDArray[np.int64]) -> None:
         self.base += len(node)
