@@ -13,9 +13,10 @@ from planner.records import ForecastFigures
 from planner.symptoms import SYMPTOM_TEXTS, Symptom
 from techniques.base import SettingValue
 from techniques.errors import OptionError
-from techniques.facts import Facts, Record
+from techniques.facts import Facts
 from techniques.forecast import Draw
 from techniques.job import JobSpec
+from techniques.record import Record
 
 SCHEMA_VERSION = 1
 SHOWN_CHANGES = 6

@@ -9,9 +9,10 @@ from planner.costing import cost, fits
 from planner.proposal import Pins, check, make_spec
 from planner.records import Candidate, ForecastFigures
 from techniques.base import SettingValue, Slot
-from techniques.facts import Facts, Record
+from techniques.facts import Facts
 from techniques.forecast import Draw, Phase, Range
 from techniques.job import JobSpec
+from techniques.record import Record
 
 LEAST_GAIN = 0.03
 """A change that saves less than this share of what hurts is not told."""

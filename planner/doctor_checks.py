@@ -7,9 +7,10 @@ from planner.quantities import format_bytes, format_seconds
 from planner.records import ForecastFigures
 from planner.rules import LOW_HOMOPHILY, MEMORY_HIGH, MEMORY_LOW
 from techniques.base import Slot
-from techniques.facts import FLOAT_BYTES, Facts, Origin, Record
+from techniques.facts import FLOAT_BYTES, Facts, Origin
 from techniques.forecast import Phase
 from techniques.job import JobSpec
+from techniques.record import Record
 from techniques.representation.unit_rows import WIDE_COLUMNS
 from techniques.sampling.seeds import IMBALANCED
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from planner.api import make_plan
 from planner.costing import cost, fits
 from planner.proposal import Pins
-from techniques.facts import DegreeFacts, Facts, GraphFacts, LabelFacts, Record
+from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Range
+from techniques.graph_figures import DegreeFacts, LabelFacts
 from techniques.job import JobSpec
+from techniques.record import Record
 
 FACTORS = (2.0, 5.0, 10.0, 100.0)
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from planner.quantities import format_bytes
 from techniques.architecture.hetero.typed import TYPED, is_typed, relations_of
 from techniques.base import Reason, SettingValue, Slot
-from techniques.facts import EdgeTypeFacts, Facts, GraphFacts, NodeTypeFacts, Task
+from techniques.facts import Facts, GraphFacts, Task
+from techniques.graph_figures import EdgeTypeFacts, NodeTypeFacts
 from techniques.job import JobSpec
 
 ONE_TYPE_HANDICAP = 1.5

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from techniques.facts import Facts, Record
+from techniques.facts import Facts
+from techniques.record import Record
 
 if TYPE_CHECKING:
     from techniques.forecast import Forecast

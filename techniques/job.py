@@ -11,8 +11,9 @@ from pydantic import Field
 
 from techniques.base import Part, Settings, SettingValue, Slot, Stage
 from techniques.errors import OptionError
-from techniques.facts import Facts, Record
+from techniques.facts import Facts
 from techniques.forecast import Draw, Forecast
+from techniques.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

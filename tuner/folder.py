@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from techniques.errors import InputError, RunLockedError
-from techniques.facts import Record
+from techniques.record import Record
 from tuner.records import SCHEMA_VERSION, Trial, TuneReport, Winner
 
 Document = TypeVar("Document", bound=Record)

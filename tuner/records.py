@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from planner.records import Candidate
-from techniques.facts import Facts, Record
+from techniques.facts import Facts
 from techniques.forecast import Phase
 from techniques.job import JobSpec
+from techniques.record import Record
 
 SCHEMA_VERSION = 1
 MAX_EPOCHS_BETWEEN_EVALUATIONS = 10

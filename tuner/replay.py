@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.proposal import BASELINE_NAME
-from techniques.facts import Record
 from techniques.job import JobSpec
+from techniques.record import Record
 from tuner.parts import Fidelity
 from tuner.records import Evaluation, Measurement, TrialState
 from tuner.space import Point, Vary

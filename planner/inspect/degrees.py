@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from techniques.facts import DegreeFacts
+from techniques.graph_figures import DegreeFacts
 
 if TYPE_CHECKING:
     import numpy as np

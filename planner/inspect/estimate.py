@@ -12,18 +12,8 @@ from planner.inspect.features import generated_features
 from planner.inspect.graph_sets import ASSUMED_VARIATION, GRAPH_SHARES, assumed_set, refuse_graph_counts
 from planner.inspect.labels import SEEDED_SHARES, seeded_counts
 from techniques.errors import OptionError
-from techniques.facts import (
-    EDGE,
-    FLOAT_BYTES,
-    INDEX_BYTES,
-    NODE,
-    FeatureFacts,
-    GraphFacts,
-    GraphSetFacts,
-    LabelFacts,
-    Origin,
-    Task,
-)
+from techniques.facts import EDGE, FLOAT_BYTES, INDEX_BYTES, NODE, GraphFacts, Origin, Task
+from techniques.graph_figures import FeatureFacts, GraphSetFacts, LabelFacts
 from techniques.remote.link_counts import HIDDEN_NOTE, link_counts
 
 ASSUMED_CLASSES = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from planner.inspect.structure import CHUNK, chunks
-from techniques.facts import FeatureFacts
+from techniques.graph_figures import FeatureFacts
 
 if TYPE_CHECKING:
     import numpy as np

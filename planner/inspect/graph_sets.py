@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from planner.inspect.labels import _single_label, _split
 from planner.inspect.structure import CHUNK, chunks
 from techniques.errors import OptionError
-from techniques.facts import GraphSetFacts, LabelFacts
+from techniques.graph_figures import GraphSetFacts, LabelFacts
 
 if TYPE_CHECKING:
     import numpy as np

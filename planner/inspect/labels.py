@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from planner.inspect.structure import CHUNK, both_directions, chunks, homophily
 from techniques.errors import UnsupportedTaskError
-from techniques.facts import LabelFacts, Task
+from techniques.facts import Task
+from techniques.graph_figures import LabelFacts
 from techniques.remote.link_counts import HIDDEN_NOTE, link_counts
 
 if TYPE_CHECKING:

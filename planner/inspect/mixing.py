@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from planner.inspect.structure import CHUNK, chunks
-from techniques.facts import DegreeFacts
+from techniques.graph_figures import DegreeFacts
 
 if TYPE_CHECKING:
     import numpy as np

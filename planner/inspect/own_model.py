@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from techniques.errors import OptionError
-from techniques.facts import CustomFacts, Facts, ModelFacts, Task
-from techniques.own_model import OWN_EXIT
+from techniques.facts import Facts, ModelFacts, Task
+from techniques.own_model import OWN_EXIT, CustomFacts
 
 SECONDS = 180.0
 """Torch and PyG are imported and some ten small steps taken: seconds where nothing is wrong."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from planner.inspect.degrees import measured_degrees
 from planner.inspect.labels import seeded_counts
 from planner.inspect.structure import HASH_CHUNK, _mix, chunks
-from techniques.facts import FLOAT_BYTES, EdgeTypeFacts, GraphFacts, LabelFacts, NodeTypeFacts
+from techniques.facts import FLOAT_BYTES, GraphFacts
+from techniques.graph_figures import EdgeTypeFacts, LabelFacts, NodeTypeFacts
 
 if TYPE_CHECKING:
     import numpy as np

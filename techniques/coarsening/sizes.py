@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from techniques.facts import DegreeFacts, Facts, GraphFacts
+from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Range
+from techniques.graph_figures import DegreeFacts
 
 if TYPE_CHECKING:
     from techniques.coarsening.plan import CoarseningPlan

@@ -13,7 +13,8 @@ import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from techniques.facts import DegreeFacts, GraphFacts
+from techniques.facts import GraphFacts
+from techniques.graph_figures import DegreeFacts
 
 MOST_BLOCKS = 20
 """More change the forecasts by less than half a percent and cost their square."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import Verdict, refuse
-from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, GraphSetFacts, Task
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
 from techniques.forecast import DrawnHops, Forecast, Phase, Place, Range, StepShape
+from techniques.graph_figures import GraphSetFacts
 from techniques.job import Job
 from techniques.sampling.batches import SubgraphBatches, whole_epochs
 from techniques.sampling.hop_model import HopSizes

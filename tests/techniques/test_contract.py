@@ -25,8 +25,9 @@ from techniques import OPTIONS, option, options
 from techniques.architecture.hetero.typed import TYPED, is_typed
 from techniques.base import Option, Slot, Technique, Verdict
 from techniques.errors import OptionError
-from techniques.facts import EdgeTypeFacts, Facts, GraphFacts, HardwareFacts, NodeTypeFacts, Task
+from techniques.facts import Facts, GraphFacts, HardwareFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.graph_figures import EdgeTypeFacts, NodeTypeFacts
 from techniques.hardware.allocator import MOST_HEAP_BYTES
 from techniques.job import JobSpec, compose, forecast
 from tests.covering import covering

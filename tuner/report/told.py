@@ -12,7 +12,7 @@ from typing import Any
 from planner.proposal import BASELINE_NAME
 from planner.records import Plan
 from techniques.errors import GnnfitError, RunLockedError
-from techniques.facts import Record
+from techniques.record import Record
 from tuner.events import read_events
 from tuner.folder import RunFolder
 from tuner.records import SCHEMA_VERSION, SearchSummary, Trial, TuneReport, Winner

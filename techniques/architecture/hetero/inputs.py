@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from techniques.base import Slot
-from techniques.facts import GraphFacts, NodeTypeFacts
+from techniques.facts import GraphFacts
+from techniques.graph_figures import NodeTypeFacts
 from techniques.job import JobSpec
 
 DEGREE_COLUMNS = 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from techniques.base import Slot
-from techniques.facts import DegreeFacts, GraphFacts
+from techniques.facts import GraphFacts
+from techniques.graph_figures import DegreeFacts
 from techniques.job import JobSpec
 
 TYPED = ("hetero_sage", "rgcn", "hgt")

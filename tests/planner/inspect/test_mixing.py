@@ -10,7 +10,7 @@ import pytest
 from planner.inspect import mixing
 from planner.inspect.degrees import measured_degrees
 from planner.inspect.mixing import closed_shares, with_mixing
-from techniques.facts import DegreeFacts
+from techniques.graph_figures import DegreeFacts
 
 
 def both_ways(ends: Any) -> Any:
