@@ -27,7 +27,7 @@ from planner.typed import type_warnings
 from techniques.base import SettingValue, Slot
 from techniques.errors import OptionError
 from techniques.facts import Facts, Goal, GraphFacts, HardwareFacts, ModelFacts, Task
-from techniques.forecast import Draw
+from techniques.step_shape import Draw
 
 GraphLike = Any
 """A GRAPH argument, ``GraphFacts``, or a PyG ``Data``, ``HeteroData`` or ``Dataset``."""

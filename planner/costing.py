@@ -12,8 +12,9 @@ from planner.records import Candidate, ForecastFigures
 from techniques.architecture.bf16 import has_bf16
 from techniques.base import Reason, SettingValue, Slot
 from techniques.facts import Correction, Facts
-from techniques.forecast import Draw, Level, Phase, Range
+from techniques.forecast import Level, Phase, Range
 from techniques.job import JobSpec, forecast
+from techniques.step_shape import Draw
 
 BASELINE_HOST_BYTES = Range(285e6, 298e6, 320e6)
 """Anonymous memory of a trial process after its imports and a warm-up step (measured on torch 2.13, PyG 2.8.1)."""

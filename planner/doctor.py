@@ -14,9 +14,9 @@ from planner.symptoms import SYMPTOM_TEXTS, Symptom
 from techniques.base import SettingValue
 from techniques.errors import OptionError
 from techniques.facts import Facts
-from techniques.forecast import Draw
 from techniques.job import JobSpec
 from techniques.record import Record
+from techniques.step_shape import Draw
 
 SCHEMA_VERSION = 1
 SHOWN_CHANGES = 6

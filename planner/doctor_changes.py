@@ -10,9 +10,10 @@ from planner.proposal import Pins, check, make_spec
 from planner.records import Candidate, ForecastFigures
 from techniques.base import SettingValue, Slot
 from techniques.facts import Facts
-from techniques.forecast import Draw, Phase, Range
+from techniques.forecast import Phase, Range
 from techniques.job import JobSpec
 from techniques.record import Record
+from techniques.step_shape import Draw
 
 LEAST_GAIN = 0.03
 """A change that saves less than this share of what hurts is not told."""

@@ -8,7 +8,7 @@ from planner.quantities import format_bytes
 from planner.records import Nearest, Rejected
 from techniques.base import Reason, SettingValue, Slot
 from techniques.facts import Facts
-from techniques.forecast import Draw
+from techniques.step_shape import Draw
 
 
 def refused_by_option(refusal: Refusal) -> Rejected:

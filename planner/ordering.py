@@ -10,7 +10,7 @@ from planner.quantities import format_seconds
 from planner.records import ForecastFigures
 from techniques.base import Reason, Slot
 from techniques.facts import Facts
-from techniques.forecast import Draw, Phase
+from techniques.forecast import Phase
 from techniques.job import JobSpec
 from techniques.sampling.node_order import (
     AS_GIVEN,
@@ -25,6 +25,7 @@ from techniques.sampling.node_order import (
     reuse,
     rows_in_cache,
 )
+from techniques.step_shape import Draw
 
 LEAST_GAIN = 0.05
 """Share of the time that an order must save: below, timings of two orders differ by chance."""

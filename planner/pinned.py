@@ -9,8 +9,8 @@ from planner.proposal import Pins
 from techniques.base import SettingValue, Slot
 from techniques.errors import OptionError
 from techniques.facts import Facts
-from techniques.forecast import Draw
 from techniques.job import Training
+from techniques.step_shape import Draw
 
 SAVINGS = ("checkpoint_layers", "precision")
 """What of a training is there to save memory: a forecast without it says whether it does."""

@@ -13,9 +13,10 @@ from planner.quantities import format_bytes, format_seconds
 from techniques.base import Reason, SettingValue, Slot
 from techniques.errors import GnnfitError, InputError
 from techniques.facts import Facts
-from techniques.forecast import ZERO, Forecast, Level, LoaderForecast, Phase, Place, Range, StepShape
+from techniques.forecast import ZERO, Forecast, Level, LoaderForecast, Phase, Place, Range
 from techniques.job import JobSpec, Training
 from techniques.record import Record
+from techniques.step_shape import StepShape
 
 SCHEMA_VERSION = 1
 _REMEDY = "Name a file in a folder that exists"

@@ -12,8 +12,9 @@ from pydantic import Field
 from techniques.base import Part, Settings, SettingValue, Slot, Stage
 from techniques.errors import OptionError
 from techniques.facts import Facts
-from techniques.forecast import Draw, Forecast
+from techniques.forecast import Forecast
 from techniques.record import Record
+from techniques.step_shape import Draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

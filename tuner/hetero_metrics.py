@@ -44,7 +44,7 @@ class TypedShapes:
     def cost(self, batch: HeteroBatch) -> StepCost:
         """The ledger of one batch."""
         from techniques.architecture.ledger import step_cost
-        from techniques.forecast import LayerShape, StepShape
+        from techniques.step_shape import LayerShape, StepShape
 
         names, keys = self.plan.names, ["|".join(key) for key in self.plan.keys]
         shapes = []

@@ -61,7 +61,7 @@ def flops(job: Job, shapes: EpochShapes) -> Flops:
     from techniques.architecture.built_in import BuiltIn
     from techniques.architecture.layer_size import shape_sizes
     from techniques.architecture.ledger import step_cost
-    from techniques.forecast import LayerShape, StepShape
+    from techniques.step_shape import LayerShape, StepShape
 
     architecture = option(Slot.ARCHITECTURE, job.spec.options[Slot.ARCHITECTURE])
     if not isinstance(architecture, BuiltIn):

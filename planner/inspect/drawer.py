@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from techniques.facts import GraphFacts, Task
-from techniques.forecast import Drawable, DrawnHops
+from techniques.step_shape import Drawable, DrawnHops
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from techniques.errors import GraphError, OptionError
 from techniques.facts import GraphFacts, Task
-from techniques.forecast import Draw
+from techniques.step_shape import Draw
 
 if TYPE_CHECKING:
     from techniques.remote.source.stored import StoredGraph

@@ -22,7 +22,7 @@ from planner.flags import Parser
 from planner.records import Plan
 from techniques.errors import GnnfitError
 from techniques.facts import Facts
-from techniques.forecast import Draw
+from techniques.step_shape import Draw
 
 
 class Planner:

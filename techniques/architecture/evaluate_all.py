@@ -13,10 +13,11 @@ from techniques.architecture.operations.step import inference
 from techniques.architecture.readout import PAIRS_PER_CHUNK, Readout
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
-from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import ZERO, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import pass_resident
 from techniques.hardware.rates import Rates
 from techniques.job import Job
+from techniques.step_shape import LayerShape, StepShape
 
 if TYPE_CHECKING:
     from torch import Tensor

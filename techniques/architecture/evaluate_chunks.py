@@ -12,10 +12,11 @@ from techniques.architecture.operations.step import inference
 from techniques.architecture.readout import PAIRS_PER_CHUNK, Readout
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
-from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import FIXED_BYTES
 from techniques.hardware.rates import Rates
 from techniques.job import Job
+from techniques.step_shape import LayerShape, StepShape
 
 if TYPE_CHECKING:
     from torch import Tensor

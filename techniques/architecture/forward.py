@@ -11,8 +11,9 @@ from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import inference
 from techniques.facts import FLOAT_BYTES
-from techniques.forecast import ZERO, Forecast, Range, StepShape
+from techniques.forecast import ZERO, Forecast, Range
 from techniques.hardware.allocator import pass_resident
+from techniques.step_shape import StepShape
 
 if TYPE_CHECKING:
     from techniques.hardware.rates import Rates

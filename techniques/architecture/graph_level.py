@@ -10,12 +10,13 @@ from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.base import Knob, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import heap_slack
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import EDGE_COLUMNS
 from techniques.sampling.graph_batches import EVALUATION_NODES, set_sizes
+from techniques.step_shape import LayerShape, StepShape
 
 if TYPE_CHECKING:
     from torch import Tensor

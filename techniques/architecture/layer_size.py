@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from techniques.architecture.readout import Readout
-from techniques.forecast import StepShape
+from techniques.step_shape import StepShape
 
 
 @dataclass(frozen=True)

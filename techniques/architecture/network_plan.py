@@ -8,8 +8,9 @@ from techniques.architecture.layer_size import LayerSize, shape_sizes
 from techniques.architecture.readout import Readout
 from techniques.base import Settings
 from techniques.errors import OptionError
-from techniques.forecast import Forecast, StepShape
+from techniques.forecast import Forecast
 from techniques.job import setting_int
+from techniques.step_shape import StepShape
 
 
 @dataclass(frozen=True)

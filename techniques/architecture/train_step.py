@@ -12,7 +12,7 @@ from techniques.architecture.operations.passes import Operations
 from techniques.architecture.operations.step import training_step
 from techniques.architecture.readout import Readout
 from techniques.base import Stage
-from techniques.forecast import ZERO, Forecast, Phase, Place, Range, StepShape
+from techniques.forecast import ZERO, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import (
     LIVE_ERROR,
     METRICS_BYTES,
@@ -24,6 +24,7 @@ from techniques.hardware.allocator import (
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates
 from techniques.job import Job
+from techniques.step_shape import StepShape
 
 BF16_BYTES = 2
 """Of the copy of a weight that a step in bf16 makes."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from techniques.base import Part, Stage
 from techniques.coarsening.sizes import level_bytes
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
-from techniques.forecast import Draw, Forecast, Phase, Place, Range
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job
 from techniques.sampling.cluster import METIS_BYTES_PER_EDGE, METIS_LEFT
+from techniques.step_shape import Draw
 
 if TYPE_CHECKING:
     from techniques.coarsening.plan import CoarseningPlan

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 from techniques.base import Knob, Settings, Slot, Stage, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, SOURCE_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import DrawnHops, Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import batch_slack
 from techniques.job import Job, JobSpec, setting_int
 from techniques.sampling.shapes import HopSizes, drawn_sizes
+from techniques.step_shape import DrawnHops, LayerShape, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
 from techniques.facts import Facts, GraphFacts
-from techniques.forecast import DrawnHops, Forecast, Phase, Place, Range, StepShape
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import inputs, masked_loss
 from techniques.sampling.batches import (
@@ -24,6 +24,7 @@ from techniques.sampling.batches import (
 from techniques.sampling.graph_saint import SCAN_SECONDS_PER_EDGE
 from techniques.sampling.random_node import num_parts_knob, parts_for_nodes
 from techniques.sampling.shapes import HopSizes
+from techniques.step_shape import DrawnHops, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

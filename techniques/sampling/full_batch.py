@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts, Task
-from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import graph_loss, inputs, masked_loss, pools_graphs, precomputes
 from techniques.sampling.batches import has_sparse_features, needs_node_labels, reaches_context
 from techniques.sampling.graph_batches import WholeSet
 from techniques.sampling.node_order import node_order_knob, order_parts, order_recipe, order_verdict
 from techniques.sampling.rows import AllRows
+from techniques.step_shape import LayerShape, StepShape
 
 WHOLE_SET = """\
 from techniques.sampling.loader import GraphLoader

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import DrawnHops, Forecast, Phase, Place, Range, StepShape
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.graph_figures import GraphSetFacts
 from techniques.job import Job
 from techniques.sampling.batches import SubgraphBatches, whole_epochs
 from techniques.sampling.hop_model import HopSizes
+from techniques.step_shape import DrawnHops, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

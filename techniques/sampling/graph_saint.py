@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
-from techniques.forecast import DrawnHops, Range, StepShape
+from techniques.forecast import Range
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import (
     EDGE_WEIGHTED,
@@ -33,6 +33,7 @@ from techniques.sampling.batches import (
 from techniques.sampling.neighbor import batch_size_knob
 from techniques.sampling.shapes import HopSizes
 from techniques.sampling.subgraph_shapes import saint_edge_sizes, saint_node_sizes, saint_walk_sizes
+from techniques.step_shape import DrawnHops, StepShape
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from techniques.architecture.hetero.typed import Relation, relations_of, target_
 from techniques.architecture.hetero.use import LayerUse
 from techniques.base import Part, Slot, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
-from techniques.forecast import Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec, setting_int, setting_ints
 from techniques.sampling.batches import (
     COPY_BYTES_PER_SECOND,
@@ -21,6 +21,7 @@ from techniques.sampling.batches import (
 )
 from techniques.sampling.hetero_shapes import DrawnTypes, counted_type_sizes, drawn_type_sizes, typed_step
 from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced
+from techniques.step_shape import LayerShape, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from techniques.architecture.hetero.typed import Relation
-from techniques.forecast import DrawnHops, LayerShape, StepShape
 from techniques.graph_figures import DegreeFacts
+from techniques.step_shape import DrawnHops, LayerShape, StepShape
 
 HIGH = 2.326
 """Standard deviations above the mean at the 99th percentile of a near normal total."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import DrawnHops, StepShape
 from techniques.job import Job, JobSpec, setting_int, setting_ints
 from techniques.recipe_parts import inputs
 from techniques.sampling.batches import SampledBatches, at_least_one, has_sparse_features, prefetch_knob, whole_epochs
 from techniques.sampling.neighbor import batch_size_knob, hop_knobs, one_fanout_per_layer
 from techniques.sampling.seeds import OrderedSeeds
 from techniques.sampling.shapes import HopSizes, hop_sizes, step_shape
+from techniques.step_shape import DrawnHops, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

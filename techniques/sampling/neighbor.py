@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
-from techniques.forecast import DrawnHops, StepShape
 from techniques.job import Job, JobSpec, setting_int, setting_ints
 from techniques.recipe_parts import inputs, seed_order
 from techniques.sampling.batches import (
@@ -22,6 +21,7 @@ from techniques.sampling.batches import (
 )
 from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob
 from techniques.sampling.shapes import HopSizes, hop_sizes, step_shape
+from techniques.step_shape import DrawnHops, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from techniques.base import Knob, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import DrawnHops, Forecast, Phase, Place, Range
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.rates import Rates, rates
 from techniques.job import Job, JobSpec, setting_int
+from techniques.step_shape import DrawnHops
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import INDEX_BYTES, Facts, GraphFacts
-from techniques.forecast import DrawnHops, StepShape
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import inputs, masked_loss
 from techniques.sampling.batches import (
@@ -23,6 +22,7 @@ from techniques.sampling.batches import (
 from techniques.sampling.graph_saint import SCAN_SECONDS_PER_EDGE
 from techniques.sampling.shapes import HopSizes
 from techniques.sampling.subgraph_shapes import random_node_sizes
+from techniques.step_shape import DrawnHops, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

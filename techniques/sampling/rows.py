@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts
-from techniques.forecast import DrawnHops, Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import precomputes
 from techniques.sampling.batches import (
@@ -19,6 +19,7 @@ from techniques.sampling.batches import (
 )
 from techniques.sampling.seeds import OrderedSeeds, draws_balanced, seed_order_knob
 from techniques.sampling.shapes import HopSizes
+from techniques.step_shape import DrawnHops, LayerShape, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import INDEX_BYTES, Facts, GraphFacts
-from techniques.forecast import DrawnHops, Forecast, StepShape
+from techniques.forecast import Forecast
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import inputs, seed_order
 from techniques.sampling.batches import (
@@ -22,6 +22,7 @@ from techniques.sampling.neighbor import batch_size_knob
 from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob
 from techniques.sampling.shapes import HopSizes
 from techniques.sampling.subgraph_shapes import shadow_sizes
+from techniques.step_shape import DrawnHops, StepShape
 
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph

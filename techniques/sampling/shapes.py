@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from techniques.facts import GraphFacts, Task
-from techniques.forecast import DrawnHops, LayerShape, StepShape
 from techniques.sampling.degree_blocks import degree_blocks
 from techniques.sampling.hop_model import HopSizes, dot, expand, high_total, total_variance
 from techniques.sampling.subgraph_shapes import (
@@ -16,6 +15,7 @@ from techniques.sampling.subgraph_shapes import (
     saint_walk_sizes,
     shadow_sizes,
 )
+from techniques.step_shape import DrawnHops, LayerShape, StepShape
 
 __all__ = [
     "HopSizes",

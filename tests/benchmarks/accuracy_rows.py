@@ -25,9 +25,10 @@ from planner.records import ForecastFigures
 from techniques.base import SettingValue, Slot
 from techniques.errors import GnnfitError
 from techniques.facts import Facts, GraphFacts, HardwareFacts, Task
-from techniques.forecast import Draw, Phase
+from techniques.forecast import Phase
 from techniques.job import JobSpec
 from techniques.remote.source.stored import StoredGraph
+from techniques.step_shape import Draw
 from tuner.records import Limits, TrialState, WorkRequest
 from tuner.runner import Runner
 

@@ -31,9 +31,9 @@ from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.optimizer import adam
 from techniques.architecture.sage import SAGE
 from techniques.architecture.trace import LiveBytes, Walk, walked
-from techniques.forecast import LayerShape, StepShape
 from techniques.job import Training
 from techniques.representation.block import Block
+from techniques.step_shape import LayerShape, StepShape
 
 NODES, EDGES, SEEDS = 200_000, 2_400_000, 120_000
 COLUMNS, CLASSES, HEADS = 100, 40, 4

@@ -34,8 +34,8 @@ from techniques.architecture.ledger import step_cost
 from techniques.base import Slot
 from techniques.errors import GnnfitError
 from techniques.facts import Facts
-from techniques.forecast import LayerShape, StepShape
 from techniques.sampling.shapes import hop_sizes
+from techniques.step_shape import LayerShape, StepShape
 
 GATHER_SCATTER = "edge_index (gather-scatter)"
 MIB = 2**20

@@ -28,7 +28,6 @@ from planner.inspect.opened import open_any, profiled
 from planner.inspect.structure import scan
 from techniques.errors import GnnfitError
 from techniques.facts import GraphFacts
-from techniques.forecast import DrawnHops
 from techniques.sampling import degree_blocks as blocks_module
 from techniques.sampling.degree_blocks import degree_blocks
 from techniques.sampling.kernels import NeighborKernel, ShadowKernel, SubgraphKernel, build_csc
@@ -43,6 +42,7 @@ from techniques.sampling.shapes import (
     saint_walk_sizes,
     shadow_sizes,
 )
+from techniques.step_shape import DrawnHops
 
 LIKE_GRAPHS = (
     "ogbn-products@0.02", "ogbn-arxiv@0.2", "reddit@0.02", "reddit2@0.1", "flickr@0.5", "yelp@0.05", "igb-small@0.1",

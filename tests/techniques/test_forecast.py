@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from techniques.forecast import ZERO, Forecast, LayerShape, Level, Phase, Place, Range, StepShape
+from techniques.forecast import ZERO, Forecast, Level, Phase, Place, Range
+from techniques.step_shape import LayerShape, StepShape
 
 positive = st.floats(0, 1e15)
 ordered = st.tuples(positive, positive, positive).map(lambda values: Range(*sorted(values)))

@@ -14,10 +14,10 @@ from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import training_step
 from techniques.architecture.readout import Readout
 from techniques.base import Slot
-from techniques.forecast import LayerShape, StepShape
 from techniques.hardware.operations import Kind, Operation
 from techniques.representation.block import Block
 from techniques.sampling.blocks import hop_blocks
+from techniques.step_shape import LayerShape, StepShape
 from tuner.accumulation import Steps
 from tuner.calibrate.timing import seconds_of
 

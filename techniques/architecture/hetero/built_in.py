@@ -24,10 +24,11 @@ from techniques.architecture.train_step import TrainStep
 from techniques.base import Knob, Part, Slot, Verdict, refuse
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import ZERO, Forecast, Phase, Place, StepShape
+from techniques.forecast import ZERO, Forecast, Phase, Place
 from techniques.hardware.allocator import LIVE_ERROR, fixed_bytes
 from techniques.hardware.rates import rates
 from techniques.job import JobSpec, setting_int
+from techniques.step_shape import StepShape
 
 if TYPE_CHECKING:
     from torch import nn

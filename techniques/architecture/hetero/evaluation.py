@@ -10,10 +10,11 @@ from techniques.architecture.hetero.costs import typed_blocks
 from techniques.architecture.hetero.heap import FIXED, heap_share
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
-from techniques.forecast import ZERO, Forecast, LayerShape, Phase, Place, Range, StepShape
+from techniques.forecast import ZERO, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import LIVE_ERROR, fixed_bytes
 from techniques.hardware.rates import Rates
 from techniques.job import Job
+from techniques.step_shape import LayerShape, StepShape
 
 if TYPE_CHECKING:
     from torch import Tensor

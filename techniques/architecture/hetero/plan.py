@@ -10,7 +10,8 @@ from techniques.architecture.hetero.typed import Relation
 from techniques.architecture.hetero.use import LayerUse
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.network_plan import NetworkPlan
-from techniques.forecast import Forecast, StepShape
+from techniques.forecast import Forecast
+from techniques.step_shape import StepShape
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ from techniques.architecture.network import Batch
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.readout import Readout
 from techniques.architecture.sage import SAGE, Sage
-from techniques.forecast import LayerShape, StepShape
 from techniques.sampling.blocks import subgraph_block
 from techniques.sampling.kernels import GraphSetKernel
 from techniques.sampling.structure import Structure
+from techniques.step_shape import LayerShape, StepShape
 from tests.covering import covering
 from tuner.training import loss_of
 

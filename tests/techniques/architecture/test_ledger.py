@@ -25,7 +25,6 @@ from techniques.architecture.network import Batch
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.readout import Readout
 from techniques.architecture.sage import SAGE, Sage
-from techniques.forecast import LayerShape, StepShape
 from techniques.remote.node_ids import NodeIds
 from techniques.remote.rows import DenseRows, RowStore, SparseRows
 from techniques.sampling.blocks import subgraph_block
@@ -35,6 +34,7 @@ from techniques.sampling.link_sampler import LinkNeighborSampler
 from techniques.sampling.loading import BlockMaker
 from techniques.sampling.neighbor_sampler import NeighborSampler
 from techniques.sampling.structure import Structure
+from techniques.step_shape import LayerShape, StepShape
 from tests.covering import covering
 from tuner.training import loss_of
 

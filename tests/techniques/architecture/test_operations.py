@@ -12,8 +12,8 @@ from techniques.architecture.ledger import step_cost
 from techniques.architecture.operations.step import training_step
 from techniques.architecture.readout import Readout
 from techniques.base import Slot
-from techniques.forecast import LayerShape, StepShape
 from techniques.hardware.operations import Kind, gemm_flops
+from techniques.step_shape import LayerShape, StepShape
 
 WIDTHS = (24, 16, 16, 5)
 SHAPE = StepShape(

@@ -27,9 +27,9 @@ from techniques.architecture.trace import LiveBytes
 from techniques.architecture.user_module import UserNetwork
 from techniques.architecture.user_plan import UserPlan
 from techniques.base import Slot
-from techniques.forecast import LayerShape, StepShape
 from techniques.hardware.prices import PublishedPrices
 from techniques.own_model import Trace, largest
+from techniques.step_shape import LayerShape, StepShape
 
 WIDTH, HIDDEN, CLASSES = 64, 32, 5
 WHOLE = StepSize(20_000, 200_000, 12_000)

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from techniques.architecture.network import Batch
-from techniques.forecast import Forecast, LayerShape, Place, StepShape
+from techniques.forecast import Forecast, Place
 from techniques.job import Job, compose, forecast
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.batches import SampledBatches
 from techniques.sampling.kernels import NeighborKernel, ShadowKernel, SubgraphKernel
+from techniques.step_shape import LayerShape, StepShape
 
 NODES, PAIRS, WIDTH = 2000, 10_000, 32
 

@@ -13,10 +13,11 @@ from planner.proposal import Pins, check, make_spec
 from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import Task
-from techniques.forecast import DrawnHops, Phase, Place
+from techniques.forecast import Phase, Place
 from techniques.job import forecast
 from techniques.sampling.node_order import AS_GIVEN, COMMUNITY, RCM, RowReuse, node_order_knob, reuse_gain
 from techniques.sampling.renumbered import OrderedRows, RenumberedGraph
+from techniques.step_shape import DrawnHops
 from tests.covering import covering
 from tuner.judge import judge
 from tuner.training import train_epoch

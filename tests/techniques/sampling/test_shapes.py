@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from planner.inspect.degrees import measured_degrees
 from planner.inspect.estimate import from_counts
 from planner.inspect.mixing import with_mixing
-from techniques.forecast import DrawnHops
 from techniques.sampling.kernels import NeighborKernel, build_csc
 from techniques.sampling.shapes import drawn_sizes, expected_hops, hop_sizes, largest_hops, mean_hops, step_shape
+from techniques.step_shape import DrawnHops
 
 STATED_TOLERANCE = 0.15
 """What a forecast from the degree histogram may be off, where nodes are joined at random."""

@@ -15,7 +15,6 @@ from planner.inspect.degrees import measured_degrees
 from planner.inspect.estimate import from_counts
 from planner.inspect.mixing import with_mixing
 from techniques.facts import GraphFacts
-from techniques.forecast import DrawnHops
 from techniques.sampling.kernels import ShadowKernel, SubgraphKernel, build_csc
 from techniques.sampling.kernels.saint import saint_edges, saint_nodes, saint_walks
 from techniques.sampling.shapes import (
@@ -27,6 +26,7 @@ from techniques.sampling.shapes import (
     saint_walk_sizes,
     shadow_sizes,
 )
+from techniques.step_shape import DrawnHops
 
 NODES = 4_000
 FORECASTS: dict[str, Callable[[GraphFacts], HopSizes]] = {
