@@ -12,13 +12,8 @@ from planner.costing import Costed, candidate, cost, fits, fitted
 from planner.explain import nearest, one_per_fact, refused_by_option, refused_for_memory, too_large
 from planner.inspect.model import inspect_model
 from planner.ordering import with_order
-from planner.proposal import (
-    BASELINE_NAME,
-    Pins,
-    Refusal,
-    check,
-    proposals,
-)
+from planner.pins import Pins
+from planner.proposal import BASELINE_NAME, Refusal, check, proposals
 from planner.quantities import format_seconds
 from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import product
 
-from planner.proposal import BY_NAME, Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import BY_NAME, check, make_spec
 from planner.typed import TYPED_BASELINE_SETTINGS, baseline_options, trains_types
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import SettingValue, Slot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner.costing import Costed
-from planner.proposal import Pins
+from planner.pins import Pins
 from planner.quantities import format_bytes
 from techniques.base import Reason, SettingValue, Slot
 from techniques.coarsening.evidence import LOW_HOMOPHILY, MACHINE, evidence_near

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from planner.convergence import convergence_seconds
-from planner.proposal import Pins, check, make_spec, spec_name
+from planner.pins import Pins
+from planner.proposal import check, make_spec, spec_name
 from planner.quantities import format_bytes
 from planner.records import Candidate, ForecastFigures
 from techniques.architecture.bf16 import has_bf16

@@ -8,7 +8,8 @@ from planner.costing import cost, fits
 from planner.doctor_changes import Change, helps, ideas, planned_change, scored
 from planner.doctor_checks import Check, checks
 from planner.doctor_growth import Grown, growth
-from planner.proposal import BASELINE_NAME, Pins, check, spec_name
+from planner.pins import Pins
+from planner.proposal import BASELINE_NAME, check, spec_name
 from planner.records import ForecastFigures
 from planner.symptoms import SYMPTOM_TEXTS, Symptom
 from techniques.base import SettingValue

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from planner.costing import cost, fits
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from planner.records import Candidate, ForecastFigures
 from techniques.base import SettingValue, Slot
 from techniques.facts import Facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.api import make_plan
 from planner.costing import cost, fits
-from planner.proposal import Pins
+from planner.pins import Pins
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Range
 from techniques.graph_figures import DegreeFacts, LabelFacts

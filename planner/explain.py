@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from planner.costing import Costed, cost, device_shortage, fits, host_shortage
-from planner.proposal import SAFE, Pins, Refusal, check, make_spec, spec_name
+from planner.pins import Pins
+from planner.proposal import SAFE, Refusal, check, make_spec, spec_name
 from planner.quantities import format_bytes
 from planner.records import Nearest, Rejected
 from techniques.base import Reason, SettingValue, Slot

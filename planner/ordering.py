@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from planner.costing import Costed, cost, fits
-from planner.proposal import Pins, check
+from planner.pins import Pins
+from planner.proposal import check
 from planner.quantities import format_seconds
 from planner.records import ForecastFigures
 from techniques.base import Reason, Slot

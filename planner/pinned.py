@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from planner.costing import Costed, cost
-from planner.proposal import Pins
+from planner.pins import Pins
 from techniques.base import SettingValue, Slot
 from techniques.errors import OptionError
 from techniques.facts import Facts

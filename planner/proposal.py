@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import dataclass
 
+from planner.pins import Pins, check_pins
 from planner.typed import trains_types
 from techniques import option, options
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Knob, SettingValue, Slot, Verdict
 from techniques.coarsening.sizes import trained_facts
-from techniques.errors import OptionError
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec, Training, setting_int
 from techniques.recipe_parts import PRECOMPUTED, ROW_SAMPLERS
@@ -33,32 +32,6 @@ SAFE = ("full_batch", "neighbor", "link_neighbor", "rows", "graph_batch", "dynam
 some graphs and lose on others, so they stand behind as alternatives to measure."""
 EGO_LAYERS = 3
 """Convolutions over ego graphs where nothing else is asked for (PyG's examples/shadow.py)."""
-
-
-@dataclass(frozen=True)
-class Pins:
-    """What the user has fixed: options by slot, settings and training values by name."""
-
-    options: Mapping[Slot, str] = field(default_factory=dict)
-    settings: Mapping[str, SettingValue] = field(default_factory=dict)
-
-    def training(self, base: Training) -> Training:
-        """``base`` with the pinned values.
-
-        Raises:
-            OptionError: a value of the wrong kind.
-        """
-        pinned = {name: value for name, value in self.settings.items() if name in Training.model_fields}
-        if not pinned:
-            return base
-        try:
-            return Training.model_validate({**base.model_dump(), **pinned})
-        except ValueError as error:
-            name, rule = (line.strip() for line in str(error).splitlines()[1:3])
-            raise OptionError(
-                f"{name} is not valid, got {pinned.get(name)!r} ({rule.split(' [')[0]})",
-                f"Write --set {name}={getattr(base, name, '')}",
-            ) from None
 
 
 @dataclass(frozen=True)
@@ -195,71 +168,6 @@ def spec_name(spec: JobSpec) -> str:
 def knobs_of(facts: Facts, spec: JobSpec) -> tuple[Knob, ...]:
     """Every knob of the spec's options."""
     return tuple(knob for slot, name in spec.options.items() for knob in option(slot, name).knobs(facts))
-
-
-def check_pins(facts: Facts, pins: Pins) -> None:
-    """Refuse options and settings that do not exist, and values that no knob can take.
-
-    Raises:
-        OptionError: with the names that do, or the values that can be.
-    """
-    for slot, name in pins.options.items():
-        option(slot, name)
-    pins.training(Training())
-    knobs = {knob.name: knob for slot in Slot for one in options(slot) for knob in one.knobs(facts)}
-    allowed = {slot: pins.options.get(slot) for slot in Slot}
-    if allowed[Slot.ARCHITECTURE] is None:
-        allowed[Slot.ARCHITECTURE] = facts.model.architecture
-    chosen = [one for slot in Slot for one in options(slot) if allowed[slot] in (None, one.name)]
-    used = {knob.name for one in chosen for knob in one.knobs(facts)}
-    for name, value in pins.settings.items():
-        if name in knobs:
-            _check_value(knobs[name], value)
-            if name not in used:
-                pinned = ", ".join(f"{slot.value}={one}" for slot, one in pins.options.items())
-                raise OptionError(f"{name} has no effect with {pinned}", f"Drop --set {name} or the choice")
-        elif name not in Training.model_fields:
-            known = sorted({*knobs, *Training.model_fields})
-            close = get_close_matches(name, known, n=1)
-            remedy = f"Did you mean {close[0]}?" if close else f"Choose one of: {', '.join(known)}"
-            raise OptionError(f"there is no knob {name!r}", remedy)
-
-
-def _check_value(knob: Knob, value: SettingValue) -> None:
-    """Choices are what tuning tries, not all that is allowed; kinds and bounds are.
-
-    Raises:
-        OptionError: a value of another kind or out of bounds.
-    """
-    default = ",".join(map(str, knob.default)) if isinstance(knob.default, tuple) else str(knob.default).lower()
-    remedy = f"Write --set {knob.name}={default}"
-    if isinstance(knob.default, bool):
-        if not isinstance(value, bool):
-            raise OptionError(f"{knob.name} must be true or false, got {value!r}", remedy)
-        return
-    if isinstance(knob.default, tuple):
-        parts = value if isinstance(value, tuple) else (value,)
-        if not all(
-            isinstance(part, int) and not isinstance(part, bool) and (part >= 1 or part == -1) for part in parts
-        ):
-            raise OptionError(
-                f"{knob.name} must be whole numbers of at least 1, or -1 for all neighbours, got {value!r}", remedy
-            )
-        return
-    if isinstance(knob.default, str):
-        if knob.choices and value not in knob.choices:
-            names = ", ".join(map(str, knob.choices))
-            raise OptionError(f"{knob.name} must be one of {names}, got {value!r}", remedy)
-        return
-    if isinstance(knob.default, float):
-        least, most = knob.low or 0.0, float("inf") if knob.high is None else knob.high
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-            raise OptionError(f"{knob.name} must be a number from {least:g} to {most:g}, got {value!r}", remedy)
-        return
-    low, high = int(1 if knob.low is None else knob.low), float("inf") if knob.high is None else knob.high
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        limit = f"of at least {low}" if knob.high is None else f"from {low} to {int(high)}"
-        raise OptionError(f"{knob.name} must be a whole number {limit}, got {value!r}", remedy)
 
 
 def _choices(slot: Slot, pins: Pins) -> tuple[str, ...]:

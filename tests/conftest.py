@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings
 
 from planner.inspect.estimate import from_counts
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from techniques.facts import Facts, Goal, GpuFacts, GraphFacts, HardwareFacts, ModelFacts, Origin
 
 GIB = 2**30

@@ -12,7 +12,7 @@ from planner.api import inspect, make_plan, pins_of, with_history
 from planner.inspect.calibration import calibrated
 from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import drawer, open_any, profiled
-from planner.proposal import Pins
+from planner.pins import Pins
 from planner.records import Candidate, Plan
 from planner.render import unusable
 from techniques.base import SettingValue

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from planner.proposal import BASELINE_NAME, Pins, check, knobs_of
+from planner.pins import Pins
+from planner.proposal import BASELINE_NAME, check, knobs_of
 from planner.records import Candidate
 from techniques.architecture.bf16 import has_bf16
 from techniques.base import Knob, SettingValue, Slot

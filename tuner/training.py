@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-import pickle
 import statistics
-import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
-from techniques.architecture.loss import loss_of as loss_of
-from techniques.architecture.loss import soft_loss as soft_loss
+from techniques.architecture.loss import loss_of, soft_loss
 from techniques.forecast import Phase
 from techniques.hardware.heap import give_back_freed
 from tuner.accumulation import Steps
-from tuner.checkpoint import random_states, restore_random_states, write_atomically
+from tuner.checkpoint import write_atomically
 from tuner.environment import environment
 from tuner.folder import write_json
 from tuner.judge import judge
@@ -33,33 +28,13 @@ from tuner.records import (
     TrialState,
     WorkRequest,
 )
+from tuner.training_state import Progress, resumed, save
 
 if TYPE_CHECKING:
     from techniques.job import Job
     from tuner.reporter import Reporter
 
 CHECKPOINT = "checkpoint.pt"
-
-
-@dataclass
-class Progress:
-    """Everything a checkpoint must bring back."""
-
-    epoch: int = 0
-    best_metric: float = -math.inf
-    best_epoch: int = 0
-    best_scores: dict[str, float] = field(default_factory=dict)
-    stale: int = 0
-    """Evaluations since the best one."""
-    every: int = 1
-    """Epochs between evaluations, so that evaluating costs no more than training."""
-    loss: float = math.nan
-    train_seconds: float = 0.0
-    elapsed_seconds: float = 0.0
-    target_seconds: float | None = None
-    epoch_seconds: list[float] = field(default_factory=list)
-    history: list[Evaluation] = field(default_factory=list)
-    best_state: dict[str, Tensor] | None = None
 
 
 def train(job: Job, request: WorkRequest, reporter: Reporter) -> Measurement:
@@ -114,7 +89,9 @@ class _Loop:
         self.model, self.judge = job.need("model"), judge(job)
         self.metric_name = NAMES[self.judge.metric]
         self.checkpoint = Path(request.folder) / CHECKPOINT
-        self.progress = self._resumed() if request.checkpoint and self.checkpoint.is_file() else Progress()
+        self.progress = (
+            resumed(job, self.checkpoint) if request.checkpoint and self.checkpoint.is_file() else Progress()
+        )
         self.started = time.perf_counter() - self.progress.elapsed_seconds
         self.session_started = time.perf_counter()
         self.session_train_seconds = self.last_round_seconds = 0.0
@@ -129,7 +106,7 @@ class _Loop:
             if self.progress.epoch % self.progress.every == 0 or self.progress.epoch == self._max_epochs:
                 self._evaluate()
             if self.request.checkpoint:
-                self._save_checkpoint()
+                save(self.progress, self.job, self.checkpoint)
             self.last_round_seconds = time.perf_counter() - begun
             reason = self._stop_reason()
         if not self.progress.history or self.progress.history[-1].epoch != self.progress.epoch:
@@ -267,28 +244,6 @@ class _Loop:
                 "test_macro_f1": scores.get("macro_f1"),
             }
         )
-
-    def _save_checkpoint(self) -> None:
-        state: dict[str, Any] = {
-            "progress": self.progress.__dict__ | {"history": [one.model_dump() for one in self.progress.history]},
-            "model": self.model.state_dict(),
-            "optimizer": self.job.need("optimizer").state_dict(),
-            "random": random_states(),
-        }
-        write_atomically(self.checkpoint, state)
-
-    def _resumed(self) -> Progress:
-        try:
-            state = torch.load(self.checkpoint, weights_only=True)
-        except (RuntimeError, ValueError, EOFError, OSError, KeyError, pickle.UnpicklingError) as error:
-            print(f"{self.checkpoint} cannot be read ({error}): training starts anew", file=sys.stderr)
-            return Progress()
-        self.model.load_state_dict(state["model"])
-        self.job.need("optimizer").load_state_dict(state["optimizer"])
-        restore_random_states(state["random"])
-        values = state["progress"]
-        values["history"] = [Evaluation.model_validate(one) for one in values["history"]]
-        return Progress(**values)
 
 
 def _typical_seconds(epoch_seconds: list[float]) -> float | None:

@@ -43,10 +43,10 @@ def count_batch(spec: JobSpec, facts: Facts, folder: str) -> tuple[float, float]
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from techniques.architecture.loss import loss_of
     from techniques.job import Job, build
     from techniques.remote.source.folder import FolderGraph
     from tuner.metrics import epoch_shapes, flops
-    from tuner.training import loss_of
 
     with tempfile.TemporaryDirectory() as scratch:
         job = build(Job(spec=spec, facts=facts, stored=FolderGraph(folder), scratch=Path(scratch)))

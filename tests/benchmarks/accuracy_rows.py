@@ -20,7 +20,8 @@ from planner.inspect.calibration import calibrated
 from planner.inspect.estimate import from_counts
 from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import checked, drawer, profiled
-from planner.proposal import Pins, Refusal, proposals
+from planner.pins import Pins
+from planner.proposal import Refusal, proposals
 from planner.records import ForecastFigures
 from techniques.base import SettingValue, Slot
 from techniques.errors import GnnfitError

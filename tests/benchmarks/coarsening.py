@@ -50,7 +50,8 @@ def random_clusters(graph: Any, plan: Any) -> Any:
 
 def accuracy(folder: str, facts: Any, method: str, ratio: float, seed: int, settings: dict[str, Any]) -> float:
     """The test metric of one run."""
-    from planner.proposal import Pins, make_spec
+    from planner.pins import Pins
+    from planner.proposal import make_spec
     from techniques.base import Slot
     from techniques.coarsening import live
     from techniques.coarsening.clusters import coarsen

@@ -23,7 +23,8 @@ from planner.costing import cost
 from planner.inspect.calibration import read_calibration
 from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import drawer, profiled
-from planner.proposal import Pins, Refusal, proposals
+from planner.pins import Pins
+from planner.proposal import Refusal, proposals
 from planner.records import ForecastFigures
 from techniques.base import SettingValue, Slot
 from techniques.facts import Facts, HardwareFacts, Task

@@ -17,7 +17,8 @@ import torch
 from at_hand import at_hand
 from torch import Tensor
 
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from planner.render import table
 from techniques.base import Slot
 from techniques.facts import Facts

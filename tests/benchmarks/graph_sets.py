@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from planner.api import inspect
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from techniques.base import Slot
 from techniques.facts import Goal
 from techniques.job import Job, JobSpec, build

@@ -27,7 +27,8 @@ import numpy as np
 from planner.inspect.graph import profile
 from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import open_any
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from techniques.base import Slot
 from techniques.facts import Facts
 from techniques.job import Job, build

@@ -13,14 +13,15 @@ from dataclasses import replace
 import torch
 
 from planner.inspect.opened import open_any, profiled
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from techniques import option
 from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
 from techniques.base import Slot
 from techniques.facts import Facts, GraphFacts
 from techniques.job import Job, build
-from tuner.training import loss_of
 
 CASES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("gcn", "csr", {}),

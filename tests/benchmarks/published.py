@@ -24,7 +24,8 @@ from typing import Any
 from planner.catalog import dataset, machine
 from planner.costing import cost
 from planner.inspect.estimate import from_counts, from_dataset
-from planner.proposal import Pins, Refusal, proposals
+from planner.pins import Pins
+from planner.proposal import Refusal, proposals
 from planner.rules import MEMORY_HIGH, MEMORY_LOW
 from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.gat import GAT

@@ -24,7 +24,7 @@ import numpy as np
 from regret_replay import REFERENCE, Replayed, percent
 
 from planner.costing import cost
-from planner.proposal import Pins
+from planner.pins import Pins
 from planner.records import Plan
 from planner.render import table as table_lines
 from techniques.job import JobSpec

@@ -17,7 +17,8 @@ from unittest import mock
 
 from at_hand import at_hand
 
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from planner.render import table
 from techniques import options
 from techniques.architecture.built_in import BuiltIn

@@ -10,7 +10,8 @@ import pytest
 from planner import plan
 from planner.api import make_plan
 from planner.baseline import BASELINE_SETTINGS, baseline_spec
-from planner.proposal import Pins, check
+from planner.pins import Pins
+from planner.proposal import check
 from planner.records import Plan
 from techniques import options
 from techniques.architecture.hetero.typed import TYPED

@@ -8,7 +8,8 @@ import pytest
 
 from planner import costing
 from planner.costing import BASELINE_HOST_BYTES, Costed, candidate, cost, epochs_to_converge, fits, fitted
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from techniques.base import Slot
 from techniques.errors import OptionError
 

@@ -15,7 +15,7 @@ from planner.doctor_changes import Idea, applied
 from planner.doctor_growth import grown
 from planner.doctor_text import diagnosis_lines
 from planner.inspect.estimate import from_counts
-from planner.proposal import Pins
+from planner.pins import Pins
 from planner.symptoms import Symptom
 from techniques.base import Slot
 from techniques.errors import OptionError

@@ -10,7 +10,7 @@ import pytest
 from planner.api import make_plan, plan
 from planner.cli import setting_value
 from planner.inspect.estimate import from_counts
-from planner.proposal import Pins
+from planner.pins import Pins
 from planner.quantities import parse_bytes
 from planner.records import Plan, Verdict
 from planner.render import unusable

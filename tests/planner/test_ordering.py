@@ -9,7 +9,7 @@ import pytest
 
 from planner.api import make_plan
 from planner.inspect.opened import drawer
-from planner.proposal import Pins
+from planner.pins import Pins
 from planner.records import Plan
 from planner.render import plan_text
 from techniques.base import Slot

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from planner.api import make_plan
-from planner.proposal import Pins
+from planner.pins import Pins
 from techniques.base import SettingValue, Slot
 from techniques.errors import OptionError
 

@@ -8,7 +8,8 @@ import pytest
 
 from planner.api import make_plan
 from planner.costing import Costed, cost
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from planner.ranking import ACCURACY_PRIOR, order, reasons, varied
 from techniques.base import Slot
 from techniques.facts import Facts, Objective

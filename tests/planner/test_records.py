@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from planner.api import make_plan
 from planner.convergence import convergence_seconds
-from planner.proposal import Pins
+from planner.pins import Pins
 from planner.records import SCHEMA_VERSION, Plan, range_bytes, range_seconds
 from techniques.base import Slot
 from techniques.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from planner.api import make_plan
-from planner.proposal import Pins
+from planner.pins import Pins
 from planner.records import Plan
 from planner.render import SHOWN_REFUSED, plan_text, table, wrap
 from techniques.base import Slot

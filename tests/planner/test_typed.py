@@ -10,7 +10,8 @@ import torch
 
 from planner.api import make_plan
 from planner.baseline import baseline_spec
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from planner.render import plan_text
 from techniques import option, options
 from techniques.architecture.hetero.built_in import WORKS_WITH

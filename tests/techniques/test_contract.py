@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from planner.inspect.degrees import estimated_degrees
 from planner.inspect.estimate import for_links, from_counts
 from planner.inspect.opened import drawer
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from techniques import OPTIONS, option, options
 from techniques.architecture.hetero.typed import TYPED, is_typed
 from techniques.base import Option, Slot, Technique, Verdict

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Slot
 from techniques.recipe import recipe

@@ -15,7 +15,8 @@ import torch
 from torch_geometric.data import Data
 
 from planner.inspect.estimate import from_counts
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from techniques import options
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Slot

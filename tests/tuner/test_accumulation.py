@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from techniques.architecture.loss import loss_of
 from tuner.accumulation import Steps
-from tuner.training import loss_of, train_epoch
+from tuner.training import train_epoch
 
 TOLERANCE = 1e-6
 

@@ -14,7 +14,7 @@ import pytest
 
 from planner import plan
 from planner.api import make_plan
-from planner.proposal import Pins
+from planner.pins import Pins
 from techniques.errors import InputError, UnsupportedTaskError
 from tuner.export import export_run
 from tuner.export.script import Exported, script_of

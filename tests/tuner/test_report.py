@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from planner.api import make_plan
-from planner.proposal import BASELINE_NAME, Pins
+from planner.pins import Pins
+from planner.proposal import BASELINE_NAME
 from tuner.cli import main
 from tuner.events import EventLog
 from tuner.folder import RunFolder

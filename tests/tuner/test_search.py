@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from planner.api import make_plan
-from planner.proposal import BASELINE_NAME, Pins
+from planner.pins import Pins
+from planner.proposal import BASELINE_NAME
 from techniques.base import Slot
 from techniques.errors import NoTrialSucceededError
 from tuner.bench import SEARCH_SHARE, Bench, ladder

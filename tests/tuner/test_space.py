@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from planner.api import make_plan
-from planner.proposal import BASELINE_NAME, Pins, check, knobs_of
+from planner.pins import Pins
+from planner.proposal import BASELINE_NAME, check, knobs_of
 from techniques.base import Slot
 from techniques.job import compose
 from tuner.space import BASELINE_LEARNING_RATES, LEARNING_RATES, MAX_FAMILIES, WHOLE_GRAPH_KNOBS, Space, Vary, families

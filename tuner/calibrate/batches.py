@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from planner.inspect.opened import profiled
-from planner.proposal import Pins, make_spec
+from planner.pins import Pins
+from planner.proposal import make_spec
 from techniques.base import Slot
 from techniques.facts import SOURCE_BYTES, Facts, HardwareFacts, Task
 from techniques.hardware.calibration import Calibration, SamplerRate

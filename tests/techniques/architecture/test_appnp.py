@@ -71,7 +71,7 @@ def test_steps_stay_within_sampled_hops(make_facts: Any, spec_for: Any) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("alpha", 1.5), ("alpha", True), ("propagation_steps", 0)])
 def test_settings_have_bounds(name: str, value: Any, make_facts: Any) -> None:
-    from planner.proposal import Pins, check_pins
+    from planner.pins import Pins, check_pins
 
     with pytest.raises(OptionError, match=f"{name} must be"):
         check_pins(make_facts(), Pins({}, {name: value}))

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from planner.inspect.own_model import inspect_own_model
-from planner.proposal import Pins, check, check_pins, make_spec
+from planner.pins import Pins, check_pins
+from planner.proposal import check, make_spec
 from techniques.architecture import user_module
 from techniques.architecture import user_plan as plan_module
 from techniques.architecture.custom import CUSTOM

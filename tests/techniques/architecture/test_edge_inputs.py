@@ -13,7 +13,8 @@ from torch import Tensor
 from torch_geometric.nn import APPNP, GATConv, GATv2Conv, GCNConv
 from torch_geometric.utils import remove_self_loops
 
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from techniques.architecture.convs import GAT, GCN, set_true_degrees
 from techniques.architecture.convs_gatv2 import GATv2
 from techniques.architecture.propagation import Dense, PropagationNetwork

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from planner.inspect.estimate import from_counts
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from techniques import options
 from techniques.base import Slot
 from techniques.facts import Facts

@@ -22,6 +22,7 @@ from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.ledger import StepCost, step_cost
+from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.readout import Readout
@@ -31,7 +32,6 @@ from techniques.sampling.kernels import GraphSetKernel
 from techniques.sampling.structure import Structure
 from techniques.step_shape import LayerShape, StepShape
 from tests.covering import covering
-from tuner.training import loss_of
 
 ALL: tuple[BuiltIn, ...] = (GCN, SAGE, Sage("max"), GIN, GAT, GATV2)
 GRAPHS, SIZE, WIDTH, CLASSES = 100, 40, 24, 3

@@ -21,6 +21,7 @@ from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.ledger import StepCost, step_cost
+from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.readout import Readout
@@ -36,7 +37,6 @@ from techniques.sampling.neighbor_sampler import NeighborSampler
 from techniques.sampling.structure import Structure
 from techniques.step_shape import LayerShape, StepShape
 from tests.covering import covering
-from tuner.training import loss_of
 
 MAX = Sage(aggregator="max")
 PROPAGATED = Appnp(propagation_steps=3)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 
+from techniques.architecture.loss import loss_of
 from techniques.architecture.mixed import linear, weighted_rows
 from techniques.architecture.network import relu_dropout
 from techniques.facts import Task
 from techniques.representation.block import Block, neighbor_mean
 from tests.covering import covering
-from tuner.training import loss_of, train_epoch
+from tuner.training import train_epoch
 
 ARCHITECTURES = ("gcn", "sage", "gin", "gat", "gatv2", "appnp")
 SAMPLINGS = ("full_batch", "neighbor", "shadow_k_hop", "graph_saint", "cluster", "link_neighbor")

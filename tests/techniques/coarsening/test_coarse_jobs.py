@@ -13,6 +13,7 @@ import torch
 from planner.inspect.opened import drawer
 from planner.proposal import check
 from techniques import options
+from techniques.architecture.loss import soft_loss
 from techniques.base import Slot
 from techniques.coarsening.pooled import pooled_features, pooled_labels
 from techniques.facts import Goal
@@ -21,7 +22,7 @@ from techniques.job import forecast
 from techniques.remote.rows import DenseRows, MappedRows
 from techniques.remote.source.arrays import ArrayGraph
 from tests.covering import covering
-from tuner.training import soft_loss, train_epoch
+from tuner.training import train_epoch
 
 METHODS = [one.name for one in options(Slot.COARSENING) if one.name != "none"]
 NOT_NODES = ("link_neighbor", "rows", "graph_batch", "dynamic_batch")

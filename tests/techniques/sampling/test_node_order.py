@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import Task

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from planner.inspect.estimate import from_counts
-from planner.proposal import Pins, check, check_pins
+from planner.pins import Pins, check_pins
+from planner.proposal import check
+from techniques.architecture.loss import loss_of
 from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import GraphFacts
@@ -24,7 +26,6 @@ from techniques.sampling.loading import neighbor_batches
 from techniques.sampling.neighbor import NeighborBatches
 from techniques.sampling.seeds import BALANCED, UNIFORM, OrderedSeeds, distinct_seeds, is_imbalanced, seed_order_knob
 from techniques.sampling.shadow_k_hop import EgoBatches
-from tuner.training import loss_of
 
 CLASSES = (120, 24, 6)
 """Training nodes of each class."""

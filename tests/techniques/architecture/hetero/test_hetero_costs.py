@@ -12,10 +12,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from techniques.architecture.loss import loss_of
 from techniques.base import Slot
 from techniques.remote.source import from_object
 from tuner.metrics import epoch_shapes
-from tuner.training import loss_of
 
 TOLERANCE = 0.12
 """Gradients of all parameters are counted at every moment, and parameters weigh much in steps this small."""
