@@ -11,10 +11,11 @@ from planner.proposal import check, make_spec, spec_name
 from planner.quantities import format_bytes
 from planner.records import Candidate, ForecastFigures
 from techniques.architecture.bf16 import has_bf16
+from techniques.assembly import forecast
 from techniques.base import Reason, SettingValue, Slot
 from techniques.facts import Correction, Facts
 from techniques.forecast import Level, Phase, Range
-from techniques.job import JobSpec, forecast
+from techniques.job import JobSpec
 from techniques.step_shape import Draw
 
 BASELINE_HOST_BYTES = Range(285e6, 298e6, 320e6)

@@ -1,4 +1,4 @@
-"""A run as a plan (``JobSpec``), as numbers (``forecast``) and as live objects (``Job``)."""
+"""A run as a plan (``JobSpec``) and as live objects (``Job``)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from techniques.base import Part, Settings, SettingValue, Slot, Stage
+from techniques.base import Settings, SettingValue, Slot
 from techniques.errors import OptionError
 from techniques.facts import Facts
-from techniques.forecast import Forecast
 from techniques.record import Record
-from techniques.step_shape import Draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,47 +141,6 @@ class Job:
             moved = transfer(batch)
             self.transfer_seconds += time.perf_counter() - start
             yield moved
-
-
-COARSE_STAGES = (Stage.SEEDS, Stage.BATCH, Stage.TRANSFER, Stage.STEP)
-"""Stages that work on the coarse graph where there is one."""
-
-
-def compose(spec: JobSpec, facts: Facts) -> tuple[Part, ...]:
-    """Gather the parts of a spec's options in order of execution.
-
-    Where the graph is coarsened, what trains is told of the coarse graph, and what reads, prepares and evaluates of the
-    graph itself.
-    """
-    from techniques import option
-    from techniques.coarsening.sizes import trained_facts
-
-    trained = trained_facts(facts, spec)
-    parts: list[Part] = []
-    for slot, name in spec.options.items():
-        here = option(slot, name).parts(facts, spec)
-        if trained is not facts and slot is not Slot.COARSENING:
-            there = option(slot, name).parts(trained, spec)
-            here = tuple(part for part in here if part.stage not in COARSE_STAGES)
-            here += tuple(part for part in there if part.stage in COARSE_STAGES)
-        parts += here
-    return tuple(sorted(parts, key=lambda part: part.stage))
-
-
-def forecast(spec: JobSpec, facts: Facts, draw: Draw | None = None) -> Forecast:
-    """Walk the parts with numbers."""
-    so_far = Forecast(facts=facts, draw=draw)
-    for part in compose(spec, facts):
-        so_far = part.forecast(so_far)
-    return so_far
-
-
-def build(job: Job, announce: Callable[[Part], None] = lambda part: None) -> Job:
-    """Walk the same parts with live objects; ``announce`` is told each part before it is built."""
-    for part in compose(job.spec, job.facts):
-        announce(part)
-        job = part.build(job)
-    return job
 
 
 def setting_int(settings: Settings, name: str) -> int:

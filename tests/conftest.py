@@ -353,7 +353,8 @@ def make_job(tmp_path: Path) -> Callable[..., Any]:
     """``make_job(facts, stored, spec)``: a built job over the graph spilled to a folder, as a worker has it."""
 
     def build_job(facts: Facts, stored: Any, spec: Any) -> Any:
-        from techniques.job import Job, build
+        from techniques.assembly import build
+        from techniques.job import Job
         from techniques.remote.source.folder import FolderGraph, spill
 
         folder = tmp_path / "graph"

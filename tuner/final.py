@@ -8,10 +8,11 @@ from typing import Any
 
 from planner.costing import cost
 from planner.records import Candidate, Plan
+from techniques.assembly import forecast
 from techniques.errors import InputError
 from techniques.facts import Facts
 from techniques.forecast import Phase
-from techniques.job import JobSpec, forecast
+from techniques.job import JobSpec
 from tuner.bench import as_candidate
 from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text

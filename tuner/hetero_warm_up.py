@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from techniques.assembly import build
 from techniques.facts import Facts
-from techniques.job import Job, build
+from techniques.job import Job
 
 if TYPE_CHECKING:
     from tuner.records import WorkRequest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from techniques.architecture.readout import PAIRS_PER_CHUNK
+from techniques.architecture.chunks import PAIRS_PER_CHUNK
 from techniques.facts import Facts, Task
 from tuner.quality import best_margin, link_quality, node_quality
 

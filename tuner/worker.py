@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from techniques.architecture.hetero.typed import is_typed
+from techniques.assembly import build
 from techniques.facts import Facts, Task
 from techniques.forecast import Phase
 from techniques.graph_figures import DegreeFacts
-from techniques.job import Job, build
+from techniques.job import Job
 from tuner.failure import remedy_of, state_of
 from tuner.limits import limit_memory
 from tuner.records import Measurement, WorkRequest

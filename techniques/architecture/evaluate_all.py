@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from techniques.architecture.chunks import CHUNK_BYTES, FUSED_CHUNK_EDGES, PAIRS_PER_CHUNK
 from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.ledger import SORT_FLOATS
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import inference
-from techniques.architecture.readout import PAIRS_PER_CHUNK, Readout
+from techniques.architecture.readout import Readout
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
 from techniques.forecast import ZERO, Forecast, Phase, Place, Range
@@ -21,11 +22,6 @@ from techniques.step_shape import LayerShape, StepShape
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-CHUNK_BYTES = 64 * 2**20
-"""Messages that evaluation holds at once where neighbours are gathered edge by edge."""
-FUSED_CHUNK_EDGES = 4_000_000
-"""Edges whose values it holds at once where neighbours are summed by a fused product."""
 
 
 @dataclass(frozen=True)

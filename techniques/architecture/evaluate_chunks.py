@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from techniques.architecture.chunks import INFERENCE_CHUNK_BYTES, PAIRS_PER_CHUNK
 from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import inference
-from techniques.architecture.readout import PAIRS_PER_CHUNK, Readout
+from techniques.architecture.readout import Readout
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
 from techniques.forecast import Forecast, Phase, Place, Range
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-INFERENCE_CHUNK_BYTES = 2**19
-"""Rows that layer-wise inference gathers, and rows that it makes, at once where training samples the graph: a chunk takes a
-few times as much, which is less than any step of training that is worth its overhead."""
 SECONDS_PER_EDGE = 10e-9
 """The kernel that finds each chunk's sources (measured, as for sampling)."""
 HEAP_FACTOR = Range(0.5, 1.5, 2.5)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from techniques.architecture.evaluate_chunks import INFERENCE_CHUNK_BYTES
+from techniques.architecture.chunks import INFERENCE_CHUNK_BYTES
 from techniques.facts import FLOAT_BYTES
 from techniques.hardware.heap import give_back_freed
 from techniques.representation.block import Block, Csr, on_device

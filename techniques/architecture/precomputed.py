@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.chunks import INFERENCE_CHUNK_BYTES
 from techniques.architecture.costs import LayerCost, activations_moved, dropped_out
-from techniques.architecture.evaluate_chunks import INFERENCE_CHUNK_BYTES
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.passes import Passes, linear

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-PAIRS_PER_CHUNK = 2_048
-"""Pairs whose two ends are held at once when links are scored."""
-
 
 class Readout(StrEnum):
     """What becomes of the last convolution's output."""

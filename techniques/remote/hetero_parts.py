@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.architecture.hetero.inputs import InputKind, TypeInput
-from techniques.architecture.hetero.typed import Relation, target_place
+from techniques.architecture.hetero.relation import Relation, target_place
 from techniques.base import Stage
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job

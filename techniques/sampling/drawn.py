@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from techniques.architecture.hetero.typed import Relation
+    from techniques.architecture.hetero.relation import Relation
     from techniques.sampling.hetero_drawn import DrawnTypedGraph
     from techniques.sampling.kernels.machine_code import IntArray
 

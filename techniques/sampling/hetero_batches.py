@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from techniques.architecture.hetero.inputs import TypeInput, type_inputs
-from techniques.architecture.hetero.typed import Relation, relations_of, target_place
+from techniques.architecture.hetero.relation import Relation, target_place
+from techniques.architecture.hetero.typed import relations_of
 from techniques.architecture.hetero.use import LayerUse
 from techniques.base import Part, Slot, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts

@@ -16,7 +16,7 @@ from techniques.sampling.hetero_structure import HeteroStructure
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from techniques.architecture.hetero.typed import Relation
+    from techniques.architecture.hetero.relation import Relation
     from techniques.remote.source.stored import StoredGraph
     from techniques.sampling.kernels.hetero_neighbor import HeteroNeighborKernel, TypedHops
 
@@ -32,11 +32,9 @@ class DrawnTypedGraph:
 
     @cached_property
     def kernel(self) -> HeteroNeighborKernel:
-        from techniques.sampling.hetero_loading import hetero_kernel
-
         nodes = node_types(self.stored)
         edges = edges_by_type(self.stored, nodes, edge_types(self.stored, nodes))
-        return hetero_kernel(HeteroStructure.build(nodes.counts, self.relations, edges))
+        return HeteroStructure.build(nodes.counts, self.relations, edges).kernel()
 
     @cached_property
     def _local(self) -> NDArray[np.int64]:

@@ -14,12 +14,11 @@ from techniques.architecture.hetero.network import HeteroBatch, HeteroLayer
 from techniques.representation.block import Block
 from techniques.sampling.blocks import _with_transpose
 from techniques.sampling.epochs import Epochs
-from techniques.sampling.kernels.hetero_neighbor import HeteroNeighborKernel, TypedEdges, TypedHops
+from techniques.sampling.kernels.hetero_neighbor import TypedHops
 
 if TYPE_CHECKING:
     from techniques.job import Job
     from techniques.sampling.hetero_batches import TypedGraph, TypedNeighborBatches, WholeTypedGraph
-    from techniques.sampling.hetero_structure import HeteroStructure
 
 
 def whole_batch(job: Job, part: WholeTypedGraph) -> HeteroBatch:
@@ -36,7 +35,7 @@ def typed_neighbor_batches(job: Job, part: TypedNeighborBatches) -> Job:
     """Fill ``job.batches``: each call starts a new epoch."""
     structure, labels, seed_order = job.need("structure"), job.need("labels"), job.need("seed_order")
     train = job.masks["train"].nonzero().flatten()
-    kernel = hetero_kernel(structure)
+    kernel = structure.kernel()
     maker = TypedBlocks(part.graph, structure.fused, part.trim)
     fanouts = [[fanout] * len(structure.relations) for fanout in part.fanouts]
 
@@ -49,13 +48,6 @@ def typed_neighbor_batches(job: Job, part: TypedNeighborBatches) -> Job:
 
     epochs = Epochs(lambda: list(seed_order().split(part.batch_size)), make, part.prefetch)  # type: ignore[arg-type]
     return replace(job, batches=epochs.epoch, wait_seconds=lambda: epochs.wait_seconds)
-
-
-def hetero_kernel(structure: HeteroStructure) -> HeteroNeighborKernel:
-    """Our sampler over a graph's structure."""
-    parts = zip(structure.relations, structure.colptr, structure.row, strict=True)
-    edges = [TypedEdges(one.source, one.target, colptr, row) for one, colptr, row in parts]
-    return HeteroNeighborKernel(structure.num_nodes, edges)
 
 
 class TypedBlocks:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from techniques.architecture.hetero.typed import Relation
+from techniques.architecture.hetero.relation import Relation
 from techniques.graph_figures import DegreeFacts
 from techniques.step_shape import DrawnHops, LayerShape, StepShape
 

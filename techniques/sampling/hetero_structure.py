@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from techniques.representation.block import Block, Csr
+from techniques.sampling.kernels.hetero_neighbor import HeteroNeighborKernel, TypedEdges
 from techniques.sampling.structure import _coo, _index, with_transpose
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from techniques.architecture.hetero.typed import Relation
+    from techniques.architecture.hetero.relation import Relation
 
 
 @dataclass
@@ -48,6 +49,12 @@ class HeteroStructure:
                 colptr[place], row[place] = _sorted(edges[stored], relations[place], num_nodes)
             edges[stored] = np.empty((2, 0), np.int32)
         return HeteroStructure(tuple(num_nodes), tuple(relations), colptr, row)
+
+    def kernel(self) -> HeteroNeighborKernel:
+        """Our sampler over it."""
+        parts = zip(self.relations, self.colptr, self.row, strict=True)
+        edges = [TypedEdges(one.source, one.target, colptr, row) for one, colptr, row in parts]
+        return HeteroNeighborKernel(self.num_nodes, edges)
 
     @property
     def num_edges(self) -> int:

@@ -44,7 +44,8 @@ def count_batch(spec: JobSpec, facts: Facts, folder: str) -> tuple[float, float]
     from torch.utils.flop_counter import FlopCounterMode
 
     from techniques.architecture.loss import loss_of
-    from techniques.job import Job, build
+    from techniques.assembly import build
+    from techniques.job import Job
     from techniques.remote.source.folder import FolderGraph
     from tuner.metrics import epoch_shapes, flops
 

@@ -52,10 +52,11 @@ def accuracy(folder: str, facts: Any, method: str, ratio: float, seed: int, sett
     """The test metric of one run."""
     from planner.pins import Pins
     from planner.proposal import make_spec
+    from techniques.assembly import build
     from techniques.base import Slot
     from techniques.coarsening import live
     from techniques.coarsening.clusters import coarsen
-    from techniques.job import Job, build
+    from techniques.job import Job
     from techniques.remote.source.folder import FolderGraph
 
     name = {"full": "none", "random": "heavy_edge"}.get(method, method)

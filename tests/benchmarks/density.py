@@ -24,8 +24,9 @@ import torch
 
 from planner.inspect.machine import inspect_machine
 from planner.rules import break_even
+from techniques.assembly import build
 from techniques.facts import HardwareFacts, ModelFacts
-from techniques.job import Job, build
+from techniques.job import Job
 from techniques.remote.source.arrays import ArrayGraph
 from tuner.training import train_epoch
 

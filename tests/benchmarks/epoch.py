@@ -24,7 +24,8 @@ from torch_geometric.typing import WITH_PYG_LIB
 
 from planner import plan
 from planner.inspect.opened import open_any
-from techniques.job import Job, build
+from techniques.assembly import build
+from techniques.job import Job
 from techniques.remote.source.folder import FolderGraph, spill
 from tuner.judge import judge
 from tuner.training import train_epoch

@@ -20,9 +20,10 @@ from torch import Tensor
 from planner.pins import Pins
 from planner.proposal import make_spec
 from planner.render import table
+from techniques.assembly import build
 from techniques.base import Slot
 from techniques.facts import Facts
-from techniques.job import Job, JobSpec, build
+from techniques.job import Job, JobSpec
 from techniques.representation.block import Block
 from techniques.sampling.loading import BlockMaker
 from tuner.judge import judge

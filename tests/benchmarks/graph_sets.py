@@ -22,9 +22,10 @@ import numpy as np
 from planner.api import inspect
 from planner.pins import Pins
 from planner.proposal import make_spec
+from techniques.assembly import build
 from techniques.base import Slot
 from techniques.facts import Goal
-from techniques.job import Job, JobSpec, build
+from techniques.job import Job, JobSpec
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.npz import NpzGraph
 from tuner.judge import judge

@@ -29,9 +29,10 @@ from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import open_any
 from planner.pins import Pins
 from planner.proposal import make_spec
+from techniques.assembly import build
 from techniques.base import Slot
 from techniques.facts import Facts
-from techniques.job import Job, build
+from techniques.job import Job
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.kernels import build_csc
 from techniques.sampling.kernels.orders import community_order, degree_order, rcm_order

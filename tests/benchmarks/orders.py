@@ -19,9 +19,10 @@ from techniques import option
 from techniques.architecture.built_in import BuiltIn
 from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
+from techniques.assembly import build
 from techniques.base import Slot
 from techniques.facts import Facts, GraphFacts
-from techniques.job import Job, build
+from techniques.job import Job
 
 CASES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("gcn", "csr", {}),

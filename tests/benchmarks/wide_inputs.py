@@ -22,9 +22,10 @@ from planner.proposal import make_spec
 from planner.render import table
 from techniques import options
 from techniques.architecture.built_in import BuiltIn
+from techniques.assembly import build
 from techniques.base import Slot
 from techniques.facts import Facts
-from techniques.job import Job, build
+from techniques.job import Job
 
 BOTH_ORDERS = ("sage", "gin")
 

@@ -16,10 +16,10 @@ from planner.render import plan_text
 from techniques import option, options
 from techniques.architecture.hetero.built_in import WORKS_WITH
 from techniques.architecture.hetero.typed import TYPED, is_typed
+from techniques.assembly import forecast
 from techniques.base import Slot
 from techniques.facts import Task
 from techniques.forecast import Phase
-from techniques.job import forecast
 from techniques.remote.source import from_object
 from techniques.remote.source.folder import FolderGraph, spill
 

@@ -24,13 +24,14 @@ from planner.pins import Pins
 from planner.proposal import check, make_spec
 from techniques import OPTIONS, option, options
 from techniques.architecture.hetero.typed import TYPED, is_typed
+from techniques.assembly import compose, forecast
 from techniques.base import Option, Slot, Technique, Verdict
 from techniques.errors import OptionError
 from techniques.facts import Facts, GraphFacts, HardwareFacts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.graph_figures import EdgeTypeFacts, NodeTypeFacts
 from techniques.hardware.allocator import MOST_HEAP_BYTES
-from techniques.job import JobSpec, compose, forecast
+from techniques.job import JobSpec
 from tests.covering import covering
 
 HIDDEN = 8

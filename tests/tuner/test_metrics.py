@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, addmm_flop, mm_flop
 
-from techniques.job import forecast
+from techniques.assembly import forecast
 from techniques.remote.source.arrays import ArrayGraph
 from tuner.metrics import EpochShapes, Flops, epoch_shapes, flops, thop_macs
 from tuner.training import train_epoch

@@ -10,8 +10,8 @@ import pytest
 from planner.api import make_plan
 from planner.pins import Pins
 from planner.proposal import BASELINE_NAME, check, knobs_of
+from techniques.assembly import compose
 from techniques.base import Slot
-from techniques.job import compose
 from tuner.space import BASELINE_LEARNING_RATES, LEARNING_RATES, MAX_FAMILIES, WHOLE_GRAPH_KNOBS, Space, Vary, families
 
 DRAWS = 150

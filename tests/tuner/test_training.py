@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import tuner.training as training
+from techniques.assembly import build
 from techniques.forecast import Phase
-from techniques.job import Job, Training, build
+from techniques.job import Job, Training
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.folder import FolderGraph, spill
 from tuner.records import Measurement, TrialState

@@ -13,12 +13,13 @@ import torch
 from planner.inspect.opened import profiled
 from planner.pins import Pins
 from planner.proposal import make_spec
+from techniques.assembly import build, compose, forecast
 from techniques.base import Slot
 from techniques.facts import SOURCE_BYTES, Facts, HardwareFacts, Task
 from techniques.hardware.calibration import Calibration, SamplerRate
 from techniques.hardware.grid import Grid
 from techniques.hardware.overlap import share_from
-from techniques.job import Job, JobSpec, build, compose, forecast
+from techniques.job import Job, JobSpec
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.batches import SampledBatches
 from techniques.sampling.kernels.csr_rows import gather_dense_rows

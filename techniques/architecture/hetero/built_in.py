@@ -14,7 +14,8 @@ from techniques.architecture.hetero.evaluation import EvaluateTypes
 from techniques.architecture.hetero.heap import BATCHES, fragments
 from techniques.architecture.hetero.inputs import InputKind, type_inputs
 from techniques.architecture.hetero.plan import TypedPlan
-from techniques.architecture.hetero.typed import relations_of, target_place
+from techniques.architecture.hetero.relation import target_place
+from techniques.architecture.hetero.typed import relations_of
 from techniques.architecture.hetero.use import LayerUse, layer_uses
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.ledger import StepCost

@@ -14,7 +14,7 @@ from torch_geometric.nn import HeteroConv, HGTConv, RGCNConv, SAGEConv
 from torch_geometric.utils import softmax
 
 from techniques.architecture.hetero.network import HeteroLayer, Rows
-from techniques.architecture.hetero.typed import Relation
+from techniques.architecture.hetero.relation import Relation
 from techniques.architecture.hetero.use import LayerUse
 from techniques.representation.block import Block, neighbor_mean
 

@@ -12,7 +12,7 @@ from techniques.architecture.costs import (
     sparse_forward,
 )
 from techniques.architecture.hetero.inputs import TypeInput
-from techniques.architecture.hetero.typed import Relation
+from techniques.architecture.hetero.relation import Relation
 from techniques.architecture.hetero.use import LayerUse
 from techniques.architecture.layer_size import LayerSize
 

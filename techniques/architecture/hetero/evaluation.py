@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from techniques.architecture.evaluate_all import CHUNK_BYTES, FUSED_CHUNK_EDGES
+from techniques.architecture.chunks import CHUNK_BYTES, FUSED_CHUNK_EDGES
 from techniques.architecture.hetero.costs import typed_blocks
 from techniques.architecture.hetero.heap import FIXED, heap_share
 from techniques.base import Stage

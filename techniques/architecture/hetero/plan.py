@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from techniques.architecture.hetero.costs import TypedSize
 from techniques.architecture.hetero.inputs import TypeInput
-from techniques.architecture.hetero.typed import Relation
+from techniques.architecture.hetero.relation import Relation
 from techniques.architecture.hetero.use import LayerUse
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.network_plan import NetworkPlan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from techniques.architecture.hetero.typed import Relation
+from techniques.architecture.hetero.relation import Relation
 
 
 @dataclass(frozen=True)

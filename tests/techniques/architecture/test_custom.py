@@ -19,11 +19,11 @@ from techniques.architecture.custom import CUSTOM
 from techniques.architecture.own_steps import OwnSteps, StepSize
 from techniques.architecture.probe import probe
 from techniques.architecture.user_module import UserNetwork, call_user, check_output, load_factory, make_module
+from techniques.assembly import forecast
 from techniques.base import Slot
 from techniques.errors import InputError, OptionError
 from techniques.facts import ModelFacts, Task
 from techniques.forecast import Phase, Place
-from techniques.job import forecast
 from techniques.own_model import largest
 from techniques.recipe import recipe
 from techniques.representation.block import Block

@@ -18,9 +18,9 @@ from planner.proposal import check, make_spec
 from techniques.architecture.convs import GAT, GCN, set_true_degrees
 from techniques.architecture.convs_gatv2 import GATv2
 from techniques.architecture.propagation import Dense, PropagationNetwork
+from techniques.assembly import forecast
 from techniques.base import Slot
 from techniques.errors import GraphError
-from techniques.job import forecast
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.representation.block import Block
 from techniques.sampling.edge_data import EdgeData
@@ -180,7 +180,8 @@ def test_inference_is_the_full_batch(
 
 
 def losses(stored: ArrayGraph, architecture: str, form: str, profiled: Any, tmp_path: Any) -> list[float]:
-    from techniques.job import Job, build
+    from techniques.assembly import build
+    from techniques.job import Job
     from tuner.training import train_epoch
 
     facts = profiled(stored)

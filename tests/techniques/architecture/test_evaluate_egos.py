@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from planner.inspect.opened import drawer
+from techniques.assembly import forecast
 from techniques.forecast import Forecast, Phase
-from techniques.job import forecast
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.shadow_k_hop import ego_part
 

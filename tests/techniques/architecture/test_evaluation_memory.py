@@ -12,10 +12,11 @@ from planner.inspect.estimate import from_counts
 from planner.pins import Pins
 from planner.proposal import check, make_spec
 from techniques import options
+from techniques.assembly import forecast
 from techniques.base import Slot
 from techniques.facts import Facts
 from techniques.forecast import Phase
-from techniques.job import JobSpec, forecast
+from techniques.job import JobSpec
 
 GRAPHS = {
     "small": from_counts(3_000, 12_000, 64, 5, directed=False),

@@ -17,8 +17,8 @@ from techniques.architecture import precomputed
 from techniques.architecture.propagated import PropagatedRows, propagate
 from techniques.architecture.sgc import SGC
 from techniques.architecture.sign import SIGN
+from techniques.assembly import forecast
 from techniques.forecast import Phase, Place
-from techniques.job import forecast
 from techniques.remote.rows import DenseRows
 from techniques.sampling.edge_data import EdgeData
 from techniques.sampling.structure import Structure

@@ -14,11 +14,11 @@ from planner.inspect.opened import drawer
 from planner.proposal import check
 from techniques import options
 from techniques.architecture.loss import soft_loss
+from techniques.assembly import forecast
 from techniques.base import Slot
 from techniques.coarsening.pooled import pooled_features, pooled_labels
 from techniques.facts import Goal
 from techniques.forecast import Phase, Place
-from techniques.job import forecast
 from techniques.remote.rows import DenseRows, MappedRows
 from techniques.remote.source.arrays import ArrayGraph
 from tests.covering import covering
@@ -134,7 +134,8 @@ def test_no_validation_or_test_label_leaks(
     method: str, labels: str, kind: str, tiny: Any, profiled: Any, spec_for: Any, tmp_path: Any
 ) -> None:
     """The attempt: change every label that training must not see; nothing that training sees may change."""
-    from techniques.job import Job, build
+    from techniques.assembly import build
+    from techniques.job import Job
     from techniques.remote.source.folder import spill
 
     plain = tiny(positions=True, labels=kind)
@@ -217,7 +218,8 @@ def trained_twice(
     """Predictions after two epochs on the coarse graph."""
     from tempfile import mkdtemp
 
-    from techniques.job import Job, build
+    from techniques.assembly import build
+    from techniques.job import Job
     from techniques.remote.source.folder import spill
 
     facts = profiled(stored).model_copy(update={"goal": goal or Goal()})

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from techniques import option
+from techniques.assembly import forecast
 from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import HardwareFacts
 from techniques.forecast import Phase, Place
 from techniques.hardware.allocator import MAPPED_BYTES, resident
 from techniques.hardware.rates import UNKNOWN_LINK, rates
-from techniques.job import forecast
 
 GPU_MEMORY = 15 * 2**30
 

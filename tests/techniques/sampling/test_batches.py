@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from techniques.architecture.network import Batch
+from techniques.assembly import compose, forecast
 from techniques.forecast import Forecast, Place
-from techniques.job import Job, compose, forecast
+from techniques.job import Job
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.batches import SampledBatches
 from techniques.sampling.kernels import NeighborKernel, ShadowKernel, SubgraphKernel

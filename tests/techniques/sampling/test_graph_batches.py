@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from planner.proposal import check
 from techniques import options
+from techniques.assembly import forecast
 from techniques.base import Slot
-from techniques.job import forecast
 from techniques.sampling.graph_batches import EvenBatches, FixedBatches
 from techniques.sampling.graph_cuts import bounded_runs, even_cuts
 

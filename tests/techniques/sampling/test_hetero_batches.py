@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from planner.inspect.opened import drawer
-from techniques.architecture.hetero.typed import TYPED, relations
+from techniques.architecture.hetero.relation import relations
+from techniques.architecture.hetero.typed import TYPED
+from techniques.assembly import forecast
 from techniques.forecast import Phase, Place
-from techniques.job import forecast
 from techniques.remote.hetero_types import edge_types, edges_by_type, node_types
 from techniques.remote.source import from_object
 from techniques.sampling.hetero_structure import HeteroStructure

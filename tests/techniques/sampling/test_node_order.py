@@ -11,11 +11,11 @@ import torch
 
 from planner.pins import Pins
 from planner.proposal import check, make_spec
+from techniques.assembly import forecast
 from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import Task
 from techniques.forecast import Phase, Place
-from techniques.job import forecast
 from techniques.sampling.node_order import AS_GIVEN, COMMUNITY, RCM, RowReuse, node_order_knob, reuse_gain
 from techniques.sampling.renumbered import OrderedRows, RenumberedGraph
 from techniques.step_shape import DrawnHops

@@ -15,10 +15,11 @@ from planner.inspect.estimate import from_counts
 from planner.pins import Pins, check_pins
 from planner.proposal import check
 from techniques.architecture.loss import loss_of
+from techniques.assembly import compose
 from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import GraphFacts
-from techniques.job import Job, compose
+from techniques.job import Job
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.drawn import DrawnGraph
 from techniques.sampling.ego_graphs import ego_batches

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from techniques.architecture.network import Batch
-from techniques.job import Job, compose
+from techniques.assembly import compose
+from techniques.job import Job
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.representation.block import Block, gcn_sum, neighbor_mean, neighbor_sum
 from techniques.sampling.blocks import subgraph_block

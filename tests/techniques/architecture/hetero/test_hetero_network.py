@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from techniques.architecture.hetero import network
-from techniques.architecture.hetero.typed import TYPED, Relation, relations
+from techniques.architecture.hetero.relation import Relation, relations
+from techniques.architecture.hetero.typed import TYPED
 from techniques.architecture.hetero.use import layer_uses
 from techniques.remote.source import from_object
 
