@@ -39,8 +39,7 @@ def from_counts(
 
     Args:
         edges: undirected pairs, each stored twice, unless ``directed``.
-        features: width of the node features; 0 where there are none.
-        classes: 0 where unknown.
+        features, classes: width of the node features and how many classes; 0 where there are none, or unknown.
         edge_weighted: every edge has a weight, alike in both directions of an undirected edge.
         dataset_bytes: size of structure and features in memory, where the user knows better than the formula.
         train_share: share of nodes to train on, above 0 to 1; 60 % by default.
@@ -53,7 +52,6 @@ def from_counts(
     if num_graphs is not None:
         refuse_graph_counts(num_graphs, nodes)
     entries = edges if directed else 2 * edges
-    shares = SEEDED_SHARES if num_graphs is None else GRAPH_SHARES
     entry = DatasetEntry(
         name=name,
         title=name,
@@ -63,7 +61,7 @@ def from_counts(
         undirected=not directed,
         features=features,
         classes=classes,
-        split=shares if train_share is None else _split(train_share),
+        split=_split(train_share, SEEDED_SHARES if num_graphs is None else GRAPH_SHARES),
         num_graphs=num_graphs or 1,
         task=Task.GRAPH if num_graphs else Task.NODE,
         split_is_known=train_share is not None,
@@ -71,13 +69,19 @@ def from_counts(
         edge_features=edge_features,
         notes=_typed_notes(nodes, edges, entries, dataset_bytes),
     )
-    facts = _facts(entry, Origin.TYPED)
+    return _stated(_facts(entry, Origin.TYPED), edge_weighted, num_targets, dataset_bytes)
+
+
+def _stated(facts: GraphFacts, edge_weighted: bool, num_targets: int, dataset_bytes: int | None) -> GraphFacts:
+    """The same with what no entry of a catalog says."""
+    known: dict[str, object] = {}
     if num_targets:
-        labels = facts.labels.model_copy(update={"num_classes": 0, "num_targets": num_targets})
-        facts = facts.model_copy(update={"labels": labels})
+        known["labels"] = facts.labels.model_copy(update={"num_classes": 0, "num_targets": num_targets})
     if edge_weighted:
-        facts = facts.model_copy(update={"edge_weighted": True, "edge_weight_symmetric": not directed})
-    return facts if dataset_bytes is None else facts.model_copy(update={"dataset_bytes": dataset_bytes})
+        known |= {"edge_weighted": True, "edge_weight_symmetric": facts.undirected}
+    if dataset_bytes is not None:
+        known["dataset_bytes"] = dataset_bytes
+    return facts.model_copy(update=known) if known else facts
 
 
 def from_dataset(entry: DatasetEntry, scale: float = 1.0) -> GraphFacts:
@@ -103,8 +107,10 @@ def from_dataset(entry: DatasetEntry, scale: float = 1.0) -> GraphFacts:
     return facts.model_copy(update={"labels": facts.labels.model_copy(update=_known_homophily(entry))})
 
 
-def _split(train_share: float) -> tuple[float, float, float]:
+def _split(train_share: float | None, default: tuple[float, float, float]) -> tuple[float, float, float]:
     """What is not for training is halved between validation and test."""
+    if train_share is None:
+        return default
     if not 0 < train_share <= 1:
         raise OptionError(f"train share must be above 0 and at most 1, got {train_share:g}", "Write it like 0.6")
     rest = (1 - train_share) / 2

@@ -19,6 +19,7 @@ from planner.inspect.train_nodes import train_nodes
 from planner.inspect.types import of_target, type_facts
 from techniques.errors import OptionError
 from techniques.facts import EDGE, NODE, GraphFacts, Task
+from techniques.graph_figures import DegreeFacts, LabelFacts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,13 +51,9 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     structure = scan(edge_index, num_nodes)
     chosen, task_notes = _task(stored, task, num_nodes)
     features, feature_notes = read_features(stored, num_nodes, edge_index)
-    labels, label_notes = (
-        graph_labels(stored) if chosen is Task.GRAPH else read_labels(stored, edge_index, num_nodes, chosen)
-    )
+    labels, label_notes = _labels(stored, edge_index, num_nodes, chosen)
     edge_features = _columns(stored, "edge_attr")
-    train = train_nodes(stored, num_nodes)[0] if chosen is Task.NODE else None
     types, type_notes = type_facts(stored)
-    labels = of_target(labels, types)
     return GraphFacts(
         name=stored.name,
         source=stored.path if source is None else source,
@@ -70,11 +67,9 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         density=sizes.density(num_nodes, num_edges - structure.self_loops),
         isolated=structure.isolated,
         self_loops=structure.self_loops,
-        degrees=with_mixing(
-            measured_degrees(structure.in_degrees), edge_index, structure.in_degrees, structure.undirected, train
-        ),
+        degrees=_degrees(stored, edge_index, num_nodes, chosen, structure),
         features=features,
-        labels=labels,
+        labels=of_target(labels, types),
         num_graphs=_num_graphs(stored),
         graph_set=measured_set(stored, edge_index),
         structure_stored_bytes=_structure_bytes(stored),
@@ -87,6 +82,16 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         fingerprint=fingerprint(stored, edge_index, num_nodes),
         notes=(*task_notes, *feature_notes, *label_notes, *type_notes),
     )
+
+
+def _labels(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task) -> tuple[LabelFacts, list[str]]:
+    return graph_labels(stored) if task is Task.GRAPH else read_labels(stored, edge_index, num_nodes, task)
+
+
+def _degrees(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task, structure: Structure) -> DegreeFacts:
+    train = train_nodes(stored, num_nodes)[0] if task is Task.NODE else None
+    degrees = structure.in_degrees
+    return with_mixing(measured_degrees(degrees), edge_index, degrees, structure.undirected, train)
 
 
 def _integers(stored: StoredGraph, key: str) -> Ints:

@@ -1,4 +1,4 @@
-"""How much an evaluation holds at once."""
+"""How much a pass over all nodes or edges holds at once."""
 
 from __future__ import annotations
 
@@ -11,3 +11,5 @@ INFERENCE_CHUNK_BYTES = 2**19
 few times as much, which is less than any step of training that is worth its overhead."""
 PAIRS_PER_CHUNK = 2_048
 """Pairs whose two ends are held at once when links are scored."""
+MAX_BYTES = 64 * 2**20
+"""Rows of all edges that a maximum gathers at once: a few columns where the input is wide."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 
 from techniques.architecture.layer_size import LayerSize
 
-MAX_BYTES = 64 * 2**20
-"""Rows of all edges that a maximum gathers at once: a few columns where the input is wide."""
 SPARSE_TRANSPOSE_FLOATS = 9
 """Floats per non-zero while torch turns the transposed input into CSR, with int64 indices (measured)."""
 CACHE_BYTES = 4 * 2**20

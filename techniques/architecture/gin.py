@@ -34,6 +34,11 @@ def inner_width(columns_out: int, *, last: bool) -> int:
     return max(columns_out, LAST_HIDDEN) if last else columns_out
 
 
+def _largest_summed_back(size: LayerSize, source: float, summed: float, messages: float) -> float:
+    """Floats alive while the gradient of the sums becomes that of the rows that were summed."""
+    return max(source + 2 * summed, source + summed + (source if size.fused else messages), 2 * source + messages)
+
+
 class Gin(BuiltIn):
     """As expressive as the Weisfeiler-Lehman test; sums grow with the degree, so hubs can make it unstable."""
 
@@ -61,11 +66,7 @@ class Gin(BuiltIn):
         wide = size.widened(source) if size.transform_first or not size.first else 0.0
         # What each product is taken of: the sums (where they come first) and the hidden layer's values.
         sums = 0.0 if size.transform_first else narrow * summed
-        to_input = max(
-            source + 2 * summed,
-            source + summed + (source if size.fused else messages),
-            2 * source + messages,
-        )
+        to_input = _largest_summed_back(size, source, summed, messages) if back == 2 else 0.0
         hidden = narrow * middle
         # Rows per edge and their sums, or sums, the node's own row, both added; then sums, hidden values, output.
         making = max(
@@ -78,7 +79,7 @@ class Gin(BuiltIn):
             saved=copied + sums + hidden,
             forward=copied
             + max(making, sums + hidden + max(dropped_out(size), size.widened(1.5 * target) * size.last)),
-            backward=copied + max(sums + 3 * hidden, to_input if back == 2 else 0.0, sparse_backward(size, inner)),
+            backward=copied + max(sums + 3 * hidden, to_input, sparse_backward(size, inner)),
             inference=inference,
             gemm=first_product + second_product,
             input_gemm=second_product + (0.0 if size.first else first_product),

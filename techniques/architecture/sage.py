@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from techniques.architecture.built_in import BuiltIn
+from techniques.architecture.chunks import MAX_BYTES
 from techniques.architecture.costs import (
-    MAX_BYTES,
     LayerCost,
     activations_moved,
     aggregation_moved,

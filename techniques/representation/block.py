@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from techniques.architecture.costs import MAX_BYTES
+from techniques.architecture.chunks import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

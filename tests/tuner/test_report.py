@@ -12,6 +12,7 @@ import pytest
 from planner.api import make_plan
 from planner.pins import Pins
 from planner.proposal import BASELINE_NAME
+from planner.records import Candidate, Plan
 from tuner.cli import main
 from tuner.events import EventLog
 from tuner.folder import RunFolder
@@ -38,47 +39,10 @@ def report(make_facts: Any, measured: Any) -> Any:
 
     def build(graph: str = "cora", count: int = 15) -> TuneReport:
         plan = make_plan(make_facts(), Pins())
-        trials = []
-        for number in range(1, count + 1):
-            candidate = plan.baseline if number % 4 == 0 else plan.candidates[number % len(plan.candidates)]
-            failed = number % 5 == 0
-            result = (
-                measured(state=TrialState.OUT_OF_MEMORY, reason="used 1,000 bytes of host memory, limit 900, in train")
-                if failed
-                else measured(0.5, 0.7 + number / 100, every=float(number), epoch_seconds=0.5, peak_host_bytes=2**20)
-            )
-            purpose = "verify" if number > count - 3 else "search"
-            family = BASELINE_NAME if number % 4 == 0 else candidate.name
-            value = None if failed else float(number)
-            trials.append(
-                Trial(
-                    number=number,
-                    purpose=purpose,
-                    family=family,
-                    spec=candidate.spec,
-                    predicted=candidate,
-                    measured=result,
-                    score=value,
-                )
-            )
+        trials = tuple(_trial(plan, number, count, measured) for number in range(1, count + 1))
         best = plan.best
-        phases = {
-            phase: PhaseMeasurement(host_peak_bytes=2**21, device_peak_bytes=0, seconds=1.0)
-            for phase in best.forecast.phases
-        }
-        final = measured(
-            0.8,
-            reason="stopped by patience",
-            test_metric=0.79,
-            epochs=31,
-            epoch_seconds=0.1,
-            flops_per_epoch=3e9,
-            peak_host_bytes=2**22,
-            convergence_seconds=4.0,
-            phases=phases,
-        )
-        winner = Winner(family=best.name, spec=best.spec, reason="reaches validation 0.800 in 1.2 s")
-        last = Trial(number=0, purpose="final", family=best.name, spec=best.spec, predicted=best, measured=final)
+        final = _final(best, measured)
+        subsample = {"whole_num_nodes": 1e3, "part_num_nodes": 100.0, "whole_homophily": 0.81, "part_homophily": 0.8}
         return TuneReport(
             graph=graph,
             metric_name="accuracy",
@@ -86,19 +50,52 @@ def report(make_facts: Any, measured: Any) -> Any:
             elapsed_seconds=58.3,
             stopped_by_budget=False,
             target=0.8,
-            winner=winner,
+            winner=Winner(family=best.name, spec=best.spec, reason="reaches validation 0.800 in 1.2 s"),
             baseline=trials[3],
-            final=last,
-            trials=tuple(trials),
-            subsample={
-                "whole_num_nodes": 1000.0,
-                "part_num_nodes": 100.0,
-                "whole_homophily": 0.81,
-                "part_homophily": 0.8,
-            },
+            final=Trial(number=0, purpose="final", family=best.name, spec=best.spec, predicted=best, measured=final),
+            trials=trials,
+            subsample=subsample,
         )
 
     return build
+
+
+def _trial(plan: Plan, number: int, count: int, measured: Any) -> Trial:
+    """Every fourth is the baseline, every fifth fails, the last three verify."""
+    candidate = plan.baseline if number % 4 == 0 else plan.candidates[number % len(plan.candidates)]
+    failed = number % 5 == 0
+    result = (
+        measured(state=TrialState.OUT_OF_MEMORY, reason="used 1,000 bytes of host memory, limit 900, in train")
+        if failed
+        else measured(0.5, 0.7 + number / 100, every=float(number), epoch_seconds=0.5, peak_host_bytes=2**20)
+    )
+    return Trial(
+        number=number,
+        purpose="verify" if number > count - 3 else "search",
+        family=BASELINE_NAME if number % 4 == 0 else candidate.name,
+        spec=candidate.spec,
+        predicted=candidate,
+        measured=result,
+        score=None if failed else float(number),
+    )
+
+
+def _final(best: Candidate, measured: Any) -> Any:
+    phases = {
+        phase: PhaseMeasurement(host_peak_bytes=2**21, device_peak_bytes=0, seconds=1.0)
+        for phase in best.forecast.phases
+    }
+    return measured(
+        0.8,
+        reason="stopped by patience",
+        test_metric=0.79,
+        epochs=31,
+        epoch_seconds=0.1,
+        flops_per_epoch=3e9,
+        peak_host_bytes=2**22,
+        convergence_seconds=4.0,
+        phases=phases,
+    )
 
 
 def test_the_text_says_what_won_and_fits(report: Any) -> None:

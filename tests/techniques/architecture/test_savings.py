@@ -85,9 +85,10 @@ def test_checkpointing_computes_every_layer_again(job_of: Any) -> None:
 SPARSE = covering(COMBINATIONS, lambda one: one[:2], lambda one: one[2])
 
 
-@pytest.mark.parametrize(
-    ("features", "chosen"), [*(("dense", one) for one in COVERED), *(("sparse", one) for one in SPARSE)], ids=str
-)
+BY_FEATURES = [*(("dense", one) for one in COVERED), *(("sparse", one) for one in SPARSE)]
+
+
+@pytest.mark.parametrize(("features", "chosen"), BY_FEATURES, ids=["-".join((one, *rest)) for one, rest in BY_FEATURES])
 def test_bf16_trains_like_float32(features: str, chosen: tuple[str, str, str], job_of: Any) -> None:
     losses = {}
     for precision in ("fp32", "bf16"):
