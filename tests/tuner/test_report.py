@@ -40,8 +40,7 @@ def report(make_facts: Any, measured: Any) -> Any:
     def build(graph: str = "cora", count: int = 15) -> TuneReport:
         plan = make_plan(make_facts(), Pins())
         trials = tuple(_trial(plan, number, count, measured) for number in range(1, count + 1))
-        best = plan.best
-        final = _final(best, measured)
+        best, final = plan.best, _final(plan.best, measured)
         subsample = {"whole_num_nodes": 1e3, "part_num_nodes": 100.0, "whole_homophily": 0.81, "part_homophily": 0.8}
         return TuneReport(
             graph=graph,
@@ -81,10 +80,7 @@ def _trial(plan: Plan, number: int, count: int, measured: Any) -> Trial:
 
 
 def _final(best: Candidate, measured: Any) -> Any:
-    phases = {
-        phase: PhaseMeasurement(host_peak_bytes=2**21, device_peak_bytes=0, seconds=1.0)
-        for phase in best.forecast.phases
-    }
+    phase = PhaseMeasurement(host_peak_bytes=2**21, device_peak_bytes=0, seconds=1.0)
     return measured(
         0.8,
         reason="stopped by patience",
@@ -94,7 +90,7 @@ def _final(best: Candidate, measured: Any) -> Any:
         flops_per_epoch=3e9,
         peak_host_bytes=2**22,
         convergence_seconds=4.0,
-        phases=phases,
+        phases=dict.fromkeys(best.forecast.phases, phase),
     )
 
 
