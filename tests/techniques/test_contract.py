@@ -245,11 +245,12 @@ import json, sys
 from itertools import product
 from planner.inspect.estimate import from_counts
 from planner.catalog import machine
-from planner.proposal import Pins, check, make_spec
+from planner.pins import Pins
+from planner.proposal import check, make_spec
 from techniques import options
 from techniques.base import Slot
 from techniques.facts import Facts
-from techniques.job import forecast
+from techniques.assembly import forecast
 facts = Facts(graph=from_counts(1000, 5000, 32, 3, directed=False), hardware=machine("colab-t4"))
 done = 0
 for chosen in product(*[[one.name for one in options(slot)] for slot in Slot]):
