@@ -16,9 +16,9 @@ LIKE_GRAPHS = (
 )  # fmt: skip
 SMALL_EDGES, LARGE_EDGES = 150_000, 1_000_000
 """Stored edges: below the first a graph is small, from the second on it is large."""
-EVERY = {"small": (9, (0,)), "medium": (2, (0,)), "large": (4, (0, 1, 2))}
+EVERY = {"small": (9, (0,)), "medium": (3, (0,)), "large": (4, (0, 1, 2))}
 """Of so many successive combinations these are measured; where to begin moves on from graph to graph."""
-WIDTHS = {"small": (256, 64, 128), "medium": (256, 512, 256), "large": (128, 256, 256)}
+WIDTHS = {"small": (256, 64, 128), "medium": (512, 256, 1024), "large": (256, 128, 512)}
 DEPTHS = (2, 3, 2, 3, 3, 2, 4)
 BATCH_SIZES = (1024, 2048, 4096, 512)
 FANOUTS = {2: ((10, 10), (25, 10), (5, 5)), 3: ((15, 10, 5), (10, 5, 5), (10, 10, 10)), 4: ((10, 5, 5, 5),)}
@@ -76,8 +76,7 @@ WIDE: tuple[tuple[str, str, str], ...] = (
     ("full_batch", "gatv2", "coo"),
     ("full_batch", "appnp", "csr"),
 )
-"""On medium and large graphs five of them in turn are measured once more, as wide as ``WIDE_BYTES`` allow."""
-WIDE_EVERY = 5
+"""On medium and large graphs these are measured once more, as wide as ``WIDE_BYTES`` allow."""
 WIDE_BYTES, WIDEST = 2.0e9, 2048
 
 
@@ -115,11 +114,9 @@ def grid(graph: GraphFacts, turn: int) -> Iterator[Choice]:
 
 def _wide(graph: GraphFacts, kind: str, turn: int) -> Iterator[Choice]:
     """Candidates whose tensors dwarf what does not grow with them."""
-    for place in range(WIDE_EVERY):
-        index = (turn + 2 * place) % len(WIDE)
-        sampler, architecture, representation = WIDE[index]
-        choice = _choice(graph, kind, turn + index, sampler, architecture, representation)
-        layers = 2 + (turn + place) % 2
+    for place, (sampler, architecture, representation) in enumerate(WIDE, start=turn):
+        choice = _choice(graph, kind, place, sampler, architecture, representation)
+        layers = 2 + place % 2
         floats = FLOATS_PER_EDGE[architecture] * (representation == "coo")
         width = _width(graph, WIDEST, floats, WIDE_BYTES)
         if width != choice.settings["hidden"]:
