@@ -107,11 +107,14 @@ def inspect(
 
 def with_history(facts: Facts) -> Facts:
     """The same facts, and how forecasts were off on this machine."""
-    from planner.history import corrections, read_history
+    from planner.history import corrections, nothing_to_correct, read_history
     from planner.inspect.fingerprint_machine import machine_fingerprint
 
     rows = read_history(fingerprint=machine_fingerprint(facts.hardware))
-    return facts.model_copy(update={"corrections": corrections(rows)})
+    found, hardware = corrections(rows), facts.hardware
+    if not found:
+        hardware = hardware.model_copy(update={"notes": (*hardware.notes, nothing_to_correct(rows))})
+    return facts.model_copy(update={"corrections": found, "hardware": hardware})
 
 
 def make_plan(facts: Facts, pins: Pins, draw: Draw | None = None) -> Plan:
@@ -167,9 +170,11 @@ def _candidate(facts: Facts, costed: Costed, short: list[Costed], pins: Pins, dr
         from planner.pinned import pin_warnings
 
         warned += pin_warnings(facts, costed, pins, draw)
-    deadline, seconds = facts.goal.deadline_seconds, costed.figures.seconds_to_converge
-    if deadline is not None and seconds > deadline:
-        warned += (f"about {format_seconds(seconds)} to converge, the deadline is {format_seconds(deadline)}",)
+    deadline, seconds = facts.goal.deadline_seconds, costed.figures.convergence_seconds
+    if deadline is not None and seconds.high > deadline:
+        late = "about " if seconds.expected > deadline else "perhaps up to "
+        until = format_seconds(seconds.expected if seconds.expected > deadline else seconds.high)
+        warned += (f"{late}{until} to converge, the deadline is {format_seconds(deadline)}",)
     if samples_for_nothing(costed):
         whole = "graphs: full_batch does the same"
         held = whole if facts.task is Task.GRAPH else "nodes: sampling drops neighbours without saving a step"

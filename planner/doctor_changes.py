@@ -102,10 +102,8 @@ def planned_change(symptom: str, before: ForecastFigures, best: Candidate) -> Ch
 
 def applied(facts: Facts, spec: JobSpec, idea: Idea) -> JobSpec:
     """The spec with one change."""
-    settings = {
-        name: value for name, value in spec.settings.items() if idea.settings or name != "fanouts" or not idea.options
-    }
-    changed = make_spec(facts, Pins(), {**spec.options, **dict(idea.options)}, {**settings, **dict(idea.settings)})
+    settings = {**spec.settings, **dict(idea.settings)}
+    changed = make_spec(facts, Pins(), {**spec.options, **dict(idea.options)}, settings)
     training = spec.training.model_copy(update=dict(idea.training))
     return changed.model_copy(update={"training": training})
 
@@ -152,6 +150,9 @@ def _exact(spec: JobSpec) -> Iterator[Idea]:
             0,
             training=(("checkpoint_layers", True),),
         )
+    if spec.settings.get("prefetch") == 0:
+        yield Idea("--set prefetch=2", "threads make the next batches while a step runs", "a few batches more in memory", 0,
+                   settings=(("prefetch", 2),))  # fmt: skip
     if spec.settings.get("trim") is False:
         yield Idea(
             "--set trim=true", "layers leave out nodes that no later layer reads", "", 0, settings=(("trim", True),)

@@ -15,6 +15,8 @@ from techniques.representation.unit_rows import WIDE_COLUMNS
 from techniques.sampling.seeds import IMBALANCED
 
 DEEP_LAYERS = 4
+WAITING_SHARE = 0.2
+"""Of an epoch: where making batches adds more, the loader is what to look at."""
 FEW_TRAINING_NODES = 20
 """Per class, as in the public splits of citation graphs; fewer teach little."""
 
@@ -38,7 +40,7 @@ def checks(facts: Facts, symptom: str, spec: JobSpec, figures: ForecastFigures) 
     elif symptom == "growth":
         found = _size(facts)
     else:
-        found = _time(facts, spec, figures)
+        found = [*_gpu(facts, spec, symptom), *_time(facts, spec, figures)]
     if not symptom.startswith("oom"):
         fine = {"text": "not likely the cause"}
         found = [one.model_copy(update=fine) if one.state == "ok" else one for one in found]
@@ -49,10 +51,15 @@ def _memory(facts: Facts, symptom: str, spec: JobSpec, figures: ForecastFigures)
     phase = {"oom-train": Phase.TRAIN, "oom-evaluate": Phase.EVALUATE, "oom-load": Phase.LOAD}[symptom]
     host = figures.baseline_host_bytes + figures.phases[phase].host_peak_bytes
     found = [_against(f"host memory to {phase.value}", host.low, host.high, facts.host_limit_bytes)]
+    if phase is Phase.EVALUATE:
+        text = "a script that calls the model on the whole graph needs the memory of a full batch: gnnfit and inference() do not"
+        found.append(Check(name="how it is judged", value="layer by layer, in chunks", state="unknown", text=text))
     device = figures.phases[phase].device_peak_bytes
     if device.high and facts.device_limit_bytes:
         found.append(_against(f"GPU memory to {phase.value}", device.low, device.high, facts.device_limit_bytes))
-    peak = figures.peak_phase
+    on_device = facts.device_limit_bytes and figures.needs_device_bytes / facts.device_limit_bytes
+    tightest = figures.needs_host_bytes / max(facts.host_limit_bytes, 1)
+    peak = figures.device_peak_phase if on_device > tightest else figures.peak_phase
     text = "this phase has the peak" if peak is phase else f"the peak of the forecast is in {peak.value}, not here"
     found.append(
         Check(name="phase with the peak", value=peak.value, state="look" if peak is phase else "ok", text=text)
@@ -90,7 +97,7 @@ def _free(facts: Facts) -> Check:
     hardware = facts.hardware
     free, total = hardware.memory_available_bytes, hardware.memory_total_bytes
     state = "look" if free < 0.5 * total else "ok"
-    text = "other programs hold more than half" if state == "look" else "nearly all of it is free"
+    text = "other programs hold more than half" if state == "look" else "the rest is held by others, or kept in reserve"
     where = "" if hardware.origin is Origin.MEASURED else " (estimated)"
     return Check(
         name="memory that is free",
@@ -102,7 +109,8 @@ def _free(facts: Facts) -> Check:
 
 def _size(facts: Facts) -> list[Check]:
     data, limit = facts.grown_dataset_bytes, facts.host_limit_bytes
-    value = f"{format_bytes(data)}, {limit / max(data, 1):.1f} times that is usable"
+    times = limit / max(data, 1)
+    value = f"{format_bytes(data)}; {format_bytes(limit)} are usable, {times:,.{int(times < 100)}f} times as much"
     state = "ok" if limit >= MEMORY_HIGH * data else "look"
     return [
         Check(
@@ -122,10 +130,10 @@ def _time(facts: Facts, spec: JobSpec, figures: ForecastFigures) -> list[Check]:
         Check(name="one step reads", value=f"{figures.input_nodes_per_step:,.0f} nodes, {figures.input_edges_per_step:,.0f} edges",
               state="look" if figures.input_nodes_per_step > 0.5 * facts.graph.num_nodes and figures.steps_per_epoch > 3 else "ok",
               text="sampled neighbourhoods that cover half the graph, many times an epoch, are read again and again"),
-        Check(name="trained on", value=spec.options[Slot.HARDWARE], state=_idle_gpu(facts, spec), text=_gpu_text(facts, spec)),
         Check(name="PyG's native samplers", value="pyg-lib", state="unknown",
               text="without pyg-lib or torch-sparse PyG's own samplers fail or crawl; gnnfit's loaders need neither"),
     ]  # fmt: skip
+    found += _batches(figures)
     if not fits(facts, figures):
         found.append(
             Check(
@@ -135,18 +143,26 @@ def _time(facts: Facts, spec: JobSpec, figures: ForecastFigures) -> list[Check]:
     return found
 
 
-def _idle_gpu(facts: Facts, spec: JobSpec) -> str:
-    return "look" if facts.hardware.gpus and spec.options[Slot.HARDWARE] == "cpu" else "ok"
-
-
-def _gpu_text(facts: Facts, spec: JobSpec) -> str:
+def _gpu(facts: Facts, spec: JobSpec, symptom: str) -> list[Check]:
+    """Whether there is a GPU, and whether it is used."""
+    used = spec.options[Slot.HARDWARE]
     if not facts.hardware.gpus:
-        return "there is no GPU here"
-    return (
-        "a GPU is there and not used"
-        if spec.options[Slot.HARDWARE] == "cpu"
-        else "the GPU waits where batches come too slowly"
-    )
+        text = "where you see an idle GPU, plan for that machine with --on"
+        look = symptom == "gpu-idle"
+        return [Check(name="GPU", value=f"none in {facts.hardware.name}", state="look" if look else "ok", text=text)]
+    if used == "cpu":
+        return [Check(name="trained on", value=used, state="look", text="a GPU is there and not used")]
+    return [Check(name="trained on", value=used, state="ok", text="it is used")]
+
+
+def _batches(figures: ForecastFigures) -> list[Check]:
+    """How much of an epoch making batches takes, by forecast."""
+    if figures.loader is None:
+        return []
+    share = figures.loader.wait_seconds.expected / max(figures.epoch_seconds.expected, 1e-12)
+    text = "make them ahead in threads, fewer neighbours, rows in memory: an idle processor waits for its batches"
+    value = f"{share:.0%} of an epoch by forecast"
+    return [Check(name="batches", value=value, state="look" if share > WAITING_SHARE else "ok", text=text)]
 
 
 def _learning(facts: Facts, spec: JobSpec, figures: ForecastFigures) -> list[Check]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planner.doctor import Diagnosis
+from planner.doctor_changes import OF_PHASE
 from planner.quantities import format_bytes, format_seconds
 from planner.records import range_bytes, range_seconds
 from planner.render import wrap
@@ -12,16 +13,9 @@ MARKS = {"look": "[!]", "unknown": "[?]", "ok": "[ok]"}
 
 def diagnosis_lines(found: Diagnosis, width: int) -> list[str]:
     """What a person reads."""
-    figures = found.figures
-    host = figures.baseline_host_bytes + figures.peak_host_bytes
     lines = [
         f"{found.text}: {found.current} on {found.graph}, {found.machine}",
-        f"  forecast: host memory {range_bytes(host)} of {format_bytes(found.host_limit_bytes)}"
-        + (
-            f", GPU {range_bytes(figures.peak_device_bytes)} of {format_bytes(found.device_limit_bytes)}"
-            * bool(figures.needs_device_bytes)
-        )
-        + f", epoch {range_seconds(figures.epoch_seconds)}; {'fits' if found.fits else 'DOES NOT FIT'}",
+        f"  {_forecast(found)}",
         "",
         "Check",
         *(f"  {MARKS[one.state]:<4} {one.name}: {one.value}. {one.text}" for one in found.checks),
@@ -32,6 +26,24 @@ def diagnosis_lines(found: Diagnosis, width: int) -> list[str]:
         lines += ["", "Change, cheapest first" if found.changes else "No single change helps here: see gnnfit plan"]
     lines += change_lines(found, width)
     return [part for line in lines for part in wrap(line, width)]
+
+
+def _forecast(found: Diagnosis) -> str:
+    """Memory of the phase that the symptom is about, else of the whole run, and whether that fits; seconds of an epoch."""
+    figures, phase = found.figures, OF_PHASE.get(found.symptom)
+    host, device, where = figures.peak_host_bytes, figures.peak_device_bytes, ""
+    if phase is not None:
+        one = figures.phases[phase]
+        host, device, where = one.host_peak_bytes, one.device_peak_bytes, f" to {phase.value}"
+    host = figures.baseline_host_bytes + host
+    text = f"host memory{where} {range_bytes(host)} of {format_bytes(found.host_limit_bytes)}"
+    if device.high and found.device_limit_bytes:
+        text += f", GPU {range_bytes(device)} of {format_bytes(found.device_limit_bytes)}"
+    fits = host.high <= found.host_limit_bytes and (not device.high or device.high <= found.device_limit_bytes)
+    verdict = "fits" if fits else "DOES NOT FIT"
+    if fits and not found.fits:
+        verdict = f"fits to {phase}, not the whole run" if phase else verdict
+    return f"{verdict} by forecast: {text}; epoch {range_seconds(figures.epoch_seconds)}"
 
 
 def change_lines(found: Diagnosis, width: int) -> list[str]:

@@ -99,6 +99,12 @@ def _ratio(row: Row, name: str) -> float | None:
     return None
 
 
+def nothing_to_correct(rows: list[Row]) -> str:
+    """Why a history that is asked corrects no forecast."""
+    count = f"{len(rows)} measurement{'s' * (len(rows) != 1)} on this machine"
+    return f"history corrects nothing: {count}, of one architecture, representation and sampler {LEAST_ROWS} are needed"
+
+
 def history_line(rows: list[Row]) -> str:
     """How right forecasts have been here, in one line."""
     if not rows:

@@ -60,7 +60,9 @@ def _may_gain(facts: Facts, spec: JobSpec) -> bool:
 
 
 def _seconds(figures: ForecastFigures) -> float:
-    return figures.phases[Phase.PREPARE].seconds.expected + figures.seconds_to_converge
+    """Of what an order changes: preparing, and the steps of training."""
+    steps = figures.epochs_to_converge.expected * figures.epoch_seconds.expected
+    return figures.phases[Phase.PREPARE].seconds.expected + steps
 
 
 def _reason(facts: Facts, spec: JobSpec, draw: Draw, before: ForecastFigures, after: ForecastFigures) -> Reason:

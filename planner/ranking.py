@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.costing import Costed, correction_of
+from planner.costing import SAMPLED_STEPS_TO_CONVERGE, Costed, correction_of
 from planner.history import LEAST_ROWS
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
@@ -38,9 +38,10 @@ GRAPH_PRIOR = {"gin": 1.0, "sage": 1.5, "gcn": 1.5, "gat": 1.5, "gatv2": 1.5}
 """The same for sets of graphs: sums tell graphs apart that means do not (Xu et al., ICLR 2019, table 1)."""
 AVERAGES = ("gcn", "appnp", "sgc")
 """Architectures that average a node with its neighbours: they need homophily."""
-PROPAGATES_WHOLE = ("appnp", "sgc", "sign")
+GROWS = ("sage", "custom")
 GROWTH_HANDICAP = 2.0
-"""What propagates over the whole graph starts anew when the graph has grown (source, case D: GraphSAGE)."""
+"""A graph that grows is trained with GraphSAGE, and GAT in a controlled trial (source, case D); a module of the user's own is
+the user's choice."""
 HETEROPHILY_HANDICAP = 1.5
 POINTLESS_SAMPLING_HANDICAP = 3.0
 TIGHT_SHARE = 0.9
@@ -76,7 +77,7 @@ def _handicap(facts: Facts, one: Costed) -> float:
     homophily = facts.graph.labels.homophily
     if architecture in AVERAGES and homophily is not None and homophily < 0.5:
         handicap *= HETEROPHILY_HANDICAP
-    if architecture in PROPAGATES_WHOLE and facts.goal.grow > 1:
+    if facts.goal.grow > 1 and facts.task is not Task.GRAPH and architecture not in GROWS:
         handicap *= GROWTH_HANDICAP
     if trains_types(facts) and architecture not in TYPED:
         handicap *= ONE_TYPE_HANDICAP
@@ -127,7 +128,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
     ]
     if figures.loader is not None:
         found.append(_loader_reason(figures.loader))
-    found.append(_basis_reason(figures))
+    found.append(_basis_reason(facts, figures))
     if figures.needs_device_bytes:
         found.append(
             Reason(
@@ -145,7 +146,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
             value=range_seconds(figures.convergence_seconds),
             rule=f"{epochs.low:.0f} to {epochs.high:.0f} epochs of {format_seconds(figures.epoch_seconds.expected)}",
             source="Bajaj et al., VLDB 2025, table 3",
-            text=f"published epochs to accuracy{_steps_text(facts, one)}, evaluations included; tune measures it",
+            text=f"{epochs.low:.0f} to {epochs.high:.0f} epochs, {_epochs_text(facts, one)}; evaluations included; tune measures it",
         )
     )
     found += forecast_reasons(facts, one)
@@ -158,20 +159,21 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
     return tuple(found)
 
 
-def _steps_text(facts: Facts, one: Costed) -> str:
-    """What the batch size, or this machine's history, has to do with it."""
+def _epochs_text(facts: Facts, one: Costed) -> str:
+    """What the number of epochs rests on: published runs, and what this machine's history makes of them."""
     correction = correction_of(facts, one.spec, one.figures.level)
     if correction is not None and correction.epochs != 1.0:
-        return f", {correction.epochs:.2f} times as many as in this machine's history"
+        return f"{correction.epochs:.2f} times the published ones, by this machine's history"
     if one.spec.options[Slot.SAMPLING] == "full_batch":
-        return " of whole graphs"
-    return f" at {one.figures.steps_per_epoch:,} step{'s' * (one.figures.steps_per_epoch > 1)} an epoch"
+        return "as published full batches took"
+    steps = one.figures.steps_per_epoch
+    return f"published samples took some {SAMPLED_STEPS_TO_CONVERGE} steps, {steps:,} make an epoch here"
 
 
 def forecast_reasons(facts: Facts, one: Costed) -> list[Reason]:
     """What forecasts of time and memory stand on beside the model: a calibration, this machine's history."""
     found, calibration = [], facts.hardware.calibration
-    if one.figures.level is Level.CALIBRATED and calibration is not None:
+    if calibration is not None and calibration.rates:
         text = "seconds are priced with what was measured on this machine"
         found.append(_reason("calibration", f"of {calibration.date}", "same hardware", "gnnfit calibrate", text))
     correction = correction_of(facts, one.spec, one.figures.level)
@@ -184,17 +186,18 @@ def forecast_reasons(facts: Facts, one: Costed) -> list[Reason]:
 
 
 def _loader_reason(loader: LoaderForecast) -> Reason:
-    """What of training's memory and time goes into making batches."""
+    """What of training's memory and time goes into making batches; waiting for them and sharing cores with them alike."""
     value = f"{range_bytes(loader.host_bytes)}, {range_seconds(loader.seconds)} an epoch"
-    waited = f"the trainer waits {range_seconds(loader.wait_seconds)}"
+    added = f"an epoch is {range_seconds(loader.wait_seconds)} longer for them"
     alive = "one batch" if loader.batches_alive == 1 else f"{loader.batches_alive} batches"
-    return _reason("loader", value, "bytes and seconds inside train", "cost model", f"{alive} at a time; {waited}")
+    return _reason("loader", value, "bytes and seconds inside train", "cost model", f"{alive} at a time; {added}")
 
 
-def _basis_reason(figures: ForecastFigures) -> Reason:
-    """The level of the forecast, in words."""
-    words = {Level.COUNTS: "from counts", Level.GRAPH: "from the graph at hand"}
-    value = words.get(figures.level, "from the graph at hand, calibrated")
+def _basis_reason(facts: Facts, figures: ForecastFigures) -> Reason:
+    """The level of the forecast, in words; sizes may come from counts alone and seconds from a calibration all the same."""
+    calibration = facts.hardware.calibration
+    value = "from counts" if figures.level is Level.COUNTS else "from the graph at hand"
+    value += ", calibrated" if calibration is not None and calibration.rates else ""
     return _reason("forecast", value, "three levels, each better than the last", "gnnfit", "; ".join(figures.basis))
 
 
@@ -222,7 +225,7 @@ def _adjacency_reasons(facts: Facts, representation: str) -> list[Reason]:
     pays, dense = graph.density >= least, representation == "dense"
     text = "a sparse adjacency holds only the pairs that are linked"
     if dense:
-        text = "one dense product is faster than a sum over so many edges" if pays else "few pairs: mostly zeros"
+        text = "one dense product is faster than a sum over so many edges" if pays else "few pairs: mostly zeros are held"
     elif pays:
         text = "a dense product would be faster here" + (" today" if outgrows_dense(facts) else "")
     rule = f"dense from {least:.2g} of all pairs linked on, by the rates of products and of memory"

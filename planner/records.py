@@ -95,7 +95,7 @@ class ForecastFigures(Record):
 
     @property
     def seconds_to_converge(self) -> float:
-        return self.epochs_to_converge.expected * self.epoch_seconds.expected
+        return self.convergence_seconds.expected
 
     @staticmethod
     def of(forecast: Forecast, baseline: Range, epochs: Range) -> ForecastFigures:

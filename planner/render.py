@@ -10,7 +10,8 @@ from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, Plan, Rejected, Verdict, range_bytes, range_seconds
 from planner.typed import type_lines
 from techniques.base import Slot
-from techniques.facts import GraphFacts, HardwareFacts
+from techniques.facts import GraphFacts, HardwareFacts, Origin
+from techniques.forecast import Phase
 from techniques.representation.unit_rows import UNIT_ROWS
 
 SHOWN_ALTERNATIVES = 2
@@ -28,13 +29,13 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
     lines = [
         graph_line(plan.facts.graph),
         machine_line(plan),
-        *(f"  ! {note}" for note in plan.facts.hardware.notes if note.startswith("calibrat")),
+        *(f"  ! {note}" for note in plan.facts.hardware.notes if note.startswith(("calibrat", "history"))),
         "",
         f"{verdict_words(plan)}: {headline(plan)}",
-        "",
     ]
     if plan.best is not None:
-        lines += candidate_table(plan, width)
+        lines += ["", *candidate_table(plan, width)]
+        lines += ["", "Budgets of the best, above the baseline of the process", *budget_lines(plan.best)]
         lines += ["", "Why the best"]
         lines += [f"  {reason.fact} {reason.value}: {reason.text} ({reason.source})" for reason in plan.best.reasons]
         lines += [f"  ! {warning}" for warning in plan.best.warnings]
@@ -44,8 +45,8 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
     lines += ["", "Rules"]
     lines += [f"  {rule.name}: {rule.verdict} ({rule.value})" for rule in plan.rules]
     lines += ["", *type_lines(plan.facts.graph)] if plan.facts.graph.edge_types else []
-    if plan.facts.graph.notes:
-        lines += ["", "Notes on the graph", *(f"  {note}" for note in plan.facts.graph.notes)]
+    if notes := graph_notes(plan.facts.graph):
+        lines += ["", "Notes on the graph", *(f"  {note}" for note in notes)]
     return "\n".join(wrapped for line in lines for wrapped in wrap(line, width))
 
 
@@ -81,6 +82,9 @@ def unusable(plan: Plan) -> tuple[str, str]:
 
 
 UNTOLD = ("trim", "prefetch", "threads")
+HUB_TIMES = 100
+"""A degree of so many times the mean is told."""
+EACH = {Phase.TRAIN: " an epoch", Phase.EVALUATE: " each time"}
 USUAL = {"node_order": "as_given", "aggregator": "mean"}
 """Settings that go without saying, and values that do."""
 
@@ -111,6 +115,21 @@ def candidate_table(plan: Plan, width: int) -> list[str]:
     more = [f"  (+{hidden} more fit: --json lists them)"] if hidden > 0 else []
     lines = table(header, rows)
     return (lines if max(map(len, lines)) <= width else folded(header, rows)) + more
+
+
+def budget_lines(best: Candidate) -> list[str]:
+    """Memory and seconds phase by phase; making batches is a part of training."""
+    figures, rows = best.forecast, []
+    device = bool(figures.needs_device_bytes)
+    for phase, one in figures.phases.items():
+        on_device = [range_bytes(one.device_peak_bytes) if one.device_peak_bytes.high else "-"] if device else []
+        seconds = range_seconds(one.seconds) + EACH.get(phase, "") if one.seconds.high else "-"
+        rows.append([phase.value, range_bytes(one.host_peak_bytes), *on_device, seconds])
+        if phase is Phase.TRAIN and figures.loader is not None:
+            making = f"{range_seconds(figures.loader.seconds)} beside the steps"
+            rows.append(["  loader", range_bytes(figures.loader.host_bytes), *["-"] * device, making])
+    header = ["phase", "host memory", *(["device memory"] if device else []), "seconds"]
+    return [f"  {line}" for line in table(header, rows)]
 
 
 def folded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -179,13 +198,30 @@ def graph_line(graph: GraphFacts) -> str:
     return ", ".join(parts)
 
 
+def graph_notes(graph: GraphFacts) -> list[str]:
+    """What is unusual about the structure of a graph that was read, then what was noted while reading it."""
+    odd = [
+        f"{count:,} {name}"
+        for count, name in ((graph.isolated, "nodes without edges"), (graph.self_loops, "self-loops"))
+        if count
+    ]
+    if graph.origin is Origin.MEASURED and graph.degrees.max >= HUB_TIMES * graph.mean_degree:
+        odd.append(f"a node with {graph.degrees.max:,} neighbours")
+    return [*([", ".join(odd)] if odd else []), *graph.notes]
+
+
 def machine_line(plan: Plan) -> str:
     """The machine and its limits in one line."""
     hardware: HardwareFacts = plan.facts.hardware
     text = f"{hardware.name}: {hardware.cores} cores, {format_bytes(plan.facts.host_limit_bytes)} of host memory usable"
     text += f", calibrated {hardware.calibration.date[:10]}" if hardware.calibration else ""
+    if kinds := len(plan.facts.corrections):
+        text += f", {kinds} kind{'s' * (kinds > 1)} of candidates corrected by history"
     if hardware.gpus:
-        return f"{text}, {hardware.gpus[0].name} with {format_bytes(plan.facts.device_limit_bytes)}"
+        count, each = len(hardware.gpus), ""
+        if count > 1:
+            text, each = f"{text}, {count} x", " each"
+        return f"{text}{',' * (count == 1)} {hardware.gpus[0].name} with {format_bytes(plan.facts.device_limit_bytes)}{each}"
     return f"{text}, no GPU"
 
 

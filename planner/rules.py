@@ -14,6 +14,7 @@ from techniques.sampling.seeds import IMBALANCED
 
 MEMORY_LOW, MEMORY_HIGH = 4, 10
 """Memory should be 4 to 10 times the data set (source, general steps)."""
+DECIDES = "; the cost model decides"
 TYPICAL_COLUMNS = 128
 """Width of hidden layers unless the user says otherwise: what the break-even density is computed for."""
 LOW_HOMOPHILY = 0.5
@@ -42,7 +43,10 @@ def memory_rule(facts: Facts) -> RuleVerdict:
 
 def device_memory_rule(facts: Facts) -> RuleVerdict:
     """The same against device memory, where the rule is known to mislead (published full-batch GraphSAGE runs need 2.0 to 8.7 times the data)."""
-    return _memory_rule("device memory 4-10x", facts, facts.device_limit_bytes)
+    found = _memory_rule("device memory 4-10x", facts, facts.device_limit_bytes)
+    if found.verdict.endswith(DECIDES):
+        return found
+    return found.model_copy(update={"verdict": found.verdict + DECIDES})
 
 
 def _memory_rule(name: str, facts: Facts, has_bytes: int) -> RuleVerdict:
@@ -54,17 +58,21 @@ def _memory_rule(name: str, facts: Facts, has_bytes: int) -> RuleVerdict:
     elif has_bytes >= low:
         verdict = f"enough: {format_bytes(has_bytes)} there"
     else:
-        verdict = f"short: {format_bytes(has_bytes)} there; the cost model decides"
+        verdict = f"short: {format_bytes(has_bytes)} there{DECIDES}"
     return RuleVerdict(name=name, source="source, general steps", value=value, verdict=verdict)
 
 
 def _counted(facts: Facts) -> str:
     """Which bytes the rule was applied to."""
     graph, grown = facts.graph, f", grown {facts.goal.grow:g}x" if facts.goal.grow > 1 else ""
-    formula = dataset_bytes(graph.num_nodes, graph.num_edges, graph.features.width, graph.edge_features)
-    if graph.dataset_bytes != formula:
+    if graph.dataset_bytes != counted_bytes(graph):
         return "as stated" + grown
     return "int64 edge_index and dense float32 features" + grown
+
+
+def counted_bytes(graph: GraphFacts) -> int:
+    """What nodes, edges and features make up, whatever the user states."""
+    return dataset_bytes(graph.num_nodes, graph.num_edges, graph.features.width, graph.edge_features)
 
 
 def break_even(facts: Facts) -> float:

@@ -115,6 +115,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     from tuner.api import MEASURE_EPOCHS, measure
     from tuner.records import MeasuredCandidate
     from tuner.report import measurement_text
+    from tuner.report.compared import unmeasured
 
     epochs: int | None = MEASURE_EPOCHS
     if arguments.epochs is not None:
@@ -128,7 +129,8 @@ def _measure(arguments: argparse.Namespace) -> int:
         **_choices(arguments),
     )
     if arguments.json:
-        print(MeasuredCandidate(**dict(measured), candidate=candidate).model_dump_json(indent=2))
+        document = MeasuredCandidate(**dict(measured), candidate=candidate, notes=unmeasured(measured))
+        print(document.model_dump_json(indent=2))
     else:
         print(measurement_text(candidate, measured))
     return 0 if measured.state.value == "complete" else 1
@@ -220,8 +222,10 @@ def _report(arguments: argparse.Namespace) -> int:
     print(document.model_dump_json(indent=2) if arguments.json else story_text(story))
     if not arguments.json:
         from planner.history import history_line, read_history
+        from planner.inspect.fingerprint_machine import machine_fingerprint
+        from planner.inspect.machine import inspect_machine
 
-        print(f"\n{history_line(read_history())}")
+        print(f"\n{history_line(read_history(fingerprint=machine_fingerprint(inspect_machine())))}")
     with contextlib.suppress(OSError):  # someone else's run, perhaps: what is printed is the same
         print(f"gnnfit: page: {write_page(folder)}", file=sys.stderr)
     return 0

@@ -125,6 +125,8 @@ class MeasuredCandidate(Measurement):
     """A measurement with what was measured: its name, settings and forecast."""
 
     candidate: Candidate
+    notes: tuple[str, ...] = ()
+    """What was not measured, and why."""
 
 
 class Trial(Record):

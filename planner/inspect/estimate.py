@@ -209,7 +209,7 @@ def _typed_notes(nodes: int, edges: int, entries: int, stated_bytes: int | None)
     if entries > nodes * (nodes - 1):
         notes.append("more edges than pairs of nodes: parallel edges or self-loops assumed")
     if stated_bytes is not None:
-        notes.append(f"data set size as stated: {stated_bytes:,} bytes")
+        notes.append(f"data set size as stated: {stated_bytes:,} bytes; forecasts count nodes, edges and features")
     return tuple(notes)
 
 

@@ -37,7 +37,7 @@ class PlanActions(Base):
 
     def action_help(self) -> None:
         """What this step is about."""
-        keys = "F7 back  F8 next  F2 equivalent command  F3 save  F4 trouble\nF5 look at the machine again  F9 start tuning  ctrl+p palette  ctrl+q quit"
+        keys = "F7 back  F8 next  F2 equivalent command  F3 save  F4 trouble\nF5 look at the machine again  F9 start tuning  ctrl+p palette  ctrl+z to the shell\nctrl+q quit"
         self.push_screen(TextModal(f"Help: {self.current_pane().TITLE}", f"{self.current_pane().HELP}\n\n{keys}"))
 
     def action_command(self) -> None:

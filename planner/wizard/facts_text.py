@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from planner.quantities import format_bytes, format_count, format_seconds
 from planner.records import Candidate
+from planner.render import graph_notes
 from planner.typed import type_lines
+from planner.wizard.plan_text import working
 from planner.wizard.state import State
 from techniques.facts import GraphFacts, HardwareFacts, Origin, Task
 
@@ -15,7 +17,7 @@ WORDS = {Origin.MEASURED: "measured", Origin.ESTIMATED: "estimated", Origin.TYPE
 def graph_lines(state: State, width: int) -> list[str]:
     """Size, degrees, features, labels."""
     if state.plan is None or not state.is_current:
-        return [state.error] if state.error else ["Looking ..." if state.planning else ""]
+        return [state.error] if state.error else [working("Looking", state) if state.planning else ""]
     graph = state.plan.facts.graph
     mark = WORDS[graph.origin]
     derived = "measured" if graph.origin is Origin.MEASURED else "estimated"
@@ -30,7 +32,7 @@ def graph_lines(state: State, width: int) -> list[str]:
         ("in memory", f"{format_bytes(graph.dataset_bytes)}: {_parts(graph)}", derived),
         ("size class", f"{graph.size_class.value}", derived),
     ]
-    return [*_table(rows, width), *(f"  note: {note}" for note in graph.notes), *type_lines(graph)]
+    return [*_table(rows, width), *(f"  note: {note}" for note in graph_notes(graph)), *type_lines(graph)]
 
 
 def _table(rows: list[tuple[str, str, str]], width: int) -> list[str]:

@@ -49,15 +49,22 @@ def time_limit(plan: Plan) -> float:
 def verdict_lines(state: State, width: int) -> list[str]:
     """The answer first; while another plan is on its way, so is that."""
     if state.plan is None:
-        return ["Planning ..." if state.planning else state.error or "No plan yet: name a graph on the Data pane."]
+        return [working("Planning", state) if state.planning else state.error or "No plan yet: name a graph on the Data pane."]
     lines = textwrap.wrap(f"{verdict_words(state.plan)}: {_answer(state.plan)}", width)
     if state.planning:
-        return [*lines, "Planning again ..."]
+        return [*lines, working("Planning again", state)]
     if state.error:
         return textwrap.wrap(f"! {state.error}", width) + lines[:1]
     if state.before is None:
         return lines
     return [*lines, *textwrap.wrap(f"What if {state.what_if}: {compared(state.before, state.plan)} (u undoes)", width)]
+
+
+def working(what: str, state: State) -> str:
+    """What the planning child is at, and for how long, once that can be felt."""
+    seconds = int(state.planning_seconds)
+    clock = f" {seconds} s" if 0 < seconds < 100 else f" {format_seconds(seconds)}" if seconds else ""
+    return f"{what} ...{clock}"
 
 
 def _answer(plan: Plan) -> str:

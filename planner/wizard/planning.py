@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -48,12 +49,16 @@ class Planning(Base):
             self.run_worker(partial(self._plan, asked), group="plan", exclusive=True)  # type: ignore[arg-type]
 
     async def _plan(self, asked: tuple[str, ...]) -> None:
-        self.change(planning=True, error="", planned_for=asked)
+        self.change(planning=True, planning_seconds=0.0, error="", planned_for=asked)
+        started = time.monotonic()
+        clock = self.set_interval(1.0, lambda: self.change(planning_seconds=time.monotonic() - started))
         try:
             document = await self.client.ask("plan", list(asked))
         except PlanningFailedError as error:
             self.change(planning=False, error=error.problem, plan=None)
             return
+        finally:
+            clock.stop()
         from planner.records import Plan
 
         plan = Plan.model_validate_json(document)

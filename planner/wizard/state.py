@@ -22,6 +22,7 @@ class State:
     plan: Plan | None = None
     planned_for: tuple[str, ...] = ()
     planning: bool = False
+    planning_seconds: float = 0.0
     error: str = ""
     row: int = 0
     before: Plan | None = None

@@ -9,9 +9,10 @@ import select
 import signal
 import sys
 from functools import partial
-from typing import IO
+from typing import IO, ClassVar
 
 from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -51,6 +52,20 @@ class TerminalDriver(LinuxDriver):
             self.suspend_application_mode()
         self.resume_application_mode()
 
+    def stop_job(self) -> None:
+        """Ctrl+z as elsewhere: the whole foreground job stops, and its shell has the terminal until it is continued.
+
+        Where no shell could continue it the kernel lets it run on, and so do we.
+        """
+        self.suspend_application_mode()
+        self._must_signal_resume = True
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        try:
+            os.killpg(os.getpgrp(), signal.SIGTSTP)
+        finally:
+            signal.signal(signal.SIGTSTP, handler)
+        self.go_on()
+
     def is_in_front(self) -> bool:
         """Whether the terminal is this process's to draw on."""
         try:
@@ -67,6 +82,13 @@ class TerminalDriver(LinuxDriver):
 
 class TerminalApp(App[int]):
     """Ends with a clean terminal on SIGTERM and SIGHUP, and where its terminal has gone; survives a stop and a continue."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "stop_job", "Suspend", show=False, priority=True)]
+
+    def action_stop_job(self) -> None:
+        """To the shell and back; a run goes on meanwhile."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.stop_job()
 
     def get_driver_class(self) -> type[Driver]:
         return TerminalDriver

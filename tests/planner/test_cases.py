@@ -96,6 +96,15 @@ def test_case_b_growth_grows_the_rule() -> None:
     assert f"{format_bytes(40 * 10**9)} to" in rule(found, "host memory 4-10x").value
 
 
+def test_case_b_data_beyond_what_counts_make_up_is_trained_in_batches() -> None:
+    """No forecast knows what lies beyond the counts: the source's rule decides, and says so."""
+    stated, counted = (plan(disease(size), on="colab-t4") for size in (10 * 10**9, 40_000_000))
+    reason = because(stated, "data")
+    assert best(stated)[Slot.SAMPLING] == "neighbor" and best(counted)[Slot.SAMPLING] == "full_batch"
+    assert reason is not None and "37.3 GiB" in reason.text and "batches of subgraphs" in reason.text
+    assert because(counted, "data") is None
+
+
 # C: school friendships
 
 SCHOOL = from_counts(1000, 450_000, 10, 2, directed=False)
@@ -139,7 +148,7 @@ def test_case_c_a_matrix_beyond_the_limits_is_refused_with_its_size(grow: float)
 
 @pytest.mark.parametrize("machine", ["laptop-16gb", "colab-t4"])
 @pytest.mark.parametrize(
-    "counts", [(2708, 5278, 1433, 7), (2_000, 20_000, 100, 47), (13_752, 245_861, 767, 10), (10_000, 50_000, 1_000, 2)]
+    "counts", [(34, 78, 34, 4), (2708, 5278, 1433, 7), (2_000, 20_000, 100, 47), (13_752, 245_861, 767, 10), (10_000, 50_000, 1_000, 2)]
 )
 @pytest.mark.parametrize("objective", list(Objective))
 def test_ordinary_sparse_graphs_are_never_dense(
@@ -155,8 +164,9 @@ def test_ordinary_sparse_graphs_are_never_dense(
 CITY = from_counts(50_000, 500_000, 64, 6, directed=False)
 
 
-def test_case_d_growth_asks_for_sage_and_a_trial_of_gat() -> None:
-    found = plan(CITY, on="colab-t4", goal=Goal(grow=100.0))
+@pytest.mark.parametrize("city", [CITY, from_counts(5_000_000, 100_000_000, 64, 2, directed=False)])
+def test_case_d_growth_asks_for_sage_and_a_trial_of_gat(city: GraphFacts) -> None:
+    found = plan(city, on="colab-t4", goal=Goal(grow=100.0))
     assert best(found)[Slot.ARCHITECTURE] == "sage"
     reason = because(found, "growth")
     assert reason is not None and reason.value == "100x"
@@ -287,6 +297,8 @@ def test_case_f_several_gpus_and_an_untried_model_ask_for_a_feasibility_study() 
 def test_a_deadline_that_cannot_be_met_is_a_warning() -> None:
     graph = from_counts(2_400_000, 61_900_000, 100, 47, directed=False)
     late = plan(graph, on="colab-t4", goal=Goal(deadline_seconds=1.0))
+    tight = plan(graph, on="colab-t4", goal=Goal(deadline_seconds=240.0))
+    assert tight.best is not None and any(one.startswith("perhaps up to") for one in tight.best.warnings)
     enough = plan(graph, on="colab-t4", goal=Goal(deadline_seconds=1e6))
     assert late.best is not None and any("deadline" in warning for warning in late.best.warnings)
     assert enough.best is not None and not any("deadline" in warning for warning in enough.best.warnings)

@@ -16,10 +16,12 @@ from planner.doctor_growth import grown
 from planner.doctor_text import diagnosis_lines
 from planner.inspect.estimate import from_counts
 from planner.pins import Pins
+from planner.records import range_bytes
 from planner.symptoms import Symptom
 from techniques.base import Slot
 from techniques.errors import OptionError
 from techniques.facts import Facts
+from techniques.forecast import Phase
 from tuner.cli import main
 
 PRODUCTS = ["--nodes", "2.4M", "--edges", "61.9M", "--features", "100", "--classes", "47", "--on", "colab-t4"]
@@ -89,8 +91,29 @@ def test_a_change_changes_what_it_says_and_nothing_else(facts: Facts) -> None:
     spec = current_spec(facts, Pins())
     changed = applied(facts, spec, Idea("", "", "", 0, settings=(("batch_size", 7),)))
     assert changed.settings == {**spec.settings, "batch_size": 7} and changed.options == spec.options
-    sampled = applied(facts, spec, Idea("", "", "", 0, options=((Slot.ARCHITECTURE, "gcn"),)))
-    assert sampled.options == {**spec.options, Slot.ARCHITECTURE: "gcn"} and sampled.training == spec.training
+    other = applied(facts, spec, Idea("", "", "", 0, options=((Slot.REPRESENTATION, "csr"),)))
+    assert other.options == {**spec.options, Slot.REPRESENTATION: "csr"} and other.training == spec.training
+    assert other.settings == spec.settings, "fan-outs too"
+
+
+def test_an_idle_gpu_on_a_machine_without_one_is_the_first_thing_said(facts: Facts) -> None:
+    here = facts.model_copy(update={"hardware": machine("laptop-16gb")})
+    first = diagnose(here, "gpu-idle", Pins()).checks[0]
+    assert first.name == "GPU" and first.value == "none in laptop-16gb" and first.state == "look"
+    found = diagnose(facts, "gpu-idle", Pins())
+    assert any(one.name == "batches" and one.state == "look" for one in found.checks), "PyG's defaults make none ahead"
+    assert any(one.flag == "--set prefetch=2" for one in found.changes)
+
+
+def test_the_headline_is_about_the_phase_of_the_symptom(facts: Facts) -> None:
+    pinned = pins_of({"sampling": "full_batch", "representation": "coo"}, None)
+    figures = diagnose(facts, "oom-evaluate", pinned).figures
+    evaluated, trained = (
+        diagnosis_lines(diagnose(facts, symptom, pinned), 500)[1] for symptom in ("oom-evaluate", "oom-train")
+    )
+    host = figures.baseline_host_bytes + figures.phases[Phase.EVALUATE].host_peak_bytes
+    assert f"host memory to evaluate {range_bytes(host)}" in evaluated and "DOES NOT FIT" in trained
+    assert range_bytes(figures.phases[Phase.TRAIN].device_peak_bytes) in trained
 
 
 def test_the_command_prints_text_and_json(capsys: Any) -> None:

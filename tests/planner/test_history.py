@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from planner.api import with_history
 from planner.costing import Costed, cost
 from planner.history import LEAST_ROWS, corrections, history_line, history_path, read_history
 from planner.ranking import forecast_reasons
@@ -50,6 +51,12 @@ def test_forecasts_are_corrected_and_say_so(make_facts: Any, spec_for: Any) -> N
     assert forecast_reasons(plain, Costed(spec, before)) == []
     other = spec_for(plain, {"architecture": "sage", "sampling": "full_batch", "representation": "csr"})
     assert cost(known, other) == cost(plain, other)
+
+
+def test_a_history_that_is_asked_and_says_nothing_is_told(make_facts: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setenv("GNNFIT_HOME", str(tmp_path))
+    note = with_history(make_facts()).hardware.notes[-1]
+    assert note.startswith("history corrects nothing: 0 measurements") and f"{LEAST_ROWS} are needed" in note
 
 
 def test_one_line_says_how_right_they_were() -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from planner.api import make_plan
+from planner.api import make_plan, plan
+from planner.inspect.estimate import from_counts
 from planner.pins import Pins
-from planner.records import Plan
-from planner.render import SHOWN_REFUSED, plan_text, table, wrap
+from planner.records import Plan, range_bytes, range_seconds
+from planner.render import SHOWN_REFUSED, graph_notes, machine_line, plan_text, table, wrap
 from techniques.base import Slot
+from techniques.facts import Origin
 
 SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
     "cpu": ((10_000, 50_000, 64, 5), {}, Pins()),
@@ -77,6 +79,18 @@ def test_everything_that_matters_is_said(made: Plan) -> None:
         assert made.nearest.change in text
 
 
+def test_every_phase_has_its_budget_and_the_loader_a_line_of_its_own(made: Plan) -> None:
+    if made.best is None:
+        return
+    figures = made.best.forecast
+    text = plan_text(made, 10_000).split("Budgets of the best")[1].split("Why the best")[0]
+    for phase, one in figures.phases.items():
+        line = next(line for line in text.splitlines() if line.split()[:1] == [phase.value])
+        assert range_bytes(one.host_peak_bytes) in line and range_seconds(one.seconds) in line
+        assert range_bytes(one.device_peak_bytes) in line or not figures.needs_device_bytes
+    assert ("loader" in text) == (figures.loader is not None)
+
+
 def test_refusals_for_one_reason_share_a_line(made: Plan) -> None:
     lines = plan_text(made, 10_000).splitlines()
     if not made.rejected:
@@ -100,6 +114,20 @@ def test_a_narrow_screen_has_figures_below_names(make_facts: Any) -> None:
     assert lines[start + 4].index("MiB") > 0 and lines[start + 4].startswith("    "), (
         "not broken in the middle of a cell"
     )
+
+
+def test_a_machine_tells_how_many_gpus_it_has() -> None:
+    found = plan(from_counts(1000, 5000, 8, 2, directed=False), on="kaggle-2xt4")
+    assert "2 x Tesla T4" in machine_line(found) and machine_line(found).endswith(" each")
+
+
+def test_odd_structure_is_noted(make_facts: Any) -> None:
+    graph = make_facts().graph
+    assert graph_notes(graph) == list(graph.notes)
+    degrees = graph.degrees.model_copy(update={"max": 100_000})
+    changed = {"isolated": 3, "self_loops": 2, "origin": Origin.MEASURED, "degrees": degrees}
+    odd = graph_notes(graph.model_copy(update=changed))
+    assert odd[0] == "3 nodes without edges, 2 self-loops, a node with 100,000 neighbours"
 
 
 def test_columns_line_up() -> None:

@@ -28,6 +28,7 @@ from tuner.report import (
     story_text,
     write_page,
 )
+from tuner.report.compared import unmeasured
 
 HOSTILE = "<script>alert('x')</script> & \"friends\" http://evil.example/x.js"
 WIDEST = 200
@@ -230,6 +231,14 @@ def test_measurements_without_figures_are_shown_too(report: Any, measured: Any) 
     assert "out_of_memory (used 2 bytes, limit 1)" in text
     assert "None" not in text
     assert "None" not in final_text(measured(0.5, reason="stopped by time"))
+
+
+def test_what_has_no_figure_has_a_reason(measured: Any) -> None:
+    short = measured(0.5, reason="stopped by epochs", convergence_seconds=None, test={})
+    first, second = unmeasured(short)
+    assert "stopped by epochs" in first and "--epochs all" in first and "gnnfit run" in second
+    assert unmeasured(short.model_copy(update={"test": {"accuracy": 0.5}, "convergence_seconds": 1.0})) == ()
+    assert unmeasured(measured(state=TrialState.OUT_OF_MEMORY)) == ()
 
 
 class _Page(HTMLParser):

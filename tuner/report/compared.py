@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, range_bytes, range_seconds
 from techniques.forecast import Phase, Range
-from tuner.records import Measurement
+from tuner.records import Measurement, TrialState
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,18 @@ def phases_compared(predicted: Candidate, measured: Measurement) -> list[PhaseCo
             PhaseCompared(phase, expected, seen.host_peak_bytes if seen else None, seen.seconds if seen else None)
         )
     return found
+
+
+def unmeasured(measured: Measurement) -> tuple[str, ...]:
+    """What a completed measurement has no figure for, and what would give one."""
+    if measured.state is not TrialState.COMPLETE:
+        return ()
+    notes = []
+    if measured.convergence_seconds is None:
+        notes.append(f"no time to converge: {measured.reason} before {measured.stopping_rule}; --epochs all goes on")
+    if not measured.test:
+        notes.append("no test metrics: only a model that is kept is tested, by gnnfit run")
+    return tuple(notes)
 
 
 def flops_text(value: float) -> str:

@@ -30,8 +30,8 @@ def cards(story: Story) -> list[tuple[str, str]]:
         found.append((f"validation {story.metric_name}", number_text(measured.metric)))
         found.append(("epoch", format_seconds(measured.epoch_seconds) if measured.epoch_seconds else "-"))
         held = measured.baseline_host_bytes + measured.peak_host_bytes
-        limit = f" of {format_bytes(limit_bytes(story))}" if story.plan else ""
-        found.append((f"host memory held{limit}", format_bytes(held)))
+        limit = f", of the {format_bytes(limit_bytes(story))} there" if story.plan else ""
+        found.append((f"host memory{limit}", format_bytes(held)))
         if measured.peak_device_bytes:
             found.append(("device memory", format_bytes(measured.peak_device_bytes)))
     used = format_seconds(story.elapsed_seconds)

@@ -10,7 +10,7 @@ from planner.records import Candidate, range_bytes
 from planner.render import settings_text, table, wrap
 from tuner.metric_names import NAMES
 from tuner.records import Measurement, SearchSummary, Trial, TuneReport
-from tuner.report.compared import compared, phases_compared
+from tuner.report.compared import compared, phases_compared, unmeasured
 from tuner.report.told import RunState, Story
 from tuner.scoring import target_seconds
 
@@ -84,6 +84,7 @@ def measurement_text(candidate: Candidate, measured: Measurement) -> str:
         ]
     if measured.wait_share is not None:
         lines += [f"waited for batches: {measured.wait_share:.0%} of the training time"]
+    lines += unmeasured(measured)
     return "\n".join(lines)
 
 

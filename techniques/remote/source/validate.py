@@ -25,8 +25,8 @@ def check_structure(stored: StoredGraph, chunk: int = CHUNK) -> None:
         GraphError: an id is out of range, a pointer array is not monotone, or there is nothing to train on.
     """
     headers, nodes = stored.headers, count_nodes(stored)
-    for ids in stored.read("edge_index"):
-        _check_range("edge_index", ids, nodes, chunk)
+    for row, ids in enumerate(stored.read("edge_index")):
+        _check_range("edge_index", ids, nodes, chunk, f"[{row}, ")
     if "graph_ptr" in headers:
         _check_pointer("graph_ptr", stored.read("graph_ptr"), nodes, chunk)
         _check_inside_graphs(stored.read("edge_index"), stored.read("graph_ptr"), chunk)
@@ -66,14 +66,18 @@ def check_features(stored: StoredGraph, chunk: int = CHUNK) -> None:
         _refuse_infinite("x", (row, count))
 
 
-def _check_range(key: str, ids: Array, end: int, chunk: int) -> None:
+def _check_range(key: str, ids: Array, end: int, chunk: int, place: str = "[") -> None:
+    """``place`` is how the index of an entry begins."""
     for low, part in _chunks(ids, chunk):
-        least, most = int(part.min()), int(part.max())
-        if least < 0:
-            raise GraphError(f"{key} must hold no negative ids, got {least} near entry {low}", "Number from 0")
-        if most >= end:
+        if part.min() < 0:
+            at = int((part < 0).argmax())
             raise GraphError(
-                f"{key} must hold ids below {end}, got {most} near entry {low}",
+                f"{key} must hold no negative ids, got {int(part[at])} at {key}{place}{low + at}]", "Number from 0"
+            )
+        if part.max() >= end:
+            at = int((part >= end).argmax())
+            raise GraphError(
+                f"{key} must hold ids below {end}, got {int(part[at])} at {key}{place}{low + at}]",
                 "Correct the ids, or the count they refer to (num_nodes for edge_index)",
             )
 

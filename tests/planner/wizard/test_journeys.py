@@ -91,6 +91,23 @@ def test_what_ifs_plan_again_beside_the_plan_before(drive: Drive, counted: Answe
     drive(steps, counted)
 
 
+def test_a_plan_that_takes_long_shows_for_how_long(drive: Drive, counted: Answers) -> None:
+    async def steps(driver: Any) -> None:
+        await driver.planned()
+        driver.app.go("plan")
+        ask = driver.app.client.ask
+
+        async def slow(command: str, arguments: list[str]) -> str:
+            await driver.until(lambda: "Planning again ... 1 s" in driver.screen)
+            return str(await ask(command, arguments))
+
+        driver.app.client.ask = slow
+        await driver.press("b")
+        await driver.until(lambda: "What if batch_size=2048: RAM" in driver.screen)
+
+    drive(steps, counted)
+
+
 def test_another_machine_from_the_plan(drive: Drive, counted: Answers) -> None:
     async def steps(driver: Any) -> None:
         await driver.planned()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from planner.records import Plan
-from planner.wizard.plan_text import BYTES, SECONDS, one_unit, row_lines
-from planner.wizard.state import plan_rows
+from planner.wizard.plan_text import BYTES, SECONDS, one_unit, row_lines, verdict_lines
+from planner.wizard.state import State, plan_rows
 from techniques.forecast import Range
 
 PLAN = Plan.model_validate_json((Path(__file__).with_name("goldens") / "plan.json").read_text("utf-8"))
@@ -26,6 +26,11 @@ def test_ranges_share_a_unit_that_suits_both_ends() -> None:
     assert one_unit(Range(0.88 * 2**30, 2**30, 1.2 * 2**30), BYTES) == "0.88-1.20 GiB"
     assert one_unit(Range(180, 900, 3852), SECONDS) == "3.00-64.2 min", "0.05-1.07 h says little"
     assert one_unit(Range(0, 0, 0), SECONDS) == "0.00 ms"
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.4, ""), (12.7, " 12 s"), (125.0, " 2 min 5 s")])
+def test_planning_has_a_clock(seconds: float, told: str) -> None:
+    assert verdict_lines(State(planning=True, planning_seconds=seconds), 80) == [f"Planning ...{told}"]
 
 
 def test_refusals_for_memory_begin_with_the_nearest() -> None:

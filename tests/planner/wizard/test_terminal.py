@@ -119,6 +119,20 @@ def test_keys_in_trained_model_out(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.is_clean()
 
 
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not here")
+def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(terminal: Terminal) -> None:
+    terminal.command(f"clear; {sys.executable} -m tuner.cli wizard")
+    terminal.until("numbers only")
+    terminal.press("C-z")
+    terminal.until("Stopped")
+    assert terminal.is_clean()
+    terminal.command("clear; fg")
+    terminal.until("numbers only")
+    terminal.press("C-q")
+    terminal.until("ready>")
+    assert terminal.is_clean()
+
+
 class Pty:
     """A program on a terminal without a shell: what it draws, what it leaves of the terminal, and how it ends."""
 
@@ -181,6 +195,15 @@ def test_the_terminal_is_clean_after_a_stop_from_outside_and_ctrl_c(start: Calla
         for number in (signal.SIGSTOP, signal.SIGCONT):
             one.process.send_signal(number)
         one.until("numbers only")
+    one.press(b"\x03")
+    assert one.ends() == 0 and one.is_clean()
+
+
+def test_ctrl_z_without_a_shell_goes_on(start: Callable[..., Pty]) -> None:
+    one = start("-m", "tuner.cli", "wizard")
+    one.until("numbers only")
+    one.press(b"\x1a")
+    one.until("numbers only")
     one.press(b"\x03")
     assert one.ends() == 0 and one.is_clean()
 
