@@ -103,7 +103,8 @@ def device_shortage(facts: Facts, figures: ForecastFigures) -> int:
 
 
 def fitted(facts: Facts, spec: JobSpec, pins: Pins, draw: Draw | None) -> Costed:
-    """The spec itself if it fits, else the gentlest change that does, else the spec itself with its shortage."""
+    """The spec itself if it fits, else the gentlest change that does, else the spec with its shortage, with features left on
+    disk where that comes nearer."""
     first = Costed(spec, cost(facts, spec, draw))
     if fits(facts, first.figures):
         return first
@@ -112,14 +113,23 @@ def fitted(facts: Facts, spec: JobSpec, pins: Pins, draw: Draw | None) -> Costed
         # Batches and activations are not what is too large: features left on disk may help, or nothing does.
         changes = [one for one in changes if one[0].options[Slot.REMOTE_FEATURES] == "memmap"]
         if changes and not fits(facts, cost(facts, changes[-1][0], draw)):
-            return first
+            changes = changes[-1:]
+    nearest = first
     for changed, reason in changes:
         if not check(facts, changed).usable:
             continue
-        figures = cost(facts, changed, draw)
-        if fits(facts, figures):
-            return Costed(changed, figures, (reason,))
-    return first
+        costed = Costed(changed, cost(facts, changed, draw), (reason,))
+        if fits(facts, costed.figures):
+            return costed
+        if changed.options[Slot.REMOTE_FEATURES] == "memmap" and _nearer(facts, costed, nearest):
+            nearest = costed
+    return nearest
+
+
+def _nearer(facts: Facts, one: Costed, other: Costed) -> bool:
+    """Whether less is missing, where most is."""
+    missing = (max(host_shortage(facts, each.figures), device_shortage(facts, each.figures)) for each in (one, other))
+    return next(missing) < next(missing)
 
 
 def _short_before_training(facts: Facts, figures: ForecastFigures) -> bool:
@@ -188,16 +198,20 @@ def _changed(
         chosen |= {Slot.REMOTE_FEATURES: "memmap", Slot.REPRESENTATION_FEATURES: "dense"}
     changed = make_spec(facts, pins, chosen, {**spec.settings, **settings})
     said = [f"{name} {value}" for name, value in settings.items()] + (["features left on disk"] if mapped else [])
-    return changed, _limit_reason(limit, ", ".join(said))
+    why, source = "the default would not fit", "cost model"
+    if mapped:
+        why += "; batches read rows from the file, the kernel caches them"
+        source += "; source, technique 6"
+    return changed, _limit_reason(limit, ", ".join(said), why, source)
 
 
-def _limit_reason(limit: tuple[str, int], what: str, why: str = "the default would not fit") -> Reason:
+def _limit_reason(limit: tuple[str, int], what: str, why: str, source: str = "cost model") -> Reason:
     where, limit_bytes = limit
     return Reason(
         fact="memory limit",
         value=format_bytes(limit_bytes),
         rule=f"{'peak' if where == 'device' else 'baseline + peak'} must stay under the limit of the {where}",
-        source="cost model",
+        source=source,
         text=f"{what}: {why}",
     )
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from planner.choices import choice_reasons
 from planner.costing import SAMPLED_STEPS_TO_CONVERGE, Costed, correction_of
 from planner.history import LEAST_ROWS
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
 from planner.records import ForecastFigures, range_bytes, range_seconds
-from planner.rules import break_even, outgrows_dense
 from planner.typed import ONE_TYPE_HANDICAP, trains_types, type_reasons
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Reason, Slot
-from techniques.facts import FLOAT_BYTES, Facts, Objective, Task
+from techniques.facts import Facts, Objective, Task
 from techniques.forecast import Level, LoaderForecast
-from techniques.representation.dense import matrix_bytes
-from techniques.representation.features_csr import csr_bytes
 
 ACCURACY_PRIOR = {
     "gat": 1.0,
@@ -155,7 +153,7 @@ def reasons(facts: Facts, one: Costed) -> tuple[Reason, ...]:
         rule = "expected quality of layer and sampler, one-batch sampling, tight memory"
         text = "ranked as if it took so many times as long; tune measures it"
         found.append(_reason("handicap", f"{handicap:.2f}x", rule, "Bajaj et al., VLDB 2025, section 5", text))
-    found += type_reasons(facts, one.spec) + sampler_reasons(facts, one.spec) + _choice_reasons(facts, options)
+    found += type_reasons(facts, one.spec) + sampler_reasons(facts, one.spec) + choice_reasons(facts, options)
     return tuple(found)
 
 
@@ -199,43 +197,6 @@ def _basis_reason(facts: Facts, figures: ForecastFigures) -> Reason:
     value = "from counts" if figures.level is Level.COUNTS else "from the graph at hand"
     value += ", calibrated" if calibration is not None and calibration.rates else ""
     return _reason("forecast", value, "three levels, each better than the last", "gnnfit", "; ".join(figures.basis))
-
-
-def _choice_reasons(facts: Facts, options: dict[Slot, str]) -> list[Reason]:
-    graph, found = facts.graph, []
-    found += _adjacency_reasons(facts, options[Slot.REPRESENTATION])
-    if options[Slot.REPRESENTATION_FEATURES] == "csr":
-        density = graph.features.density(graph.num_nodes)
-        sizes = [csr_bytes(graph), FLOAT_BYTES * graph.num_nodes * graph.features.width]
-        sparse, dense = (format_bytes(size) for size in sizes)
-        text = f"{sparse} instead of {dense}; only non-zeros are stored and multiplied"
-        found.append(_reason("feature density", f"{density:.2%}", "sparse below 10 %", "source, technique 2", text))
-    if options[Slot.SAMPLING] == "neighbor":
-        text = "memory is bounded by the batch, not by the graph"
-        found.append(_reason("nodes", f"{graph.num_nodes:,}", "sample what is large", "source, technique 4", text))
-    if options[Slot.ARCHITECTURE] == "sage" and facts.goal.grow > 1:
-        text = "GraphSAGE learns from samples and serves nodes it has not seen; try GAT in a controlled trial"
-        found.append(_reason("growth", f"{facts.goal.grow:g}x", "growing graphs", "source, case D", text))
-    return found
-
-
-def _adjacency_reasons(facts: Facts, representation: str) -> list[Reason]:
-    """Density against the break-even of the cost model, and growth where that turns it."""
-    graph, least = facts.graph, break_even(facts)
-    pays, dense = graph.density >= least, representation == "dense"
-    text = "a sparse adjacency holds only the pairs that are linked"
-    if dense:
-        text = "one dense product is faster than a sum over so many edges" if pays else "few pairs: mostly zeros are held"
-    elif pays:
-        text = "a dense product would be faster here" + (" today" if outgrows_dense(facts) else "")
-    rule = f"dense from {least:.2g} of all pairs linked on, by the rates of products and of memory"
-    found = [_reason("density", f"{graph.density:.2g}", rule, "source, technique 2; cost model", text)]
-    if pays and outgrows_dense(facts):
-        needs = [format_bytes(int(matrix_bytes(graph.num_nodes * factor))) for factor in (1, facts.goal.grow)]
-        text = f"a dense matrix would grow from {needs[0]} to {needs[1]}, a sparse one with its edges"
-        rule = "dense grows with the square of the nodes"
-        found.append(_reason("growth", f"{facts.goal.grow:g}x", rule, "source, case C", text))
-    return found
 
 
 def _reason(fact: str, value: str, rule: str, source: str, text: str) -> Reason:

@@ -10,7 +10,7 @@ from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, Plan, Rejected, Verdict, range_bytes, range_seconds
 from planner.typed import type_lines
 from techniques.base import Slot
-from techniques.facts import GraphFacts, HardwareFacts, Origin
+from techniques.facts import GraphFacts, HardwareFacts, Origin, Task
 from techniques.forecast import Phase
 from techniques.representation.unit_rows import UNIT_ROWS
 
@@ -127,7 +127,8 @@ def budget_lines(best: Candidate) -> list[str]:
         rows.append([phase.value, range_bytes(one.host_peak_bytes), *on_device, seconds])
         if phase is Phase.TRAIN and figures.loader is not None:
             making = f"{range_seconds(figures.loader.seconds)} beside the steps"
-            rows.append(["  loader", range_bytes(figures.loader.host_bytes), *["-"] * device, making])
+            on_device = [range_bytes(figures.loader.device_bytes)] if device else []
+            rows.append(["  loader", range_bytes(figures.loader.host_bytes), *on_device, making])
     header = ["phase", "host memory", *(["device memory"] if device else []), "seconds"]
     return [f"  {line}" for line in table(header, rows)]
 
@@ -189,13 +190,18 @@ def graph_line(graph: GraphFacts) -> str:
         f"{graph.name}: {f'{graph.num_graphs:,} graphs, ' if graph.num_graphs > 1 else ''}{graph.num_nodes:,} nodes, {kind}",
         f"mean degree {graph.mean_degree:.1f}",
         features,
-        f"{graph.labels.num_classes} classes"
-        if not graph.labels.num_targets
-        else f"{graph.labels.num_targets} targets",
+        _predicted(graph),
         f"data {format_bytes(graph.dataset_bytes)}",
         graph.origin.value,
     ]
     return ", ".join(parts)
+
+
+def _predicted(graph: GraphFacts) -> str:
+    if graph.task is Task.LINK:
+        return "edges to predict"
+    labels = graph.labels
+    return f"{labels.num_targets} targets" if labels.num_targets else f"{labels.num_classes} classes"
 
 
 def graph_notes(graph: GraphFacts) -> list[str]:

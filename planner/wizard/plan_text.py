@@ -49,7 +49,11 @@ def time_limit(plan: Plan) -> float:
 def verdict_lines(state: State, width: int) -> list[str]:
     """The answer first; while another plan is on its way, so is that."""
     if state.plan is None:
-        return [working("Planning", state) if state.planning else state.error or "No plan yet: name a graph on the Data pane."]
+        return [
+            working("Planning", state)
+            if state.planning
+            else state.error or "No plan yet: name a graph on the Data pane."
+        ]
     lines = textwrap.wrap(f"{verdict_words(state.plan)}: {_answer(state.plan)}", width)
     if state.planning:
         return [*lines, working("Planning again", state)]

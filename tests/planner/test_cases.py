@@ -63,6 +63,15 @@ def test_case_a_without_a_gpu_it_runs_on_the_cpu_and_nobody_speaks_of_devices() 
     assert not any(one.name.startswith("device") for one in found.rules)
 
 
+def test_processor_and_architecture_have_their_reasons_where_there_was_a_choice() -> None:
+    found = plan(PRODUCTS, on="colab-t4")
+    processor, architecture = because(found, "processor"), because(found, "architecture")
+    assert processor is not None and processor.value == "Tesla T4" and "preparing stay on the CPU" in processor.text
+    assert architecture is not None and architecture.value == best(found)[Slot.ARCHITECTURE]
+    asked = plan(PRODUCTS, on="laptop-16gb", model="gcn")
+    assert because(asked, "processor") is None and because(asked, "architecture") is None
+
+
 # B: disease spread
 
 
@@ -148,7 +157,14 @@ def test_case_c_a_matrix_beyond_the_limits_is_refused_with_its_size(grow: float)
 
 @pytest.mark.parametrize("machine", ["laptop-16gb", "colab-t4"])
 @pytest.mark.parametrize(
-    "counts", [(34, 78, 34, 4), (2708, 5278, 1433, 7), (2_000, 20_000, 100, 47), (13_752, 245_861, 767, 10), (10_000, 50_000, 1_000, 2)]
+    "counts",
+    [
+        (34, 78, 34, 4),
+        (2708, 5278, 1433, 7),
+        (2_000, 20_000, 100, 47),
+        (13_752, 245_861, 767, 10),
+        (10_000, 50_000, 1_000, 2),
+    ],
 )
 @pytest.mark.parametrize("objective", list(Objective))
 def test_ordinary_sparse_graphs_are_never_dense(
@@ -217,6 +233,13 @@ def test_case_g_with_memory_enough_the_features_are_in_it() -> None:
     found = plan(WIDE, on="laptop-16gb", goal=Goal(host_memory_bytes=10**12))
     assert best(found)[Slot.REMOTE_FEATURES] == "memory"
     assert because(found, "memory limit") is None
+
+
+def test_case_g_what_comes_nearest_leaves_features_on_disk() -> None:
+    """ogbn-papers100M on a laptop: a machine for its structure alone, not for its features too."""
+    found = plan(from_counts(111_000_000, 1_600_000_000, 128, 172, directed=False), on="laptop-16gb")
+    assert found.nearest is not None and "+memmap" in found.nearest.name
+    assert found.nearest.needs_bytes < 2**35 and "cpu-2c-24gb" in found.nearest.change
 
 
 def test_case_g_structure_larger_than_memory_does_not_fit_yet() -> None:

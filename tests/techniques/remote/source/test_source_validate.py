@@ -38,7 +38,10 @@ def test_valid_graphs_pass(arrays: dict[str, Any]) -> None:
         ({"edge_index": np.zeros((2, 5))}, "integers, got float64"),
         ({"edge_index": np.zeros((2, 0), dtype=np.int64)}, "at least one edge, got 0"),
         ({"edge_index": np.array([[0, 1, 2, 3, 0], [1, 2, 3, 4, 6]])}, "below 6, got 6"),
-        ({"edge_index": np.array([[0, 1, 2, -1, 0], [1, 2, 3, 4, 5]])}, r"no negative ids, got -1 at edge_index\[0, 3\]"),
+        (
+            {"edge_index": np.array([[0, 1, 2, -1, 0], [1, 2, 3, 4, 5]])},
+            r"no negative ids, got -1 at edge_index\[0, 3\]",
+        ),
         ({"num_nodes": None}, "num_nodes must be stored"),
         ({"num_nodes": np.array(0)}, "at least 1, got 0"),
         ({"num_nodes": np.array([6, 6])}, "integer scalar"),
