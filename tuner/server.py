@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -127,9 +131,18 @@ def _redirect(log: int) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # what it said last is what explains a death
 
 
-def _end(number: int, frame: Any) -> NoReturn:
+@contextlib.contextmanager
+def scratch() -> Iterator[str]:
+    """A folder for everything temporary of this process and its children, which are killed before they can clean up."""
+    with tempfile.TemporaryDirectory(prefix="gnnfit-server-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        yield folder
+
+
+def _end(folder: str, number: int, frame: Any) -> NoReturn:
     """The tuner has died, or the machine goes down."""
     sweep()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
@@ -138,11 +151,11 @@ def main() -> None:
     die_with_parent()
     adopt_orphans()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import tuner.preload  # noqa: F401
+    with socket.socket(fileno=int(sys.argv[1])) as control, scratch() as folder:
+        signal.signal(signal.SIGTERM, functools.partial(_end, folder))
+        die_with_parent(signal.SIGTERM)
+        import tuner.preload  # noqa: F401
 
-    signal.signal(signal.SIGTERM, _end)
-    die_with_parent(signal.SIGTERM)
-    with socket.socket(fileno=int(sys.argv[1])) as control:
         control.sendall(b'{"ready": true}\n')
         try:
             serve(control)
