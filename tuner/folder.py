@@ -83,14 +83,14 @@ class RunFolder:
     def mend(self) -> None:
         """Clear away what a killed tuner left half done; only for who holds the run.
 
-        A torn last line would make the study's journal unreadable as soon as another follows it, and its stale lock would
-        be waited for.
+        A process that has joined may write meanwhile: folders come and go, and it writes again what is swept away here.
         """
-        halves = [*self.path.rglob("*.part"), *self.path.glob(".*.partial"), *self.path.glob("study.journal.lock*")]
-        for one in halves:
+        for folder, _, files in os.walk(self.path):
+            for name in files:
+                if name.endswith(".part"):
+                    Path(folder, name).unlink(missing_ok=True)
+        for one in self.path.glob(".*.partial"):
             shutil.rmtree(one, ignore_errors=True) if one.is_dir() else one.unlink(missing_ok=True)
-        if self.journal.is_file():
-            cut_torn_line(self.journal)
 
     def refuse_foreign(self) -> None:
         """Leave alone a folder, or a file, that is not ours.
@@ -200,14 +200,6 @@ def _read(kind: type[Document], file: Path) -> Document:
             f"{file} must be a whole {kind.__name__} record of schema {SCHEMA_VERSION}, got {str(error).splitlines()[0]}",
             "Restore it, or tune again with another --out",
         ) from None
-
-
-def cut_torn_line(file: Path) -> None:
-    """Leave out what stands behind the last whole line."""
-    text = file.read_bytes()
-    if text and not text.endswith(b"\n"):
-        with file.open("r+b") as out:
-            out.truncate(text.rfind(b"\n") + 1)
 
 
 def write_json(file: Path, document: Any) -> None:

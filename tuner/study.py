@@ -147,21 +147,23 @@ class Study:
 def open_study(storage: Path | str | None, name: str = STUDY_NAME) -> OptunaStudy:
     """Make or load a study: a journal file, a database URL, or none to keep it in memory.
 
-    The journal needs an absolute path and the open-file lock: with the default lock Optuna 5.0 hangs for ever after a
-    kill while the lock is held.
+    With Optuna's own locks a journal is waited for, 30 s or for ever, after a kill while the lock is held.
 
     Raises:
         InputError: no such database.
     """
     import optuna
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+    from optuna.storages.journal import JournalFileBackend
+
+    from tuner.journal import JournalLock
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kept: Any = storage
     if isinstance(storage, Path):
-        path = str(storage.resolve())
-        kept = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+        path = storage.resolve()
+        lock: Any = JournalLock(path)
+        kept = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
     sampler = optuna.samplers.RandomSampler(seed=0)  # points come from ``tuner.search``
     try:
         with warnings.catch_warnings():

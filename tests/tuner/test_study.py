@@ -112,6 +112,16 @@ def test_a_killed_process_is_dead_and_a_living_one_is_not(journal: Path, child: 
     assert [trial.state.name for trial in open_study(Path("study.journal")).trials] == ["FAIL"]
 
 
+def test_the_torn_line_of_a_killed_writer_is_cut_by_who_writes_next(journal: Path) -> None:
+    """A process that has joined lives on while the one that leads is killed: nobody resumes the run in between."""
+    living = Study(journal)
+    living.claim("search", _point(8), "rung 0")
+    with journal.open("ab") as out:
+        out.write(b'{"op_code":4,"worker_id":"1')
+    assert living.claim("search", _point(16), "rung 0") == 2
+    assert Study(journal).claim("search", _point(16), "rung 0") is None
+
+
 def test_another_kind_of_machine_is_refused_with_both_fingerprints(journal: Path) -> None:
     Study(journal).same_machine("2 cores of A, 8 GiB, no GPU")
     Study(journal).same_machine("2 cores of A, 8 GiB, no GPU")
