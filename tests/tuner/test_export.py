@@ -21,7 +21,18 @@ from tuner.export.script import Exported, script_of
 from tuner.folder import RunFolder, write_text
 from tuner.records import Winner
 
-ALLOWED = {"math", "sys", "pathlib", "typing", "collections.abc", "numpy", "torch", "torch_geometric", "pymetis"}
+ALLOWED = {
+    "itertools",
+    "math",
+    "sys",
+    "pathlib",
+    "typing",
+    "collections.abc",
+    "numpy",
+    "torch",
+    "torch_geometric",
+    "pymetis",
+}
 CASES = [
     {"sampling": "full_batch", "architecture": "gcn"},
     {"sampling": "full_batch", "architecture": "gat"},
@@ -83,6 +94,30 @@ def test_a_script_runs_with_pyg_alone(fix: Any, exported: Any, tmp_path: Path, m
     last = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(r"validation accuracy [01]\.\d+, test accuracy [01]\.\d+", last)
     assert (tmp_path / "model.pt").is_file()
+
+
+@pytest.mark.parametrize("kind", ["GraphSAGE", "GCN", "GAT", "GIN"])
+def test_judging_layer_by_layer_is_one_pass_over_the_graph(kind: str, monkeypatch: Any) -> None:
+    """A hub with more edges than a chunk, isolated nodes, loops and weights."""
+    import torch
+    import torch_geometric.nn
+    from torch_geometric.data import Data
+
+    from tuner.export.plain import layerwise
+
+    monkeypatch.setattr(layerwise, "CHUNK_EDGES", 37)
+    torch.manual_seed(0)
+    edge_index = torch.randint(0, 50, (2, 400))
+    edge_index[1, :120] = 7
+    data = Data(x=torch.rand(60, 5), edge_index=edge_index, edge_weight=torch.rand(400), edge_attr=torch.rand(400, 2))
+    options: dict[str, Any] = {"GAT": {"heads": 2, "edge_dim": 2}}.get(kind, {})
+    read = {"GAT": {"edge_attr": data.edge_attr}, "GCN": {"edge_weight": data.edge_weight}}.get(kind, {})
+    model = getattr(torch_geometric.nn, kind)(5, 8, 3, 3, **options).eval()
+    with torch.no_grad():
+        wanted = model(data.x, edge_index, **read)
+        found = layerwise.layer_by_layer(model, data, torch.device("cpu"))
+        assert torch.allclose(found, wanted, atol=1e-5)
+        assert torch.equal(model(data.x, edge_index, **read), wanted), "the model is as it was"
 
 
 def test_the_script_reaches_what_the_run_reaches(run_of: Any, real_graph: Any, tmp_path: Path) -> None:

@@ -23,8 +23,7 @@ PLAIN_LOADERS = {
 
 LOOP = """\
 import math
-{whole}whole = data.to(device)
-best, stale, kept = -math.inf, 0, model.state_dict()
+{whole}best, stale, kept = -math.inf, 0, model.state_dict()
 for number in range(1, {max_epochs} + 1):
     loss = epoch()
     if not math.isfinite(loss):
@@ -50,6 +49,15 @@ def answers(split):
     model.eval()
     out, chosen = predict(whole), whole[f"{{split}}_mask"]
     return out[chosen].cpu(), whole.y[chosen].cpu()
+'''
+
+LAYER_ANSWERS = '''\
+@torch.no_grad()
+def answers(split):
+    """Logits and labels of a split, with all neighbours; layer by layer, in chunks that fit where batches were needed."""
+    model.eval()
+    out, chosen = layer_by_layer(model, data, device), data[f"{{split}}_mask"]
+    return out[chosen.cpu()], data.y[chosen].cpu()
 '''
 
 EGO_ANSWERS = '''\
@@ -100,11 +108,21 @@ def answers_of(spec: JobSpec, body: str) -> str:
     """``predict`` and ``answers``."""
     settings = spec.settings
     ego = spec.options[Slot.SAMPLING] == "shadow_k_hop"
-    answers = EGO_ANSWERS if ego else WHOLE_ANSWERS
+    answers = EGO_ANSWERS if ego else LAYER_ANSWERS if is_layer_wise(spec) else WHOLE_ANSWERS
     loader = re.search(r"depth=(\d+),\s+num_neighbors=(-?\d+)", body)
     depth, neighbors = loader.groups() if loader else ("0", "0")
     told = answers.format(depth=depth, num_neighbors=neighbors, batch_size=settings.get("batch_size", 1))
     return predict_of(body) + "\n\n" + told
+
+
+def is_layer_wise(spec: JobSpec) -> bool:
+    """Whether batches were needed, so that the graph is judged layer by layer: PyG's models of plain layers on dense features."""
+    options = spec.options
+    return (
+        options[Slot.SAMPLING] in ("neighbor", "cluster", "random_node")
+        and options[Slot.ARCHITECTURE] in ("sage", "gcn", "gat", "gatv2", "gin")
+        and options[Slot.REPRESENTATION_FEATURES] == "dense"
+    )
 
 
 def predict_of(body: str) -> str:

@@ -12,7 +12,7 @@ from techniques.errors import UnsupportedTaskError
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
 from techniques.recipe import recipe
-from tuner.export.parts import LOOP, PLAIN_LOADERS, answers_of, reading_of
+from tuner.export.parts import LOOP, PLAIN_LOADERS, answers_of, is_layer_wise, reading_of
 
 LAST_LINES = "# How long to train, and evaluation on data.val_mask, are up to you.\nprint(epoch())\n"
 METRICS = ("accuracy", "micro_f1", "macro_f1", "auroc")
@@ -48,6 +48,7 @@ def script_of(what: Exported) -> str:
     body, loaders = without_gnnfit(body, what.graph_folder)
     reading = reading_of(what.facts.graph.source, what.graph_folder)
     pasted = [*reading.modules, "graph", *(["sampling", *loaders] if loaders else [])]
+    pasted += ["layerwise"] * is_layer_wise(spec)
     metric = what.metric.lower().replace("-", "_")
     loop = LOOP.format(
         max_epochs=spec.training.max_epochs,
@@ -55,11 +56,17 @@ def script_of(what: Exported) -> str:
         patience=spec.training.patience_evaluations,
         metric=metric,
         shown=what.metric,
-        whole="data.edge_norm = torch.ones(data.num_edges)\n" * bool(spec.settings.get("sample_coverage")),
+        whole="" if is_layer_wise(spec) else _whole(spec),
     )
     parts = [PLAIN.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in pasted]
     parts.insert(0, only(PLAIN.joinpath("quality.py").read_text(encoding="utf-8"), metric))
     return assembled(header(what), [*parts, reading.line + body, answers_of(spec, body), loop])
+
+
+def _whole(spec: JobSpec) -> str:
+    """The line that brings the graph to the device for judging in one pass; with every edge, each counts once."""
+    weights = "data.edge_norm = torch.ones(data.num_edges)\n" * bool(spec.settings.get("sample_coverage"))
+    return f"{weights}whole = data.to(device)\n"
 
 
 def without_order(spec: JobSpec) -> JobSpec:
