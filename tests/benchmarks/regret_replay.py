@@ -113,4 +113,6 @@ def _unforeseen(spec: JobSpec) -> ForecastFigures:
 
 def percent(regret: float) -> str:
     """Of the best; ``missed`` where the target was not reached."""
+    if np.isnan(regret):
+        return "unknown"
     return "missed" if regret > MISSED_REGRET else f"{regret:.1%}"

@@ -1,0 +1,132 @@
+"""A live search judged again: its winner and a table's ten best are measured in turn; kept as CSV, goes on where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from regret_collect import Collector
+from regret_replay import Replayed, percent
+
+from planner.costing import cost
+from techniques.job import JobSpec
+from tuner.bench import SEARCH_SHARE, Bench, ladder
+from tuner.parts import Fidelity
+from tuner.records import Measurement
+from tuner.runner import Runner
+from tuner.scoring import target_seconds
+from tuner.search import Search
+from tuner.space import Point
+from tuner.study import Study
+
+BEST = 10
+"""Of the table, measured again beside the winner."""
+LONGEST = 2.0
+"""So many times a configuration's limit may the target take."""
+COLUMNS = ("turn", "which", "seconds", "trials", "spec")
+SEARCH, WINNER = "search", "winner"
+
+
+class Confirmed(NamedTuple):
+    """What a live search cost, and what its winner was worth."""
+
+    seconds: float
+    trials: int
+    regret: float
+    """The winner's median over that of the best of all that were measured again."""
+    turns: int
+
+
+class Kept:
+    """The CSV file beside a table: one line for the search, then one per measurement."""
+
+    def __init__(self, table: Path) -> None:
+        self.file = table.with_name(f"{table.stem}.confirmed.csv")
+        csv.field_size_limit(1 << 24)
+        self.lines: list[dict[str, str]] = []
+        if self.file.is_file():
+            with self.file.open(encoding="utf-8", newline="") as source:
+                self.lines = [one for one in csv.DictReader(source) if one["spec"]]
+
+    def add(self, **values: object) -> None:
+        """Append one line."""
+        new = not self.file.is_file()
+        with self.file.open("a", encoding="utf-8", newline="") as target:
+            writer = csv.DictWriter(target, COLUMNS)
+            if new:
+                writer.writeheader()
+            writer.writerow(values)
+        self.lines.append({name: str(value) for name, value in values.items()})
+
+    def find(self, turn: int, which: str) -> dict[str, str] | None:
+        """A line that is there already."""
+        return next((one for one in self.lines if one["turn"] == str(turn) and one["which"] == which), None)
+
+    def confirmed(self) -> Confirmed | None:
+        """The regret by all turns that are complete, or ``None`` before the first."""
+        search = self.find(0, SEARCH)
+        by_name: dict[str, list[float]] = {}
+        for one in self.lines:
+            if one["which"] != SEARCH:
+                by_name.setdefault(one["which"], []).append(float(one["seconds"]))
+        turns = min((len(one) for one in by_name.values()), default=0)
+        if search is None or not turns:
+            return None
+        medians = {name: float(np.median(one[:turns])) for name, one in by_name.items()}
+        best = min(medians.values())
+        # Where none of them reached the target in the median, nothing can be said of the winner.
+        regret = medians[WINNER] / best - 1.0 if np.isfinite(best) else float("nan")
+        return Confirmed(float(search["seconds"]), int(search["trials"]), regret, turns)
+
+
+def confirm(graph: str, table: Path, share: float, threads: int, turns: int) -> None:
+    """Search live, measure again in turn, say what came of it."""
+    found, kept = Replayed(table, share, own_target=False), Kept(table)
+    with tempfile.TemporaryDirectory() as folder, Runner() as runner:
+        collector = Collector(graph, Path(folder), threads)
+        if kept.find(0, SEARCH) is None:
+            spec, seconds, trials, stopped = search_live(found, collector, runner)
+            kept.add(turn=0, which=SEARCH, seconds=f"{seconds:.2f}", trials=trials, spec=spec.model_dump_json())
+            print(f"live search: {trials} trials in {seconds:.0f} s, stopped: {stopped}", flush=True)
+        for turn in range(1, turns + 1):
+            for which, spec in entrants(found, kept).items():
+                if kept.find(turn, which) is None:
+                    again = collector.measure(
+                        runner, spec, collector.parts[-1], found.rows[0].seconds * LONGEST, found.target
+                    )
+                    reached = target_seconds(again, found.target or 0.0)
+                    value = "inf" if reached is None else f"{reached:.4f}"
+                    kept.add(turn=turn, which=which, seconds=value, trials=1, spec=spec.model_dump_json())
+                    print(f"turn {turn}, {which}: {value} s to {found.target:.3f}", flush=True)
+    result = kept.confirmed()
+    if result is not None:
+        print(f"regret {percent(result.regret)} over {result.turns} turns, search {result.seconds:.0f} s")
+
+
+def entrants(found: Replayed, kept: Kept) -> dict[str, JobSpec]:
+    """The winner and the table's best, by name."""
+    search = kept.find(0, SEARCH)
+    assert search is not None
+    best = np.argsort([found.regret(place, found.target) for place in range(len(found.rows))])[:BEST]
+    chosen = {f"row {int(place)}": found.rows[int(place)].spec for place in best}
+    return {WINNER: JobSpec.model_validate_json(search["spec"]), **chosen}
+
+
+def search_live(found: Replayed, collector: Collector, runner: Runner) -> tuple[JobSpec, float, int, str]:
+    """The winner of a search on the machine with the table's budget and target; seconds, trials, why it stopped."""
+    goal = collector.plan.facts.goal.model_copy(update={"target": found.target})
+    spent = [0.0]
+
+    def measure(number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
+        measured = collector.measure(runner, point.spec, collector.parts[-1], fidelity.seconds, target)
+        spent[0] += measured.wall_seconds
+        return measured
+
+    facts = collector.plan.facts.model_copy(update={"goal": goal})
+    rungs = ladder(found.rows[0].seconds, target=found.target)
+    bench = Bench(facts, rungs, measure, lambda: spent[0], found.budget / SEARCH_SHARE, lambda spec: cost(facts, spec))
+    stopped = Search(bench, collector.space, Study(None)).run()
+    return bench.scored(bench.whole())[0][1].spec, spent[0], len(bench.trials), stopped
