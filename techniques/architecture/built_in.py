@@ -9,7 +9,7 @@ from typing import ClassVar
 from techniques.architecture.bf16 import precision_warnings
 from techniques.architecture.edge_inputs import edge_verdict, read_columns, reads_weights
 from techniques.architecture.evaluate_all import EvaluateAllNodes
-from techniques.architecture.evaluate_chunks import EvaluateInChunks
+from techniques.architecture.evaluate_chunks import EvaluateInChunks, chunk_bytes
 from techniques.architecture.evaluate_egos import EvaluateEgoGraphs
 from techniques.architecture.graph_level import EvaluateGraphs, graph_knobs, graph_recipe, normalises, pool_of
 from techniques.architecture.layer_kind import LayerKind
@@ -89,8 +89,10 @@ class BuiltIn(LayerKind):
             varies = sampling != "full_batch"
             return TrainStep(this, plan, speed, varies), EvaluateGraphs(this, exact, speed)
         small_steps = sampling != "full_batch" or spec.options[Slot.COARSENING] != "none"
-        evaluate = EvaluateInChunks if small_steps else EvaluateAllNodes
-        return TrainStep(this, plan, speed, varies), evaluate(this, exact, speed)
+        if not small_steps:
+            return TrainStep(this, plan, speed, varies), EvaluateAllNodes(this, exact, speed)
+        chunk = chunk_bytes(facts, spec, plan.widths[1:])
+        return TrainStep(this, plan, speed, varies), EvaluateInChunks(this, exact, speed, chunk)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Widths and order of operations."""

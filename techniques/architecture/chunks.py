@@ -7,8 +7,8 @@ CHUNK_BYTES = 64 * 2**20
 FUSED_CHUNK_EDGES = 4_000_000
 """Edges whose values it holds at once where neighbours are summed by a fused product."""
 INFERENCE_CHUNK_BYTES = 2**19
-"""Rows that layer-wise inference gathers, and rows that it makes, at once where training samples the graph: a chunk takes a
-few times as much, which is less than any step of training that is worth its overhead."""
+"""Rows that layer-wise inference gathers, and rows that it makes, at once, at least, where training samples the graph: a chunk
+takes a few times as much, which is less than any step of training that is worth its overhead."""
 PAIRS_PER_CHUNK = 2_048
 """Pairs whose two ends are held at once when links are scored."""
 MAX_BYTES = 64 * 2**20

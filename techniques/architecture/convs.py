@@ -175,25 +175,31 @@ class GAT(AttentionPieces, GATConv):  # type: ignore[misc]
         return biased
 
     def scored(self, projected: Tensor, block: Block) -> tuple[Tensor, Tensor]:
-        """Scores [m, H] and rows [m, H, C] of the edges of a block with one target, without attributes."""
-        assert block.edge_index is not None and self.edge_dim is None
+        """Scores [m, H] and rows [m, H, C] of the edges of a block with one target, its loop not among them."""
+        assert block.edge_index is not None
         h = projected.view(-1, self.heads, self.out_channels)
         score = (h * self.att_src).sum(-1).index_select(0, block.edge_index[0]) + (h[:1] * self.att_dst).sum(-1)
+        if block.edge_attr is not None:
+            score += self._attribute_score(block.edge_attr)
         return F.leaky_relu(score, self.negative_slope), h.index_select(0, block.edge_index[0])
 
     def _edge_score(self, block: Block) -> Tensor:
         """What edges add to the scores, [m + T, H]; a loop has the mean of its target's attributes, 0 without edges.
 
-        ``(lin_edge(e) * att_edge).sum(-1)`` is linear in e: one product with [D, H] replaces rows of H x C per edge, and
-        the mean is taken of scores.
+        They are linear in the attributes: the mean is taken of scores.
         """
         assert block.edge_attr is not None and block.edge_index is not None, "this GAT reads edge attributes"
-        weight = self.lin_edge.weight.view(self.heads, self.out_channels, -1)
-        score = F.linear(block.edge_attr, (weight * self.att_edge.view(self.heads, self.out_channels, 1)).sum(1))
+        score = self._attribute_score(block.edge_attr)
         target = block.edge_index[1]
         counts = torch.bincount(target, minlength=block.num_targets).clamp_(min=1)
         loops = scatter_sum(score, target, block.num_targets) / counts.unsqueeze(1)
         return torch.cat([score, loops])
+
+    def _attribute_score(self, attributes: Tensor) -> Tensor:
+        """``(lin_edge(e) * att_edge).sum(-1)`` of attributes [m, D], [m, H]: one product with [D, H] replaces rows of H x C
+        per edge."""
+        weight = self.lin_edge.weight.view(self.heads, self.out_channels, -1)
+        return F.linear(attributes, (weight * self.att_edge.view(self.heads, self.out_channels, 1)).sum(1))
 
 
 def with_self_loops(block: Block, first_target: int) -> Tensor:

@@ -58,11 +58,14 @@ class GATv2(AttentionPieces, GATv2Conv):  # type: ignore[misc]
         return biased
 
     def scored(self, projected: Tensor, block: Block) -> tuple[Tensor, Tensor]:
-        """Scores [m, H] and rows [m, H, C] of the edges of a block with one target, without attributes."""
-        assert block.edge_index is not None and self.edge_dim is None
+        """Scores [m, H] and rows [m, H, C] of the edges of a block with one target, its loop not among them."""
+        assert block.edge_index is not None
         as_source, as_target = torch.split(projected, self.heads * self.out_channels, dim=1)
         rows = as_source.index_select(0, block.edge_index[0])
-        both = F.leaky_relu(rows + as_target[:1], self.negative_slope).view(-1, self.heads, self.out_channels)
+        both = rows + as_target[:1]
+        if block.edge_attr is not None:
+            both += F.linear(block.edge_attr, self.lin_edge.weight)
+        both = F.leaky_relu(both, self.negative_slope, inplace=True).view(-1, self.heads, self.out_channels)
         return (both * self.att).sum(-1), rows.view(-1, self.heads, self.out_channels)
 
     def _edge_rows(self, block: Block) -> Tensor:

@@ -11,15 +11,17 @@ from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import inference
 from techniques.architecture.readout import Readout
-from techniques.base import Stage
-from techniques.facts import FLOAT_BYTES, INDEX_BYTES
+from techniques.base import Slot, Stage
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import FIXED_BYTES
 from techniques.hardware.rates import Rates
-from techniques.job import Job
+from techniques.job import Job, JobSpec, setting_int
 from techniques.step_shape import LayerShape, StepShape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 
@@ -27,6 +29,28 @@ SECONDS_PER_EDGE = 10e-9
 """The kernel that finds each chunk's sources (measured, as for sampling)."""
 HEAP_FACTOR = Range(0.5, 1.5, 2.5)
 """Heap that chunks of ever other sizes take, over what one of them needs."""
+ROWS_PER_SEED, MOST_CHUNK_BYTES = 4, 2**22
+"""Rows of a chunk for every seed of a training step, which holds more of them for every layer; larger chunks are no quicker."""
+
+
+def chunk_bytes(facts: Facts, spec: JobSpec, widths: Sequence[int]) -> int:
+    """Of the rows that a chunk gathers, and of those that it makes: no more than training holds anyway, fewer chunks than small ones.
+
+    ``widths`` are those of what the layers make.
+    """
+    rows = ROWS_PER_SEED * _fewest_rows(facts, spec) * max(widths)
+    return min(max(FLOAT_BYTES * rows, INFERENCE_CHUNK_BYTES), MOST_CHUNK_BYTES)
+
+
+def _fewest_rows(facts: Facts, spec: JobSpec) -> int:
+    """Rows of every layer that a training step has at least: its seeds, or a part's nodes; 0 where it is not known."""
+    settings, graph = spec.settings, facts.graph
+    if spec.options[Slot.COARSENING] != "none":
+        return 0
+    if "batch_size" in settings:
+        return min(setting_int(settings, "batch_size"), graph.num_train)
+    joined = setting_int(settings, "parts_per_batch") if "parts_per_batch" in settings else 1
+    return graph.num_nodes * joined // setting_int(settings, "num_parts")
 
 
 @dataclass(frozen=True)
@@ -36,6 +60,7 @@ class EvaluateInChunks:
     architecture: LayerKind
     plan: NetworkPlan
     speed: Rates
+    chunk_bytes: int = INFERENCE_CHUNK_BYTES
     stage: Stage = Stage.EVALUATE
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -51,7 +76,7 @@ class EvaluateInChunks:
         tables = sum(sorted(self._tables(so_far, sizes))[-3:])
         chunk = max(self._chunk_bytes(so_far, size) for size in sizes)
         pairs = FLOAT_BYTES * self.plan.widths[-1] * 3 * PAIRS_PER_CHUNK if self.plan.readout is Readout.PAIRS else 0
-        heap = HEAP_FACTOR * ((chunk if place is Place.HOST else 2 * INFERENCE_CHUNK_BYTES) + pairs)
+        heap = HEAP_FACTOR * ((chunk if place is Place.HOST else 2 * self.chunk_bytes) + pairs)
         so_far = so_far.spike(Phase.EVALUATE, Place.HOST, heap + Range.within(kernel + tables, 0.5) + FIXED_BYTES)
         if place is Place.DEVICE:
             so_far = so_far.spike(Phase.EVALUATE, place, Range.within(chunk, 0.3))
@@ -66,10 +91,8 @@ class EvaluateInChunks:
     def _chunk_bytes(self, so_far: Forecast, size: LayerSize) -> float:
         """What one chunk of a layer takes: gathered rows, edges, and what the layer makes of them."""
         columns = self.architecture.layer_cost(size).gathered
-        rows = max(INFERENCE_CHUNK_BYTES / (FLOAT_BYTES * columns), 2.0)
-        if self.plan.edge_columns:  # attributes of all edges of a target make its loop: it is finished at once
-            rows = max(rows, so_far.facts.graph.degrees.max + 1.0)
-        targets = INFERENCE_CHUNK_BYTES / (FLOAT_BYTES * max(self.plan.widths[1:]))
+        rows = max(self.chunk_bytes / (FLOAT_BYTES * columns), 2.0)
+        targets = self.chunk_bytes / (FLOAT_BYTES * max(self.plan.widths[1:]))
         share = min(1.0, rows / (size.targets + size.edges), targets / size.targets)
         sources = min(size.sources, share * (size.targets + size.edges))
         chunk = replace(size, sources=sources, targets=share * size.targets, edges=share * size.edges, first=False)
@@ -96,7 +119,7 @@ class EvaluateInChunks:
 
         model = job.need("model")
         assert isinstance(model, Network)
-        walk = LayerWise(job.need("structure"), job.need("device"), job.scratch)
+        walk = LayerWise(job.need("structure"), job.need("device"), job.scratch, self.chunk_bytes)
         features = job.need("features")
 
         def predict(nodes: Tensor | None = None) -> Tensor:

@@ -49,7 +49,7 @@ class LayerWise:
 
     Args:
         chunk_bytes: rows that a chunk gathers, and rows that it makes, at once; a node with more neighbours than that is
-            finished piece by piece, or at once where edges have attributes.
+            finished piece by piece.
     """
 
     columns_made = 1
@@ -88,8 +88,7 @@ class LayerWise:
             made: Tensor = conv.finish(piece, target, block)
             return made.relu_() if active else made
 
-        pieces = None if self.structure.edges.attr is not None else InPieces(conv.piece, conv.join, finish)
-        return self.by_neighborhood(combine, projected, pieces)
+        return self.by_neighborhood(combine, projected, InPieces(conv.piece, conv.join, finish))
 
     def by_neighborhood(
         self, combine: Callable[[Tensor, Block, int], Tensor], rows: Rows, pieces: InPieces | None = None
@@ -116,6 +115,7 @@ class LayerWise:
         """What a layer says of one target, [1, C], some of its edges at a time: a row per edge, behind the target's own."""
         first, last = int(self.structure.colptr[target]), int(self.structure.colptr[target + 1])
         whole: Tensor | None = None
+        attributes: Tensor | None = None
         for start in range(first, last, edges_at_once):
             stop = min(start + edges_at_once, last)
             ids = np.concatenate([[target], self.structure.row[start:stop]])
@@ -123,20 +123,25 @@ class LayerWise:
             gathered = rows(ids).to(self.device)
             piece = pieces.piece(gathered, block)
             whole = piece if whole is None else pieces.join(whole, piece)
+            if block.edge_attr is not None:
+                some = block.edge_attr.sum(0, keepdim=True)
+                attributes = some if attributes is None else attributes.add_(some)
         assert whole is not None, "a hub has edges"
+        if attributes is not None:  # those of the loop that attention adds
+            block = block._replace(edge_attr=attributes.div_(last - first))
         return pieces.finish(whole, gathered[:1], block, target)
 
     def _star(self, ids: NDArray[np.int64], first: int, last: int) -> Block:
         """Edges ``first`` to ``last - 1`` of one target, which is source 0; the others follow in the edges' order."""
         count, edges = last - first, self.structure.edges.run(first, last)
-        weight = None if edges.weight is None else torch.from_numpy(edges.weight)
+        weight, attr = (None if one is None else torch.from_numpy(one) for one in (edges.weight, edges.attr))
         degrees = self.degrees[torch.from_numpy(ids)]
         if self.structure.fused:
             pointer, source = torch.tensor([0, count], dtype=torch.int32), torch.arange(1, count + 1, dtype=torch.int32)
             csr = Csr(pointer, source, torch.ones(count) if weight is None else weight, None, None)
             return Block(count + 1, 1, csr=csr, degrees=degrees)
         edge_index = torch.stack([torch.arange(1, count + 1), torch.zeros(count, dtype=torch.long)])
-        return Block(count + 1, 1, edge_index=edge_index, weight=weight, degrees=degrees)
+        return Block(count + 1, 1, edge_index=edge_index, weight=weight, degrees=degrees, edge_attr=attr)
 
     def by_row(self, function: Callable[[Tensor], Tensor], rows: Rows) -> Tensor:
         """``function(rows [B, F])`` for every node, [N, C] on the host."""
@@ -191,8 +196,10 @@ class LayerWise:
         return max(self.chunk_bytes // (4 * columns), 1)
 
     def _table(self, columns: int, rows: int | None = None) -> Tensor:
-        """[rows or N, columns] float32: in memory where it is no larger than a chunk, else behind a file without a name."""
-        return new_table(self.structure.num_nodes if rows is None else rows, columns, self.folder, self.chunk_bytes)
+        """[rows or N, columns] float32: in memory where it is no larger than the smallest chunk, else behind a file without a
+        name."""
+        most = min(self.chunk_bytes, INFERENCE_CHUNK_BYTES)
+        return new_table(self.structure.num_nodes if rows is None else rows, columns, self.folder, most)
 
 
 def new_table(rows: int, columns: int, folder: Path, most_bytes: int = INFERENCE_CHUNK_BYTES) -> Tensor:

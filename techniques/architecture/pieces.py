@@ -61,7 +61,9 @@ class AttentionPieces:
         return torch.cat([top, weighted], dim=1)  # type: ignore[list-item]
 
     def finish(self: Any, piece: Tensor, target: Tensor, block: Block) -> Tensor:
-        loop = Block(1, 1, edge_index=torch.zeros(2, 1, dtype=torch.long, device=target.device))
+        """With the target's loop, whose attributes are those [1, D] of ``block``: the mean over all edges."""
+        pair = torch.zeros(2, 1, dtype=torch.long, device=target.device)
+        loop = Block(1, 1, edge_index=pair, edge_attr=block.edge_attr)
         whole = self.join(piece, self.piece(target, loop))
         out = whole[:, 2:] / whole[:, 1:2]
         made: Tensor = (out.flatten() if self.concat else out.mean(0)) + self.bias

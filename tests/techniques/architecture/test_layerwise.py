@@ -24,7 +24,8 @@ def job_of(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> Any:
 
     def build(architecture: str, representation: str, features: str = "dense", **values: Any) -> Job:
         at_rest = features if features in ("dense", "sparse") else "dense"
-        stored = tiny(undirected=values.pop("undirected", False), features=at_rest)
+        edges = {"weights": "random", "edge_columns": 3} if values.pop("edge_data", False) else {}
+        stored = tiny(undirected=values.pop("undirected", False), features=at_rest, **edges)
         facts = profiled(stored)
         chosen = {"architecture": architecture, "representation": representation, "sampling": "neighbor"}
         chosen["representation.features"] = {"sparse": "csr"}.get(features, features)
@@ -51,6 +52,18 @@ def test_chunks_say_what_the_whole_graph_says(
     more: dict[str, Any] = {"embedding_width": 6} if features == "embedding" else {}
     more |= {"trim": False} if architecture == "appnp" else {}
     job = job_of(architecture, representation, features, **more)
+    walk = LayerWise(job.need("structure"), CPU, tmp_path, chunk_bytes)
+    found = walk.inference(job.need("model"), job.need("features"))
+    torch.testing.assert_close(found, whole(job), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("architecture", "representation"), [("gcn", "csr"), ("gat", "coo"), ("gatv2", "coo")])
+@pytest.mark.parametrize("chunk_bytes", [1, 700])
+def test_chunks_read_weights_and_attributes(
+    architecture: str, representation: str, chunk_bytes: int, job_of: Any, tmp_path: Path
+) -> None:
+    """Those of a target's edges in pieces too: its loop has the mean of them all."""
+    job = job_of(architecture, representation, edge_data=True)
     walk = LayerWise(job.need("structure"), CPU, tmp_path, chunk_bytes)
     found = walk.inference(job.need("model"), job.need("features"))
     torch.testing.assert_close(found, whole(job), atol=1e-5, rtol=1e-5)
