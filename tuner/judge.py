@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from techniques.architecture.chunks import PAIRS_PER_CHUNK
+from techniques.architecture.chunks import PAIRS_PER_CHUNK, RANKED_AGAINST, RANKED_EDGES
 from techniques.facts import Facts, Task
 from tuner.quality import best_margin, link_quality, node_quality
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 DOMINATED = 0.75
 """A class that holds this share of the labels makes accuracy useless: always guessing it scores as much."""
-RANKED_AGAINST = 100
-"""Random targets that each held-out edge is ranked against for MRR, and the edges that are ranked."""
 RANKED_AT_ONCE = 500
-RANKED_EDGES = 5_000
+"""Held-out edges that are ranked at once."""
 
 
 def metric_of(facts: Facts) -> str:

@@ -95,6 +95,9 @@ class _Loop:
         self.started = time.perf_counter() - self.progress.elapsed_seconds
         self.session_started = time.perf_counter()
         self.session_train_seconds = self.last_round_seconds = 0.0
+        if self.progress.best_state is None:
+            # There from the first step on: a trial of one epoch peaks as the run does.
+            self.progress.best_state = {name: one.detach().clone() for name, one in self.model.state_dict().items()}
         self.shapes: EpochShapes | None = None
 
     def run(self) -> str:
@@ -154,7 +157,9 @@ class _Loop:
         if metric > progress.best_metric:
             progress.best_metric, progress.best_epoch, progress.stale = metric, progress.epoch, 0
             progress.best_scores = scores
-            progress.best_state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            assert progress.best_state is not None
+            for name, value in self.model.state_dict().items():
+                progress.best_state[name].copy_(value)
         target = self.request.limits.target
         if target is not None and progress.target_seconds is None and metric >= target:
             progress.target_seconds = progress.elapsed_seconds

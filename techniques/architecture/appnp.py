@@ -106,6 +106,7 @@ class Appnp(BuiltIn):
             saved=copied + (size.sources if steps else 0.0),  # one over the root of every degree
             forward=forward,
             backward=copied + max(multiplied_back, back if steps else 0.0),
+            beside_gradients=copied + narrow * (wide + input_gradient),
             inference=max(multiplied, step if steps else 0.0),
             gemm=product,
             input_gemm=0.0 if size.first else product,

@@ -80,19 +80,19 @@ class BuiltIn(LayerKind):
         speed = rates(facts, spec)
         sampling, coo = spec.options[Slot.SAMPLING], spec.options[Slot.REPRESENTATION] == "coo"
         varies = sampling in VARYING_SHAPES or (sampling != "full_batch" and coo)
-        this = self.configured(spec)
+        this, accumulates = self.configured(spec), spec.training.accumulate_batches > 1
         exact = replace(plan, weighted=reads_weights(facts, spec), bf16=False)
         if plan.readout is Readout.EGO:
             egos = ego_part(spec, everyone=True)
-            return TrainStep(this, plan, speed, varies), EvaluateEgoGraphs(this, exact, speed, egos)
+            return TrainStep(this, plan, speed, varies, accumulates), EvaluateEgoGraphs(this, exact, speed, egos)
         if plan.readout is Readout.GRAPHS:
             varies = sampling != "full_batch"
-            return TrainStep(this, plan, speed, varies), EvaluateGraphs(this, exact, speed)
+            return TrainStep(this, plan, speed, varies, accumulates), EvaluateGraphs(this, exact, speed)
         small_steps = sampling != "full_batch" or spec.options[Slot.COARSENING] != "none"
         if not small_steps:
-            return TrainStep(this, plan, speed, varies), EvaluateAllNodes(this, exact, speed)
+            return TrainStep(this, plan, speed, varies, accumulates), EvaluateAllNodes(this, exact, speed)
         chunk = chunk_bytes(facts, spec, plan.widths[1:])
-        return TrainStep(this, plan, speed, varies), EvaluateInChunks(this, exact, speed, chunk)
+        return TrainStep(this, plan, speed, varies, accumulates), EvaluateInChunks(this, exact, speed, chunk)
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Widths and order of operations."""

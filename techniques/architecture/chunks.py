@@ -11,5 +11,7 @@ INFERENCE_CHUNK_BYTES = 2**19
 takes a few times as much, which is less than any step of training that is worth its overhead."""
 PAIRS_PER_CHUNK = 2_048
 """Pairs whose two ends are held at once when links are scored."""
+RANKED_AGAINST, RANKED_EDGES = 100, 5_000
+"""Random targets that each held-out edge is ranked against for MRR, and the edges of a split that are ranked."""
 MAX_BYTES = 64 * 2**20
 """Rows of all edges that a maximum gathers at once: a few columns where the input is wide."""

@@ -32,7 +32,10 @@ class LayerCost:
     forward: float
     """Largest sum of what the forward pass makes, ``output`` and ``saved`` included."""
     backward: float
-    """Largest sum of what the backward pass makes, its incoming gradient included and ``saved`` where it lives."""
+    """Largest sum of what the backward pass makes, its incoming gradient included and ``saved`` where it lives; of the weights'
+    gradients those of a sparse input only."""
+    beside_gradients: float
+    """Part of it that is there when the weights' gradients are."""
     inference: float
     """Largest sum of what the forward pass makes where nothing is kept for a backward pass."""
     gemm: float
@@ -56,6 +59,8 @@ class LayerCost:
     """Width of a layer inside this one that is normalised where its output is."""
     keeps_input: bool = True
     """Whether the backward pass needs the input."""
+    edge_blocks: tuple[float, ...] = ()
+    """Floats of its tensors with a few values per edge: their ends, and scores."""
 
 
 def dropped_out(size: LayerSize) -> float:
@@ -74,6 +79,7 @@ def normalised(size: LayerSize, cost: LayerCost) -> LayerCost:
         saved=saved,
         forward=forward,
         backward=max(cost.backward, cost.saved + (2 + size.narrow) * hidden),
+        beside_gradients=max(cost.beside_gradients, cost.saved + 2 * hidden),
         inference=max(cost.inference, cost.saved + hidden + size.widened(hidden), 2 * wide),
         moved=cost.moved + 4 * (hidden + wide),
         parameters=cost.parameters + 2 * (size.columns_out + cost.hidden_columns),

@@ -43,7 +43,6 @@ class EvaluateAllNodes:
         for size in sizes:
             peak = peak.maximum(self._resident(so_far, size))
         seconds = self.speed.seconds(inference(sizes, self.architecture.layer_operations))
-        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         so_far = so_far.spike(Phase.EVALUATE, place, peak)
         if self.plan.readout is Readout.PAIRS:
             # Both ends of a chunk of pairs and their product, beside the embeddings.

@@ -14,7 +14,7 @@ from techniques.architecture.readout import Readout
 from techniques.base import Slot, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
 from techniques.forecast import Forecast, Phase, Place, Range
-from techniques.hardware.allocator import FIXED_BYTES
+from techniques.hardware.allocator import fixed_bytes
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec, setting_int
 from techniques.step_shape import LayerShape, StepShape
@@ -71,13 +71,13 @@ class EvaluateInChunks:
         so_far = so_far.changed(pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
         sizes = self.plan.sizes(so_far, StepShape((layer,) * (len(self.plan.widths) - 1), graph.num_nodes))
-        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         kernel = FLOAT_BYTES * graph.num_nodes + graph.degrees.max
         tables = sum(sorted(self._tables(so_far, sizes))[-3:])
         chunk = max(self._chunk_bytes(so_far, size) for size in sizes)
         pairs = FLOAT_BYTES * self.plan.widths[-1] * 3 * PAIRS_PER_CHUNK if self.plan.readout is Readout.PAIRS else 0
         heap = HEAP_FACTOR * ((chunk if place is Place.HOST else 2 * self.chunk_bytes) + pairs)
-        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, heap + Range.within(kernel + tables, 0.5) + FIXED_BYTES)
+        fixed = fixed_bytes(chunk + kernel + tables + pairs)
+        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, heap + Range.within(kernel + tables, 0.5) + fixed)
         if place is Place.DEVICE:
             so_far = so_far.spike(Phase.EVALUATE, place, Range.within(chunk, 0.3))
         return so_far.spend(Phase.EVALUATE, Range.factor(self._seconds(so_far, sizes), self.speed.time_factor))

@@ -9,7 +9,6 @@ from techniques.architecture.forward import forward_resident, forward_seconds
 from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.base import Stage
-from techniques.facts import FLOAT_BYTES
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.rates import Rates
 from techniques.job import Job
@@ -40,8 +39,6 @@ class EvaluateEgoGraphs:
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
         so_far = so_far.drop(Place.DEVICE, "batch")
-        best = Range.exact(FLOAT_BYTES * so_far.parameters)
-        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", best)
         sizes, error = batches.sizes(so_far)
         shape = batches.shape(graph, sizes.high_nodes, sizes.high_edges)
         batch = batches.batch_bytes(so_far, shape)

@@ -54,8 +54,7 @@ class Gat(BuiltIn):
         edge_parameters = (size.edge_columns + 1) * size.columns_out if size.edge_columns else 0
         # The product, the edges with loops, gathered rows; the score before its slope, its exponential, the sum of
         # those of one target, and their quotient.
-        narrow = size.narrow
-        copied = size.narrow_copy(size.sources)
+        narrow, copied = size.narrow, size.narrow_copy(size.sources)
         saved = copied + narrow * (source + messages) + index + 4 * scores
         return LayerCost(
             output=target if size.last else narrow * target,
@@ -72,6 +71,7 @@ class Gat(BuiltIn):
                 copied + narrow * (source + input_gradient),
                 sparse_backward(size, size.columns_out),
             ),
+            beside_gradients=copied + narrow * (source + input_gradient),
             inference=max(
                 narrow * (source + messages) + index + messages + 3 * scores,
                 copied + narrow * source,
@@ -88,6 +88,7 @@ class Gat(BuiltIn):
             + (size.edge_columns + 4 * size.heads) * size.edges * (size.edge_columns > 0),
             parameters=(size.columns_in + 3) * size.columns_out + edge_parameters,
             gathered=size.columns_out,
+            edge_blocks=(index, *(scores,) * 5),
             recomputed=target + max(saved + messages + target, sparse_forward(size, size.columns_out)),
         )
 

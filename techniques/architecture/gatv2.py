@@ -54,6 +54,7 @@ class GatV2(Gat):
                 copied + narrow * (2 * source + input_gradient),
                 sparse_backward(size, 2 * size.columns_out),
             ),
+            beside_gradients=copied + narrow * (2 * source + input_gradient),
             inference=inference,
             gemm=dense + attributes * size.columns_out,
             input_gemm=0.0 if size.first else dense,
@@ -66,6 +67,7 @@ class GatV2(Gat):
             + (3 * attributes + 4 * messages) * (size.edge_columns > 0),
             parameters=(2 * size.columns_in + 4 + size.edge_columns) * size.columns_out,
             gathered=2 * size.columns_out,
+            edge_blocks=(index, *(scores,) * 4),
             recomputed=target + max(summed, sparse_forward(size, 2 * size.columns_out)),
         )
 

@@ -57,6 +57,7 @@ class Gcn(BuiltIn):
                 narrow * source + max(narrow * input_gradient, size.widened(source)),
                 sparse_backward(size, size.columns_out),
             ),
+            beside_gradients=copied + size.sources + narrow * (source + input_gradient),
             inference=inference,
             gemm=dense,
             input_gemm=0.0 if size.first else dense,

@@ -80,6 +80,7 @@ class Gin(BuiltIn):
             forward=copied
             + max(making, sums + hidden + max(dropped_out(size), size.widened(1.5 * target) * size.last)),
             backward=copied + max(sums + 3 * hidden, to_input, sparse_backward(size, inner)),
+            beside_gradients=copied + sums + 2 * hidden + (summed if back == 2 else 0.0),
             inference=inference,
             gemm=first_product + second_product,
             input_gemm=second_product + (0.0 if size.first else first_product),

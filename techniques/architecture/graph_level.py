@@ -65,7 +65,6 @@ class EvaluateGraphs:
         graph, place = so_far.facts.graph, self.speed.place
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
-        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         shape, batches = self._shape(graph)
         layer = shape.layers[0]
         edges = so_far.edge_bytes * layer.num_edges + (so_far.row_bytes + INDEX_BYTES) * layer.num_sources

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from techniques.architecture.costs import LayerCost, dropped_out, products_per_sum
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.readout import Readout
+from techniques.hardware.allocator import MAPPED_BYTES
 
-ADAM_BYTES_PER_PARAMETER = 16
-"""float32 weight, gradient and two moments (stas00/ml-engineering, training/performance)."""
+ADAM_BYTES_PER_PARAMETER = 12
+"""float32 weight and two moments, held between steps; a gradient of as many as the weight comes and goes with every step."""
 
 ADAM_SCRATCH = 3
 """Floats per parameter while torch's Adam updates one tensor: decayed gradient, root of the second moment, the same scaled."""
@@ -27,7 +28,8 @@ class StepCost:
     """One step of the whole network."""
 
     activation_bytes: float
-    """Largest live bytes of the forward and backward pass, parameters and input not counted."""
+    """Largest live bytes of the forward and backward pass, gradients of the weights that are there already among them;
+    parameters, their moments and the input not counted."""
     workspace_bytes: float
     """What kernels allocate for themselves beside it, on the host."""
     blocks: tuple[float, ...]
@@ -38,10 +40,25 @@ class StepCost:
     """Operations of dense products that take as long as summing over neighbours, memory traffic apart."""
     moved_bytes: float
     parameters: int
+    updating_bytes: float = 0.0
+    """The same while the optimiser takes its step, one parameter at a time: all gradients and its scratch."""
     recomputed_flops: float = 0.0
     """Dense products that checkpointing takes once more."""
     sparse_blocks: tuple[float, ...] = ()
     """Bytes of the tensors that live while a sparse input is transposed."""
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Floats of the weights' gradients in the backward pass: those of a layer stay when it is walked back, unless all of them
+    are there from the batch before (``accumulated``) and new ones are added to these."""
+
+    readout: float
+    accumulated: float = 0.0
+
+    def left_by(self, parameters: float) -> float:
+        """What stays of a layer with so many parameters."""
+        return 0.0 if self.accumulated else parameters
 
 
 def step_cost(
@@ -52,23 +69,30 @@ def step_cost(
     table_size: int = 0,
     *,
     checkpoint_layers: bool = False,
+    accumulates: bool = False,
 ) -> StepCost:
     """Walk forward and back over the layers of one step; 2 FLOPs a multiply-add.
 
     ``seeds`` is the number of rows, or pairs, that carry a loss; ``num_classes`` the width of an ego readout;
-    ``table_size`` the entries of a learned table, whose gradient is made last and is counted with the parameters.
-    ``checkpoint_layers`` adds a forward pass to ``moved_bytes`` and ``recomputed_flops``; FLOPs stay those of the model.
+    ``table_size`` the entries of a learned table, whose gradient is made last. Where a step ``accumulates`` gradients over
+    batches all of them are there, and a new one lies beside them until it is added. ``checkpoint_layers`` adds a forward pass to ``moved_bytes`` and ``recomputed_flops``; FLOPs stay those of the model.
     """
     walk = _largest_live_checkpointed if checkpoint_layers else _largest_live
-    walked = walk(layers, seeds, readout)
-    looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
-    live = max(walked - table_size, 2 * looked_up, ADAM_SCRATCH * table_size)
     hidden = layers[-1][0].columns_out
+    parameters = sum(cost.parameters for _, cost in layers) + readout.parameters(hidden, num_classes)
+    every = parameters + table_size
+    gradients = Gradients(readout.parameters(hidden, num_classes), every if accumulates else 0.0)
+    walked = walk(layers, seeds, readout, gradients)
+    looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
+    looked_back = every + 2 * looked_up + (table_size if accumulates else 0) if table_size else 0.0
+    largest = max(table_size, *(size.columns_in * size.columns_out for size, _ in layers))
     matrices = 2 * sum(_matrix_products(size, cost) for size, cost in layers)
     summed = [(size, cost, cost.aggregated - _matrix_products(size, cost)) for size, cost in layers]
     return StepCost(
-        activation_bytes=4 * live,
-        workspace_bytes=4 * (walk(layers, seeds, readout, SORT_FLOATS) - walked),
+        activation_bytes=4 * max(walked, looked_back),
+        workspace_bytes=max(
+            4 * (walk(layers, seeds, readout, gradients, SORT_FLOATS) - walked), _sorted_in_heap(layers)
+        ),
         blocks=tuple(4 * block for block in (*_walked_blocks(layers), *_readout_blocks(layers[-1][0], seeds, readout))),
         gemm_flops=2
         * (
@@ -79,10 +103,17 @@ def step_cost(
         aggregation_flops=2 * sum(sums for _, _, sums in summed),
         summing_flops=2 * sum(sums * products_per_sum(size, cost.gathered) for size, cost, sums in summed),
         moved_bytes=4 * sum((4 if checkpoint_layers else 3) * cost.moved for _, cost in layers),
-        parameters=sum(cost.parameters for _, cost in layers) + readout.parameters(hidden, num_classes),
+        parameters=parameters,
+        updating_bytes=4 * (every + ADAM_SCRATCH * largest),
         recomputed_flops=2 * sum(cost.gemm for _, cost in layers) if checkpoint_layers else 0.0,
         sparse_blocks=tuple(block for size, _ in layers for block in _transposing(size)),
     )
+
+
+def _sorted_in_heap(layers: list[tuple[LayerSize, LayerCost]]) -> float:
+    """Bytes of the largest sort whose arrays are not mapped: they stay in the heap until the next one finds them there."""
+    edges = max((size.edges for size, _ in layers if not size.fused and 8 * size.edges < MAPPED_BYTES), default=0.0)
+    return 4 * SORT_FLOATS * edges
 
 
 def _matrix_products(size: LayerSize, cost: LayerCost) -> float:
@@ -99,9 +130,9 @@ def _transposing(size: LayerSize) -> tuple[float, ...]:
 
 
 def _blocks(size: LayerSize, cost: LayerCost) -> tuple[float, ...]:
-    """Floats of what a layer projects, of its sums and its outputs, and of its messages."""
+    """Floats of what a layer projects, of its sums and its outputs, and of its messages and what else edges carry."""
     sums = (size.sources * cost.gathered, size.targets * cost.gathered, size.targets * size.columns_out)
-    return sums if size.fused else (*sums, size.edges * cost.gathered)
+    return sums if size.fused else (*sums, size.edges * cost.gathered, *cost.edge_blocks)
 
 
 def _walked_blocks(layers: list[tuple[LayerSize, LayerCost]]) -> tuple[float, ...]:
@@ -114,11 +145,15 @@ def _readout_blocks(last: LayerSize, seeds: float, readout: Readout) -> tuple[fl
 
 
 def _largest_live(
-    layers: list[tuple[LayerSize, LayerCost]], seeds: float, readout: Readout, sort_floats: float = 0.0
+    layers: list[tuple[LayerSize, LayerCost]],
+    seeds: float,
+    readout: Readout,
+    gradients: Gradients,
+    sort_floats: float = 0.0,
 ) -> float:
     """Floats alive at the worst moment of forward, loss and backward."""
     looked_up = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
-    live = peak = looked_up
+    live = peak = looked_up + gradients.accumulated
     for size, cost in layers:
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.forward + sorting)
@@ -127,27 +162,34 @@ def _largest_live(
             live -= looked_up
     live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
     peak = max(peak, at_loss)
+    live += gradients.left_by(gradients.readout)
     for index, (_, cost) in reversed(list(enumerate(layers))):
         if index < len(layers) - 1 or readout.follows:
             peak = max(peak, live + 2 * cost.output)
             live -= cost.output
         # Gradients of normalised rows and of the rows before, which are still there.
-        peak = max(peak, live + 2 * cost.kept, live - cost.saved + cost.backward)
-        live -= cost.saved
+        back = max(cost.backward, cost.beside_gradients + cost.parameters)
+        peak = max(peak, live + 2 * cost.kept, live - cost.saved + back)
+        live += gradients.left_by(cost.parameters) - cost.saved
     return peak
 
 
 def _largest_live_checkpointed(
-    layers: list[tuple[LayerSize, LayerCost]], seeds: float, readout: Readout, sort_floats: float = 0.0
+    layers: list[tuple[LayerSize, LayerCost]],
+    seeds: float,
+    readout: Readout,
+    gradients: Gradients,
+    sort_floats: float = 0.0,
 ) -> float:
     """The same where every convolution keeps its input only and is computed again when its gradient is there."""
-    live = peak = sum(size.sources * size.columns_in for size, _ in layers if size.learned)
+    live = peak = sum(size.sources * size.columns_in for size, _ in layers if size.learned) + gradients.accumulated
     for size, cost in layers:
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.kept + max(cost.inference, dropped_out(size)) + sorting)
         live += cost.output + cost.kept
     live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
     peak = max(peak, at_loss)
+    live += gradients.left_by(gradients.readout)
     for index, (size, cost) in reversed(list(enumerate(layers))):
         if index < len(layers) - 1 or readout.follows:
             peak = max(peak, live + 2 * cost.output)
@@ -155,7 +197,9 @@ def _largest_live_checkpointed(
         peak = max(peak, live + 2 * cost.kept)
         live -= cost.kept
         sorting = 0.0 if size.fused else sort_floats * size.edges
-        peak = max(peak, live + cost.recomputed + sorting, live + cost.backward - cost.recomputed_late)
+        back = max(cost.backward - cost.recomputed_late, cost.beside_gradients + cost.parameters)
+        peak = max(peak, live + cost.recomputed + sorting, live + back)
+        live += gradients.left_by(cost.parameters)
     return peak
 
 

@@ -102,7 +102,8 @@ class Precomputed(BuiltIn):
         plan, speed = self.network_plan(facts, spec), rates(facts, spec)
         steps = setting_int(spec.settings, "propagation_steps")
         propagate = Propagate(steps, self.adds_loops, self.keeps_all)
-        return (propagate, TrainStep(self, plan, speed, shapes_vary=False), EvaluateRows(plan, speed))
+        step = TrainStep(self, plan, speed, False, spec.training.accumulate_batches > 1)
+        return (propagate, step, EvaluateRows(plan, speed))
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> NetworkPlan:
         """Rows are as wide as all that is kept."""
@@ -119,6 +120,7 @@ class Precomputed(BuiltIn):
             saved=copied,
             forward=copied + max(dropped_out(size), size.widened(1.5 * wide) * size.last),
             backward=copied + narrow * (wide + input_gradient),
+            beside_gradients=copied + narrow * (wide + input_gradient),
             inference=wide,
             gemm=product,
             input_gemm=0.0 if size.first else product,
@@ -217,8 +219,6 @@ class EvaluateRows:
         graph, place = so_far.facts.graph, self.speed.place
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
-        best = Range.exact(FLOAT_BYTES * so_far.parameters)
-        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", best)
         rows = rows_at_once(self.plan.widths, graph.num_nodes)
         widest = max(first + second for first, second in pairwise(self.plan.widths))
         blocks = [FLOAT_BYTES * rows * width for width in self.plan.widths]

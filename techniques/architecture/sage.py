@@ -108,6 +108,7 @@ def _aggregate_first(size: LayerSize) -> LayerCost:
             inference, saved + max(2 * narrow * target, dropped_out(size), size.widened(1.5 * target) * size.last)
         ),
         backward=saved + narrow * target if size.first else to_input,
+        beside_gradients=saved + narrow * target if size.first else narrow * (target + 2 * target_in + source_in),
         inference=inference,
         gemm=2 * product,
         input_gemm=0.0 if size.first else 2 * product,
@@ -142,6 +143,7 @@ def _largest(size: LayerSize) -> LayerCost:
         saved=saved,
         forward=max(inference, saved + max(dropped_out(size), size.widened(1.5 * target) * size.last)),
         backward=saved + narrow * target if size.first else to_input,
+        beside_gradients=saved + narrow * target if size.first else narrow * (target + 3 * target_in + source_in),
         inference=inference,
         gemm=2 * product,
         input_gemm=0.0 if size.first else 2 * product,
@@ -178,6 +180,7 @@ def _transform_first(size: LayerSize) -> LayerCost:
             narrow * (2 * source + input_gradient),
             sparse_backward(size, 2 * size.columns_out),
         ),
+        beside_gradients=copied + narrow * (2 * source + input_gradient),
         inference=inference,
         gemm=dense,
         input_gemm=0.0 if size.first else dense,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from techniques.architecture.chunks import RANKED_AGAINST, RANKED_EDGES
 from techniques.architecture.forward import with_norm
 from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.ledger import ADAM_BYTES_PER_PARAMETER, StepCost, step_cost
@@ -12,6 +13,7 @@ from techniques.architecture.operations.passes import Operations
 from techniques.architecture.operations.step import training_step
 from techniques.architecture.readout import Readout
 from techniques.base import Stage
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, SOURCE_BYTES, GraphFacts
 from techniques.forecast import ZERO, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import (
     LIVE_ERROR,
@@ -31,8 +33,8 @@ BF16_BYTES = 2
 BF16_SCRATCH = Range(0.0, 0.15, 0.45)
 """What products in bfloat16 keep on a CPU, over a step's live bytes: oneDNN's copies and a program for every shape (GraphSAGE and GAT
 on amazon_computers, whole and sampled: 0.13 to 0.45; GCN and SGC on amazon_photo: nothing)."""
-ADAM_SCRATCH_BYTES = 12
-"""Per parameter, for the moment of its step: the gradient with weight decay, and two on the way to the denominator."""
+UPDATE_BYTES = 16
+"""Per parameter, on a GPU: its gradient, the same with weight decay, and two on the way to the denominator, of all at once."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class TrainStep:
     plan: NetworkPlan
     speed: Rates
     shapes_vary: bool
+    accumulates: bool = False
+    """Gradients stay from batch to batch."""
     stage: Stage = Stage.STEP
 
     def forecast(self, so_far: Forecast) -> Forecast:
@@ -67,9 +71,14 @@ class TrainStep:
         table_bytes = ADAM_BYTES_PER_PARAMETER * self.plan.table_size
         parameters = Range.within(per_parameter * mean.parameters + table_bytes, 0.02)
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
+        so_far = so_far.hold(Phase.TRAIN, place, "best weights", best_weights(mean.parameters + self.plan.table_size))
+        if self.plan.readout is Readout.PAIRS:
+            so_far = so_far.hold(Phase.TRAIN, Place.HOST, "ranked targets", _ranked_targets(so_far.facts.graph))
         live, needs = self._live_bytes(largest), self._needs(so_far, largest)
         so_far = so_far.spike(Phase.TRAIN, place, needs)
-        so_far = so_far.spike(Phase.TRAIN, place, Range.within(ADAM_SCRATCH_BYTES * mean.parameters, 0.3))
+        all_at_once = UPDATE_BYTES * (mean.parameters + self.plan.table_size)
+        updating = mean.updating_bytes if place is Place.HOST else all_at_once
+        so_far = so_far.spike(Phase.TRAIN, place, Range.within(updating, 0.3))
         if self.plan.bf16 and place is Place.HOST:
             held = {**so_far.held, (place, "scratch of bf16"): BF16_SCRATCH * live}
             so_far = so_far.changed(held=held).spike(Phase.TRAIN, place, needs)
@@ -112,6 +121,7 @@ class TrainStep:
             self.plan.num_classes,
             self.plan.table_size,
             checkpoint_layers=self.plan.checkpoint_layers,
+            accumulates=self.accumulates,
         )
 
     def build(self, job: Job) -> Job:
@@ -123,6 +133,17 @@ class TrainStep:
         torch.manual_seed(training.seed)
         model = self.architecture.build_network(self.plan).to(job.need("device"))
         return replace(job, model=model, optimizer=adam(model, training))  # type: ignore[arg-type]
+
+
+def best_weights(parameters: int) -> Range:
+    """Bytes of the copy that is kept of the best weights."""
+    return Range.exact(FLOAT_BYTES * parameters)
+
+
+def _ranked_targets(graph: GraphFacts) -> Range:
+    """Bytes of the random targets that held-out edges are ranked against, ids as the graph's own."""
+    ranked = sum(min(one or 0, RANKED_EDGES) for one in (graph.labels.val, graph.labels.test))
+    return Range(0.9, 1.0, INDEX_BYTES / SOURCE_BYTES) * (SOURCE_BYTES * RANKED_AGAINST * ranked)
 
 
 def _batch_bytes(so_far: Forecast) -> float:

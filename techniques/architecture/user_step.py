@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from techniques.architecture.ledger import ADAM_BYTES_PER_PARAMETER
 from techniques.architecture.operations.traced import traced_operations
+from techniques.architecture.train_step import best_weights
 from techniques.architecture.user_plan import SEEDS_PER_BATCH, UserPlan, neighborhoods
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
@@ -46,10 +47,11 @@ class UserStep:
         assert so_far.shape is not None and so_far.largest_shape is not None
         mean, largest_shape, trace, place = so_far.shape, so_far.largest_shape, self.trace, self.speed.place
         # Gradients are among the live bytes of a step, and there before it where they are accumulated.
-        per_parameter = ADAM_BYTES_PER_PARAMETER - (0 if self.accumulates else FLOAT_BYTES)
+        per_parameter = ADAM_BYTES_PER_PARAMETER + (FLOAT_BYTES if self.accumulates else 0)
         held = Range.within(per_parameter * trace.parameters, 0.02)
         held = Range(held.low / OTHER_KNOBS, held.expected, held.high * OTHER_KNOBS) if self.other_knobs else held
         so_far = so_far.hold(Phase.TRAIN, place, "parameters", held)
+        so_far = so_far.hold(Phase.TRAIN, place, "best weights", best_weights(trace.parameters))
         so_far = so_far.resting_on(f"your module traced on {trace.method}")
         size = (largest_shape.input_nodes, largest_shape.input_edges, largest_shape.seeds)
         live = step_bytes(trace, place, *size)
@@ -84,7 +86,6 @@ class UserEvaluation:
         graph, place = so_far.facts.graph, self.speed.place
         for label in ("batches", "sampling"):
             so_far = so_far.drop(Place.HOST, label)
-        so_far = so_far.hold(Phase.EVALUATE, place, "best weights", Range.exact(FLOAT_BYTES * so_far.parameters))
         nodes, edges, batches = float(graph.num_nodes), float(graph.num_edges), 1
         rows = 0.0
         if self.plan.evaluation == "neighbourhoods":

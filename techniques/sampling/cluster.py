@@ -39,8 +39,9 @@ METIS_BYTES_PER_EDGE = 105
 """While METIS cuts, per edge and direction (71 to 140 on 14 graphs of 20,000 to 3 M edges), and what of that stays in the heap
 at most: training finds room in it."""
 METIS_LEFT = 0.25
-MOST_CUT_EDGES = 600_000
-"""Stored edges up to which a plan has METIS cut the graph at hand, about a second, and so knows every part of the run."""
+MOST_CUT_EDGES, MOST_CUT_WORK = 3_000_000, 120e6
+"""Stored edges, and edges times parts, up to which a plan has METIS cut the graph at hand and so knows every part of the run: at most
+1.6 s of one core on 22 graphs (5 s at 194 million)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class ClusterBatches(SubgraphBatches):
         return HopSizes([nodes], [expected], [min(1.05 * nodes, graph.num_nodes)], [most])
 
     def can_draw(self, graph: GraphFacts) -> bool:
-        return graph.num_edges <= MOST_CUT_EDGES and find_spec("pymetis") is not None
+        quick = graph.num_edges <= MOST_CUT_EDGES and graph.num_edges * self.num_parts <= MOST_CUT_WORK
+        return quick and find_spec("pymetis") is not None
 
     def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:
         """Parts as the default seed cuts them."""

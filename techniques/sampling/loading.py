@@ -50,7 +50,7 @@ def neighbor_batches(job: Job, part: NeighborBatches) -> Job:
 def link_batches(job: Job, part: LinkBatches) -> Job:
     """Fill ``job.batches`` with training edges and as many random pairs as asked for."""
     structure, features, seed_order = job.need("structure"), job.need("features"), job.need("seed_order")
-    source, target = torch.from_numpy(job.need("links").train).long()
+    source, target = torch.from_numpy(job.need("links").train)
     sampler = LinkNeighborSampler(
         structure.colptr,
         structure.row,

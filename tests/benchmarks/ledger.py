@@ -70,7 +70,7 @@ def error_of(architecture: BuiltIn, plan: NetworkPlan) -> float:
     sizes = shape_sizes(shape, plan.widths, False, plan.transform_first, plan.heads, bf16=plan.bf16)
     costs = [(size, architecture.layer_cost(size)) for size in sizes]
     counted = step_cost(costs, SEEDS, checkpoint_layers=plan.checkpoint_layers)
-    return (counted.activation_bytes + 4 * counted.parameters) / traced(architecture, plan).peak_bytes - 1
+    return max(counted.activation_bytes, counted.updating_bytes) / traced(architecture, plan).peak_bytes - 1
 
 
 def traced(architecture: BuiltIn, plan: NetworkPlan) -> Walk:

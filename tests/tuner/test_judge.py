@@ -15,10 +15,11 @@ from torch import Tensor
 
 import tuner.judge as judge_module
 from planner.inspect.estimate import for_links, from_counts
+from techniques.architecture.chunks import RANKED_AGAINST
 from techniques.facts import Facts, Task
 from techniques.job import Job
 from techniques.remote.links import LinkSplit
-from tuner.judge import DOMINATED, RANKED_AGAINST, LinkJudge, NodeJudge, judge, metric_of, pair_scores
+from tuner.judge import DOMINATED, LinkJudge, NodeJudge, judge, metric_of, pair_scores
 from tuner.metric_names import NAMES
 from tuner.quality import auroc, node_quality
 

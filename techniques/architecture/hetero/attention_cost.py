@@ -37,6 +37,7 @@ def attention_cost(size: TypedSize) -> LayerCost:
         saved=saved,
         forward=forward,
         backward=_backward(size, groups, read, saved),
+        beside_gradients=_backward(size, groups, read, saved),
         inference=forward,
         gemm=gemm,
         input_gemm=gemm,

@@ -170,7 +170,8 @@ class TypedBuiltIn(BuiltIn):
 
     def parts(self, facts: Facts, spec: JobSpec) -> tuple[Part, ...]:
         plan, speed = self.network_plan(facts, spec), rates(facts, spec)
-        step = TypedTrainStep(self, plan, speed, spec.options[Slot.SAMPLING] == "neighbor")
+        varies, accumulates = spec.options[Slot.SAMPLING] == "neighbor", spec.training.accumulate_batches > 1
+        step = TypedTrainStep(self, plan, speed, varies, accumulates)
         return (step, EvaluateTypes(self, plan, speed))
 
     def network_plan(self, facts: Facts, spec: JobSpec) -> TypedPlan:

@@ -47,8 +47,6 @@ class EvaluateTypes:
             live = FLOAT_BYTES * self._live_floats(so_far, size)  # type: ignore[arg-type]
             blocks = [FLOAT_BYTES * block for block in typed_blocks(size)]  # type: ignore[arg-type]
             peak = peak.maximum(self._resident(so_far, live, blocks))
-        best = Range.exact(FLOAT_BYTES * so_far.parameters)
-        so_far = so_far.hold(Phase.EVALUATE, self.speed.place, "best weights", best)
         so_far = so_far.spike(Phase.EVALUATE, self.speed.place, peak)
         return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
 

@@ -86,7 +86,7 @@ def test_the_ledger_counts_the_live_bytes_of_a_step(
     expected = counted(architecture, plan, batch, fused)
     measured = live_bytes(architecture.build_network(plan), batch)
     tolerance = NARROW_TOLERANCE if plan.bf16 else TOLERANCE
-    assert expected.activation_bytes + 4 * expected.parameters == pytest.approx(measured, rel=tolerance)
+    assert max(expected.activation_bytes, expected.updating_bytes) == pytest.approx(measured, rel=tolerance)
 
 
 @pytest.mark.parametrize("pool", ["sum", "mean", "max"])
@@ -95,7 +95,7 @@ def test_every_pooling_is_counted(pool: str) -> None:
     batch = make_batch(True, False, len(plan.widths) - 1)
     measured = live_bytes(GIN.build_network(plan), batch)
     expected = counted(GIN, plan, batch, True)
-    assert expected.activation_bytes + 4 * expected.parameters == pytest.approx(measured, rel=TOLERANCE)
+    assert max(expected.activation_bytes, expected.updating_bytes) == pytest.approx(measured, rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("norm", [False, True])
