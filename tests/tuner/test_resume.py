@@ -14,6 +14,7 @@ import pytest
 from planner import plan
 from planner.history import read_history
 from techniques.errors import TrialFailedError
+from techniques.remote.source.folder import spill
 from tuner.final import UNLIMITED_SECONDS, final_measurement, forecast_interval, runners_up, train_winner
 from tuner.folder import RunFolder, write_text
 from tuner.ingest import ingest
@@ -21,10 +22,12 @@ from tuner.records import Trial, TrialState, Winner
 from tuner.runner import Runner
 
 CASES = [
-    ({"sampling": "full_batch", "architecture": "gcn"}, {}),
-    ({"sampling": "neighbor", "architecture": "sage"}, {"prefetch": 2, "batch_size": 8}),
-    ({"sampling": "cluster", "architecture": "gat"}, {}),
-    ({"sampling": "graph_saint", "architecture": "sage"}, {"batch_size": 8}),
+    ("communities", {"sampling": "full_batch", "architecture": "gcn"}, {}),
+    ("communities", {"sampling": "neighbor", "architecture": "sage"}, {"prefetch": 2, "batch_size": 8}),
+    ("communities", {"sampling": "cluster", "architecture": "gat"}, {}),
+    ("communities", {"sampling": "graph_saint", "architecture": "sage"}, {"batch_size": 8}),
+    ("films", {"sampling": "neighbor", "architecture": "hetero_sage"}, {"batch_size": 8}),
+    ("molecules", {"sampling": "graph_batch"}, {"batch_size": 8}),
 ]
 
 
@@ -35,17 +38,29 @@ def runner() -> Iterator[Runner]:
         yield one
 
 
-@pytest.mark.parametrize(("fix", "settings"), CASES, ids=lambda case: "-".join(map(str, case.values())))
+@pytest.fixture
+def graph_named(community_file: Path, films: Any, tiny_set: Any, tmp_path: Path) -> Any:
+    """``graph_named("films")``: one graph, one of several types, or a set of graphs, in a folder."""
+
+    def build(name: str) -> Any:
+        if name == "molecules":
+            return spill(tiny_set(), tmp_path / "graph")
+        return ingest(films(scale=4) if name == "films" else str(community_file), tmp_path / "graph")
+
+    return build
+
+
+@pytest.mark.parametrize(("name", "fix", "settings"), CASES, ids=str)
 def test_a_killed_training_goes_on_to_the_same_bits(
-    fix: Any, settings: Any, runner: Runner, community_file: Path, tmp_path: Path
+    name: str, fix: Any, settings: Any, runner: Runner, graph_named: Any, tmp_path: Path
 ) -> None:
     import torch
 
-    made = plan(str(community_file), fix=fix, set={**settings, "dropout": 0.5})
+    graph = graph_named(name)
+    made = plan(str(graph.path), fix=fix, set={**settings, "dropout": 0.5})
     assert made.best is not None
     training = made.best.spec.training.model_copy(update={"max_epochs": 9})
     spec = made.best.spec.model_copy(update={"training": training})
-    graph = ingest(str(community_file), tmp_path / "graph")
 
     def train(folder: str, progress: Any = lambda event: None) -> Any:
         run = RunFolder(tmp_path / folder)
