@@ -44,7 +44,7 @@ def calibrated(hardware: HardwareFacts, path: Path | None = None) -> HardwareFac
 
 def calibration_warnings(found: Calibration) -> tuple[str, ...]:
     """What has changed since."""
-    notes: list[str] = []
+    notes = [found.disturbed] if found.disturbed else []
     now = packages()
     changed = [
         f"{name} {old} then, {now[name]} now" for name, old in found.packages.items() if now.get(name, old) != old

@@ -8,7 +8,9 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from techniques.record import Record
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+WORTH_A_WORD = 0.1
+"""Share of the cores that other work takes before a person is told."""
 
 
 class ThreadRates(Record):
@@ -27,9 +29,11 @@ class ThreadRates(Record):
     """Of one operator that does next to nothing."""
     step_seconds: float
     """Of one training step beside its operators: loss on the host, gradients set to none, the loop itself."""
+    varied: float = 1.0
+    """How many times longer the slowest of the rounds took than the fastest, which counts: the median of all points."""
     steps: dict[str, Grid] = {}
-    """By architecture and ``csr`` or ``coo``, such as ``gcn/csr``: what whole steps took over the price of their operations,
-    which lie apart there and follow one another here; axis the price."""
+    """By architecture and ``csr`` or ``coo``, such as ``gcn/csr``: what whole steps took beside their dense products, over the
+    price of their other operations, which lie apart there and follow one another here; axis the price."""
 
     def step_factor(self, architecture: str, fused: bool, seconds: float) -> float:
         """By which the price of a step is off; where no such step was taken, as for other steps of that representation."""
@@ -67,8 +71,17 @@ class Calibration(Record):
     spare. The threads take turns on cores, caches and the interpreter."""
     storage_bytes_per_second: float | None = None
     host_to_device_bytes_per_second: float | None = None
+    others_share: float = 0.0
+    """Of all cores' time meanwhile, what other work took."""
     notes: tuple[str, ...] = ()
     """What was not measured, and why."""
+
+    @property
+    def disturbed(self) -> str | None:
+        """What other work meanwhile says of these rates, if anything."""
+        if self.others_share < WORTH_A_WORD:
+            return None
+        return f"calibrated while other work took {self.others_share:.0%} of the cores: gnnfit calibrate once nothing else runs"
 
     def batch_seconds(
         self, kernel: str, fused: bool, edges: float, structure_bytes: float, rows: float, row_bytes: float, nodes: int

@@ -46,6 +46,10 @@ class Kind(StrEnum):
     """``inner`` operators that do next to nothing: views, index arithmetic."""
 
 
+DENSE = (Kind.GEMM, Kind.GEMM_WEIGHT)
+"""Bound by arithmetic; everything else waits for memory."""
+
+
 class Operation(NamedTuple):
     """One operation. ``rows`` and ``columns`` are those of what it makes; the kind says what ``inner`` counts; ``table`` are
     the rows of what is read, or added to, in any order; ``fresh`` says that the result is a new tensor."""
@@ -105,5 +109,4 @@ def launches(count: float) -> Operation:
 
 def gemm_flops(operations: Iterable[Operation]) -> float:
     """2 per multiply-add of dense products."""
-    dense = (Kind.GEMM, Kind.GEMM_WEIGHT)
-    return 2.0 * sum(one.rows * one.inner * one.columns for one in operations if one.kind in dense)
+    return 2.0 * sum(one.rows * one.inner * one.columns for one in operations if one.kind in DENSE)

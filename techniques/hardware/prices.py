@@ -8,7 +8,7 @@ from typing import Protocol
 
 from techniques.facts import FLOAT_BYTES
 from techniques.hardware.calibration import ThreadRates
-from techniques.hardware.operations import Kind, Operation
+from techniques.hardware.operations import DENSE, Kind, Operation
 
 OPERATOR_SECONDS = 4e-6
 """Dispatch of one operator on a host (measured 3 to 8 microseconds)."""
@@ -76,7 +76,7 @@ class PublishedPrices:
         fresh = 0.0
         if self.on_host:
             fresh = OPERATOR_SECONDS + (TOUCH * stream if one.fresh and made > HEAP_BLOCK_BYTES else 0.0)
-        if one.kind in (Kind.GEMM, Kind.GEMM_WEIGHT):
+        if one.kind in DENSE:
             narrow = 1.0 + NARROW_COLUMNS / one.columns if self.on_host else 1.0
             return fresh + max(narrow * 2.0 * values * one.inner / self.flops_per_second, stream)
         if self.on_host and one.kind in (Kind.RANDOM, Kind.EXPONENTIAL):

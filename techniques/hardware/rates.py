@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from techniques.base import Slot
 from techniques.facts import Facts, HardwareFacts
 from techniques.forecast import Place
 from techniques.hardware.calibration import ThreadRates
-from techniques.hardware.operations import Operation
+from techniques.hardware.operations import DENSE, Operation
 from techniques.hardware.prices import Prices, PublishedPrices, calibrated_prices
 from techniques.job import JobSpec
 
@@ -50,10 +50,16 @@ class Rates:
         """All of them, one after the other."""
         return self.prices.seconds(operations)
 
-    def training_seconds(self, operations: Iterable[Operation], kind: str, fused: bool) -> float:
-        """The same of a whole training step of an architecture, corrected by what such steps took on this machine."""
-        seconds = self.prices.seconds(operations)
-        return seconds if self.measured is None else seconds * self.measured.step_factor(kind, fused, seconds)
+    def training_seconds(self, operations: Sequence[Operation], kind: str, fused: bool) -> float:
+        """The same of a whole training step of an architecture, corrected by what such steps took on this machine.
+
+        Dense products take what they take alone; what waits for memory finds other things in the caches than it does alone.
+        """
+        if self.measured is None:
+            return self.prices.seconds(operations)
+        rest = self.prices.seconds([one for one in operations if one.kind not in DENSE])
+        dense = self.prices.seconds([one for one in operations if one.kind in DENSE])
+        return dense + rest * self.measured.step_factor(kind, fused, rest)
 
 
 def rates(facts: Facts, spec: JobSpec) -> Rates:

@@ -9,8 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from techniques.hardware.calibration import Calibration, ThreadRates
-from techniques.hardware.prices import CalibratedPrices
+from techniques.hardware.calibration import Calibration
 
 
 def main() -> None:
@@ -29,9 +28,12 @@ def measure(threads: list[int]) -> Calibration:
     from planner.inspect.machine import inspect_machine
     from tuner.calibrate.batches import measure_batches, measure_making_shares, measure_rows
     from tuner.calibrate.links import measure_device_link, measure_storage
+    from tuner.calibrate.others import Spent, others_share
+    from tuner.calibrate.rounds import measure_rates
 
     torch.manual_seed(0)
-    rates = tuple(_rates(count) for count in threads)
+    before = Spent.so_far()
+    rates = measure_rates(threads, tell)
     hardware = inspect_machine()
     tell("making batches")
     samplers = measure_batches(hardware)
@@ -49,32 +51,9 @@ def measure(threads: list[int]) -> Calibration:
         notes=() if link else ("host to device: not measured, no GPU",),
     )
     tell("sampled epochs")
-    return found.model_copy(update={"making_shares": measure_making_shares(found, hardware)})
-
-
-def _rates(threads: int) -> ThreadRates:
-    import torch
-
-    from tuner.calibrate.elements import measure_elements, measure_touch
-    from tuner.calibrate.overhead import measure_overhead
-    from tuner.calibrate.products import measure_products
-    from tuner.calibrate.steps import measure_steps
-    from tuner.calibrate.sums import measure_sums
-
-    torch.set_num_threads(threads)
-    count = f"{threads} thread{'s' * (threads > 1)}"
-    tell(f"{count}: dense products")
-    grids = measure_products()
-    tell(f"{count}: sums over neighbours")
-    grids |= measure_sums()
-    tell(f"{count}: element by element")
-    grids |= measure_elements()
-    found = ThreadRates(threads=threads, grids=grids, touch=measure_touch(), operator_seconds=1e-12, step_seconds=1e-12)
-    tell(f"{count}: operators and steps")
-    operator, step = measure_overhead(CalibratedPrices(found).seconds)
-    found = found.model_copy(update={"operator_seconds": operator, "step_seconds": step})
-    tell(f"{count}: whole steps")
-    return found.model_copy(update={"steps": measure_steps(CalibratedPrices(found).seconds, step)})
+    shares = measure_making_shares(found, hardware)
+    share = others_share(before, Spent.so_far(), hardware.cores)
+    return found.model_copy(update={"making_shares": shares, "others_share": share})
 
 
 def _now() -> str:

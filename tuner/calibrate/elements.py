@@ -53,7 +53,7 @@ def _touch(size: int) -> float:
 
 
 def _stream(size: int) -> float:
-    y, others = torch.rand(size // 4), _others(size)
+    y, others = torch.ones(size // 4), _others(size)
     return seconds_of(lambda: next(others).mul_(y)) / (3 * size // 4)
 
 
@@ -64,17 +64,17 @@ def _exponential(size: int) -> float:
 
 def _others(size: int) -> Iterator[Tensor]:
     """Tensors of so many bytes, over and over."""
-    return cycle([torch.rand(size // 4) for _ in range(max(1, min(OTHERS, OTHERS_BYTES // size)))])
+    return cycle([torch.ones(size // 4) for _ in range(max(1, min(OTHERS, OTHERS_BYTES // size)))])
 
 
 def _random(size: int) -> float:
     x = torch.empty(min(size, 2**22) // 4)
-    return seconds_of(lambda: x.bernoulli_(0.5), least=2) / x.numel()
+    return seconds_of(lambda: x.bernoulli_(0.5)) / x.numel()
 
 
 def _adam(count: int) -> float:
-    weight = torch.nn.Parameter(torch.rand(count))
-    weight.grad = torch.rand(count)
+    weight = torch.nn.Parameter(torch.ones(count))
+    weight.grad = torch.ones(count)
     return seconds_of(torch.optim.Adam([weight], weight_decay=1e-4).step) / count
 
 

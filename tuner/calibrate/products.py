@@ -10,7 +10,7 @@ from tuner.calibrate.timing import seconds_of
 
 ROWS = (30, 300, 20_000, 300_000)
 WIDTHS = (8, 48, 256)
-MOST_PRODUCTS = 5e8
+MOST_PRODUCTS = 1e8
 """Multiply-adds of one product: shapes beyond are measured with fewer rows. Narrow products of many rows are bound by memory,
 and their weights' gradients are slow out of proportion."""
 
@@ -31,11 +31,11 @@ def _fewer(rows: int, inner: int, columns: int) -> int:
 
 def _product(rows: int, inner: int, columns: int) -> float:
     rows = _fewer(rows, inner, columns)
-    x, weight, out = torch.rand(rows, inner), torch.rand(columns, inner), torch.empty(rows, columns)
-    return seconds_of(lambda: torch.mm(x, weight.t(), out=out), 0.01) / (rows * inner * columns)
+    x, weight, out = torch.ones(rows, inner), torch.ones(columns, inner), torch.empty(rows, columns)
+    return seconds_of(lambda: torch.mm(x, weight.t(), out=out)) / (rows * inner * columns)
 
 
 def _weight_gradient(rows: int, inner: int, columns: int) -> float:
     rows = _fewer(rows, inner, columns)
-    x, gradient, out = torch.rand(rows, inner), torch.rand(rows, columns), torch.empty(columns, inner)
-    return seconds_of(lambda: torch.mm(gradient.t(), x, out=out), 0.01) / (rows * inner * columns)
+    x, gradient, out = torch.ones(rows, inner), torch.ones(rows, columns), torch.empty(columns, inner)
+    return seconds_of(lambda: torch.mm(gradient.t(), x, out=out)) / (rows * inner * columns)

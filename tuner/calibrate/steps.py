@@ -1,9 +1,12 @@
-"""Whole training steps beside the price of their operations: what operators take after one another, not one by one."""
+"""Whole training steps beside the price of their operations: what operators take after one another, not one by one.
+
+Dense products are bound by arithmetic and take the same either way: the factors are of the rest.
+"""
 
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from techniques.architecture.appnp import APPNP
 from techniques.architecture.gat import GAT
@@ -12,32 +15,47 @@ from techniques.architecture.gcn import GCN
 from techniques.architecture.gin import GIN
 from techniques.architecture.sage import SAGE, Sage
 from techniques.hardware.grid import Grid
-from techniques.hardware.operations import Operation
-from tuner.calibrate.overhead import step_of
-from tuner.calibrate.timing import seconds_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from techniques.architecture.built_in import BuiltIn
+from techniques.hardware.operations import DENSE
+from tuner.calibrate.step import Price, Step, step_of
 
 FUSED = (GCN, SAGE, GIN, APPNP)
 ALL = (*FUSED, Sage("max"), GAT, GATV2)
-SIZES = ((2_000, 20_000), (12_000, 150_000))
+SIZES = ((2_000, 20_000), (10_000, 100_000))
 """Nodes and edges: tensors that caches hold, and tensors in memory of their own."""
 COLUMNS, DEPTH = 64, 2
-WORK_SECONDS = 0.15
 
 
-def measure_steps(seconds: Callable[[list[Operation]], float], step_seconds: float) -> dict[str, Grid]:
-    """Measured over priced, by architecture and representation; axis the price.
+def whole_steps() -> list[Step]:
+    """Every size of every pair of architecture and representation, one after the other."""
+    pairs = [(one, True) for one in FUSED] + [(one, False) for one in ALL]
+    return [step_of(one, fused, *size, COLUMNS, DEPTH) for one, fused in pairs for size in SIZES]
+
+
+def step_factors(steps: Sequence[Step], taken: Sequence[float], price: Price, step_seconds: float) -> dict[str, Grid]:
+    """Measured over priced beside dense products, by architecture and representation; axis the price.
 
     Args:
-        seconds: the price of operations.
+        steps: whole ones.
+        taken: seconds of each.
+        price: of operations.
         step_seconds: of a step beside them.
     """
-    fused = {f"{one.step_kind}/csr": _grid(one, True, seconds, step_seconds) for one in FUSED}
-    return pulled(fused) | pulled({f"{one.step_kind}/coo": _grid(one, False, seconds, step_seconds) for one in ALL})
+    points: dict[str, list[tuple[float, float]]] = {}
+    for step, seconds in zip(steps, taken, strict=True):
+        expected = price([one for one in step.operations if one.kind not in DENSE])
+        dense = price([one for one in step.operations if one.kind in DENSE])
+        factor = max(seconds - step_seconds - dense, 0.1 * expected) / expected
+        points.setdefault(step.name, []).append((expected, factor))
+    grids = {name: _grid(sorted(several)) for name, several in points.items()}
+    return {
+        name: one
+        for kind in ("csr", "coo")
+        for name, one in pulled({name: grid for name, grid in grids.items() if name.endswith(kind)}).items()
+    }
+
+
+def _grid(points: Sequence[tuple[float, float]]) -> Grid:
+    return Grid(axes=(tuple(price for price, _ in points),), values=tuple(factor for _, factor in points))
 
 
 def pulled(grids: dict[str, Grid]) -> dict[str, Grid]:
@@ -49,13 +67,3 @@ def pulled(grids: dict[str, Grid]) -> dict[str, Grid]:
         )
         for name, one in grids.items()
     }
-
-
-def _grid(architecture: BuiltIn, fused: bool, seconds: Callable[[list[Operation]], float], step_seconds: float) -> Grid:
-    points: list[tuple[float, float]] = []
-    for nodes, edges in SIZES:
-        work, operations = step_of(architecture, fused, nodes, edges, COLUMNS, DEPTH)
-        price = seconds(operations)
-        points.append((price, max(seconds_of(work, WORK_SECONDS) - step_seconds, 0.1 * price) / price))
-    points.sort()
-    return Grid(axes=(tuple(price for price, _ in points),), values=tuple(factor for _, factor in points))

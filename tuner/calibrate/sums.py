@@ -12,7 +12,7 @@ from techniques.hardware.operations import Kind
 from tuner.calibrate.timing import seconds_of
 
 TABLE_BYTES = (2**18, 2**22, 2**26)
-COLUMNS = (4, 32, 128)
+COLUMNS = (4, 32, 128, 1024)
 DEGREES = (3, 30)
 VALUES, MOST_ROWS = 1_000_000, 400_000
 """Entries times columns of one measurement, at least; and as many entries as the table has rows, up to a number whose
@@ -40,7 +40,7 @@ def measure_sums() -> dict[Kind, Grid]:
 def _table(size: int, columns: int) -> tuple[Tensor, int]:
     """A table, and how many entries to read."""
     rows = max(size // (4 * columns), 8)
-    return torch.rand(rows, columns), max(VALUES // columns, min(rows, MOST_ROWS))
+    return torch.ones(rows, columns), max(VALUES // columns, min(rows, MOST_ROWS))
 
 
 def _ascending(rows: int, entries: int, columns: int) -> Tensor:
@@ -49,7 +49,7 @@ def _ascending(rows: int, entries: int, columns: int) -> Tensor:
 
 
 def _per_value(work: Callable[[], object], entries: int, columns: int) -> float:
-    return seconds_of(work, 0.01, least=2) / (entries * columns)
+    return seconds_of(work) / (entries * columns)
 
 
 def _gather(size: int, columns: int) -> float:
@@ -68,20 +68,20 @@ def _gather_sorted(size: int, columns: int) -> float:
 def _scatter(size: int, columns: int) -> float:
     table, entries = _table(size, columns)
     index = _ascending(table.size(0), entries, columns)
-    rows = torch.rand(entries, columns)
+    rows = torch.ones(entries, columns)
     return _per_value(lambda: table.scatter_add_(0, index, rows), entries, columns)
 
 
 def _index_add(size: int, columns: int) -> float:
     table, entries = _table(size, columns)
-    index, rows = torch.randint(table.size(0), (entries,)), torch.rand(entries, columns)
+    index, rows = torch.randint(table.size(0), (entries,)), torch.ones(entries, columns)
     return _per_value(lambda: table.index_add_(0, index, rows), entries, columns)
 
 
 def _maximum(size: int, columns: int) -> float:
     table, entries = _table(size, columns)
     index = _ascending(table.size(0), entries, columns)
-    rows = torch.rand(entries, columns)
+    rows = torch.ones(entries, columns)
     work = lambda: table.scatter_reduce_(0, index, rows, "amax", include_self=False)  # noqa: E731
     return _per_value(work, entries, columns)
 

@@ -28,6 +28,7 @@ def calibration_text(found: Calibration) -> str:
         ),
         f"storage: {storage / 1e9:.2f} GB/s" if storage else "storage: not measured",
         f"host to device: {link / 1e9:.1f} GB/s" if link else "host to device: not measured",
+        found.disturbed or f"other work meanwhile: {found.others_share:.0%} of the cores",
     ]
     return "\n".join(lines)
 
@@ -53,4 +54,5 @@ ROWS: tuple[tuple[str, Callable[[ThreadRates], str]], ...] = (
     ("random numbers", lambda one: f"{1e-6 / one.grids[Kind.RANDOM].at(FAR):.0f} M/s"),
     ("an operator", lambda one: f"{1e6 * one.operator_seconds:.1f} us"),
     ("a step beside its operators", lambda one: f"{1e3 * one.step_seconds:.2f} ms"),
+    ("slowest round over fastest, median", lambda one: f"{one.varied:.2f}"),
 )

@@ -54,7 +54,7 @@ def test_fused_sums_make_no_row_per_edge() -> None:
 def test_operators_of_a_step_are_about_those_that_torch_dispatches(name: str, fused: bool) -> None:
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    from tuner.calibrate.overhead import step_of
+    from tuner.calibrate.step import step_of
 
     class Count(TorchDispatchMode):
         dispatched = 0
@@ -63,7 +63,7 @@ def test_operators_of_a_step_are_about_those_that_torch_dispatches(name: str, fu
             Count.dispatched += 1
             return func(*args, **(kwargs or {}))
 
-    work, operations = step_of(architecture(name), fused, nodes=40, edges=120, columns=8, depth=3)
+    _, work, operations = step_of(architecture(name), fused, nodes=40, edges=120, columns=8, depth=3)
     work()
     with Count():
         work()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from techniques.hardware.grid import Grid
-from techniques.hardware.operations import Kind
-from tuner.calibrate import elements, products, steps, sums
+from techniques.hardware.operations import DENSE, Kind, Operation
+from tuner.calibrate import elements, others, overhead, products, rounds, steps, sums
 from tuner.calibrate.api import thread_counts
 from tuner.calibrate.text import calibration_text
 from tuner.calibrate.timing import seconds_of
@@ -43,20 +43,53 @@ def test_every_kind_of_operation_has_rates(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_text_says_every_thread_count(make_calibration: Any) -> None:
     text = calibration_text(make_calibration())
     assert "2 threads" in text and "host to device: not measured" in text
+    assert "other work took 40%" in calibration_text(make_calibration().model_copy(update={"others_share": 0.4}))
 
 
 def test_whole_steps_of_every_architecture_are_compared_with_their_price(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "SIZES", ((20, 60), (40, 120)))
     monkeypatch.setattr(steps, "COLUMNS", 4)
-    prices = iter(range(1_000, 1_100))
-    grids = steps.measure_steps(lambda operations: float(next(prices)), 0.0)
-    assert {"gcn/csr", "gcn/coo", "sage/csr", "sage max/coo", "gat/coo", "gatv2/coo", "appnp/csr"} <= set(grids)
-    assert "sage max/csr" not in grids
-    first, second = grids["gcn/csr"].axes[0]
-    assert (first, second) == (1_000.0, 1_001.0)
-    assert all(
-        value == pytest.approx(0.1) for grid in grids.values() for value in grid.values
-    )  # seconds priced, not taken
+    found = steps.whole_steps()
+
+    def price(operations: list[Operation]) -> float:
+        return float(sum(10.0 if one.kind in DENSE else 1.0 for one in operations))
+
+    dense = [10.0 * sum(one.kind in DENSE for one in step.operations) for step in found]
+    taken = [
+        5.0 + products + 3.0 * (price(step.operations) - products) for step, products in zip(found, dense, strict=True)
+    ]
+    grids = steps.step_factors(found, taken, price, 5.0)
+    assert {"gcn/csr", "gcn/coo", "sage/csr", "sage max/coo", "gat/coo", "gatv2/coo", "appnp/csr"} == set(grids) - {
+        "sage/coo", "gin/csr", "gin/coo", "appnp/coo"
+    }  # fmt: skip
+    assert all(value == pytest.approx(3.0) for grid in grids.values() for value in grid.values)
+
+
+def test_overheads_are_found_again() -> None:
+    found = overhead.tiny_steps()
+    price = lambda operations: 1e-6 * len(operations)  # noqa: E731
+    taken = [
+        2e-3
+        + price(step.operations)
+        + 3e-6 * sum(one.inner if one.kind is Kind.LAUNCH else 1.0 for one in step.operations)
+        for step in found
+    ]
+    assert overhead.overhead(found, taken, price) == (pytest.approx(3e-6), pytest.approx(2e-3))
+
+
+def test_of_every_point_the_quickest_round_counts_and_how_far_the_slowest_lay_above_is_said() -> None:
+    def grid(*values: float) -> Grid:
+        return Grid(axes=((1.0, 2.0),), values=values)
+
+    quiet, busy = (rounds.Round({Kind.STREAM: one}, one, (), ()) for one in (grid(1.0, 4.0), grid(2.0, 2.0)))
+    assert rounds.fewest([quiet.grids[Kind.STREAM], busy.grids[Kind.STREAM]]) == grid(1.0, 2.0)
+    assert rounds.varied([quiet, busy]) == 2.0
+
+
+def test_what_others_take_is_told_apart_from_what_is_ones_own() -> None:
+    before, after = others.Spent(100.0, 10.0, 0.0), others.Spent(115.0, 15.0, 10.0)
+    assert others.others_share(before, after, cores=2) == pytest.approx(0.5)
+    assert others.others_share(before, after._replace(own_seconds=26.0), cores=2) == 0.0
 
 
 def test_a_step_that_met_other_work_is_pulled_to_the_others() -> None:
