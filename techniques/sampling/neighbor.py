@@ -17,8 +17,8 @@ from techniques.sampling.batches import (
     needs_node_labels,
     prefetch_knob,
     reaches_context,
-    whole_epochs,
 )
+from techniques.sampling.last_batch import neighborhood_epochs
 from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob
 from techniques.sampling.shapes import HopSizes, hop_sizes, step_shape
 from techniques.step_shape import DrawnHops, StepShape
@@ -57,7 +57,7 @@ class NeighborBatches(SampledBatches):
         return DrawnHops(tuple(hops.num_sampled_nodes), tuple(hops.num_sampled_edges))
 
     def steps(self, graph: GraphFacts) -> tuple[int, float]:
-        return whole_epochs(graph.num_train, self.batch_size)
+        return neighborhood_epochs(self, graph)
 
     def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
         """A position for every node, and a mark for every neighbour of the largest hub."""

@@ -24,7 +24,7 @@ from techniques.job import Job, JobSpec
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.batches import SampledBatches
 from techniques.sampling.kernels.csr_rows import gather_dense_rows
-from tuner.calibrate.timing import seconds_of
+from tuner.calibrate.timing import average_seconds_of, seconds_of
 from tuner.training import train_epoch
 
 GRAPHS = ((5_000, 20), (200_000, 20))
@@ -39,10 +39,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 KERNELS = {"neighbor": "neighbor", "shadow_k_hop": "shadow", "random_node": "subgraph", "graph_saint": "saint"}
 BATCHES = 6
-SAMPLED, SAMPLED_COLUMNS = (20_000, 20), 64
+SAMPLED, SAMPLED_COLUMNS = (12_000, 20), 64
 SAMPLED_SETTINGS: dict[str, Any] = {"batch_size": 1024, "fanouts": (10, 5), "hidden": 64}
 """Epochs of a dozen steps whose batches are made ahead."""
-TURNS, MOST_SHARE = 5, 2.0
+TURNS, MOST_SHARE = 4, 2.0
 FEATURE_BYTES, ROW_BYTES = (2**20, 2**24, 2**28), (16, 256, 2048)
 
 
@@ -77,7 +77,7 @@ def _making_share(stored: ArrayGraph, facts: Facts, representation: str) -> floa
     with tempfile.TemporaryDirectory() as scratch:
         job = build(Job(spec=spec, facts=facts, stored=stored, scratch=Path(scratch)))
         batches = list(job.moved_batches())
-        making = seconds_of(lambda: [None for _ in job.moved_batches()], 0.1)
+        making = seconds_of(lambda: [None for _ in job.moved_batches()], 0.0)
         at_hand = replace(job, batches=lambda: batches)
         shares = [_turn(job, at_hand, making, len(batches)) for _ in range(TURNS)]
     return min(max(statistics.median(shares), 0.0), MOST_SHARE)
@@ -85,7 +85,7 @@ def _making_share(stored: ArrayGraph, facts: Facts, representation: str) -> floa
 
 def _turn(job: Job, at_hand: Job, making: float, steps: int) -> float:
     """An epoch whose batches are made beside it, and at once one whose batches are there."""
-    taken, computing = (seconds_of(lambda: train_epoch(one), 0.0, least=1) for one in (job, at_hand))  # noqa: B023
+    taken, computing = (average_seconds_of(lambda: train_epoch(one), 1) for one in (job, at_hand))  # noqa: B023
     return share_from(taken, computing, making, steps)
 
 
@@ -113,7 +113,7 @@ def _batch(stored: ArrayGraph, facts: Facts, sampling: str, representation: str)
                 if number + 1 == BATCHES:
                     break
 
-        seconds = seconds_of(some, 0.1, least=2)
+        seconds = seconds_of(some, 0.05, least=2)
     return seconds / len(made), max(_edges(facts, spec), 1.0)
 
 

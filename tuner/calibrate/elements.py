@@ -11,13 +11,13 @@ from torch import Tensor
 from techniques.hardware.allocator import MAPPED_BYTES
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
-from tuner.calibrate.timing import seconds_of
+from tuner.calibrate.timing import average_seconds_of, seconds_of
 
 BYTES = (2**14, 2**18, 2**21, 2**24, 2**26)
-FRESH_BYTES = (2**16, 2**22, 2**23, 2**24, 2**25, 2**26, 2**27)
-COLUMNS = (8, 64, 256)
+FRESH_BYTES = (2**16, 2**22, 2**23, 2**24, 2**26)
+COLUMNS = (16, 256)
 PARAMETERS = (1_000, 100_000, 3_000_000)
-SPARSE = ((4_000, 2_000, 25), (20_000, 6_000, 50))
+SPARSE = ((3_000, 1_500, 25), (10_000, 5_000, 50))
 """Rows, columns and non-zeros per row of sparse features: transposing them takes longer where caches do not hold them."""
 OTHERS, OTHERS_BYTES = 12, 2**26
 """So many tensors of a size take turns, up to so many bytes: what a step reads it has last touched some operators ago."""
@@ -36,7 +36,8 @@ def measure_elements() -> dict[Kind, Grid]:
 
 
 def measure_touch() -> Grid:
-    """Seconds per byte of a new tensor beyond what writing costs in one that is there.
+    """Seconds per byte of a new tensor beyond what writing costs in one that is there, on average: a system that hands out
+    pages one by one now and then does so in training too.
 
     Tensors that are mapped one by one have one rate: pages of them are there at once or come one by one, as it happens.
     """
@@ -49,7 +50,7 @@ def measure_touch() -> Grid:
 
 def _touch(size: int) -> float:
     there = torch.empty(size // 4)
-    return seconds_of(lambda: torch.empty(size // 4).zero_()) - seconds_of(lambda: there.zero_())
+    return average_seconds_of(lambda: torch.empty(size // 4).zero_(), 4) - seconds_of(lambda: there.zero_())
 
 
 def _stream(size: int) -> float:

@@ -8,9 +8,9 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from tuner.calibrate.timing import seconds_of
 
-ROWS = (30, 300, 20_000, 300_000)
+ROWS = (30, 300, 20_000, 150_000)
 WIDTHS = (8, 48, 256)
-MOST_PRODUCTS = 1e8
+MOST_PRODUCTS = 6e7
 """Multiply-adds of one product: shapes beyond are measured with fewer rows. Narrow products of many rows are bound by memory,
 and their weights' gradients are slow out of proportion."""
 

@@ -16,8 +16,9 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from techniques.hardware.prices import CalibratedPrices
 from tuner.calibrate.elements import measure_elements, measure_touch
-from tuner.calibrate.overhead import Step, overhead, tiny_steps
+from tuner.calibrate.overhead import overhead, tiny_steps
 from tuner.calibrate.products import measure_products
+from tuner.calibrate.step import Step
 from tuner.calibrate.steps import step_factors, whole_steps
 from tuner.calibrate.sums import measure_sums
 from tuner.calibrate.timing import seconds_of
@@ -61,7 +62,7 @@ def _rates(threads: int, rounds: Sequence[Round], tiny: Sequence[Step], whole: S
     found = ThreadRates(
         threads=threads,
         grids={kind: fewest([one.grids[kind] for one in rounds]) for kind in rounds[0].grids},
-        touch=typical([one.touch for one in rounds]),
+        touch=average([one.touch for one in rounds]),
         operator_seconds=1e-12,
         step_seconds=1e-12,
         varied=varied(rounds),
@@ -69,7 +70,7 @@ def _rates(threads: int, rounds: Sequence[Round], tiny: Sequence[Step], whole: S
     few = [min(taken) for taken in zip(*(one.tiny for one in rounds), strict=True)]
     operator, step = overhead(tiny, few, CalibratedPrices(found).seconds)
     found = found.model_copy(update={"operator_seconds": operator, "step_seconds": step})
-    taken = [min(several) for several in zip(*(one.whole for one in rounds), strict=True)]
+    taken = [statistics.median(several) for several in zip(*(one.whole for one in rounds), strict=True)]
     return found.model_copy(update={"steps": step_factors(whole, taken, CalibratedPrices(found).seconds, step)})
 
 
@@ -78,9 +79,9 @@ def fewest(grids: Sequence[Grid]) -> Grid:
     return _merged(grids, min)
 
 
-def typical(grids: Sequence[Grid]) -> Grid:
-    """Their median: differences of two measurements err either way."""
-    return _merged(grids, statistics.median)
+def average(grids: Sequence[Grid]) -> Grid:
+    """Their mean: differences of two measurements err either way."""
+    return _merged(grids, statistics.mean)
 
 
 def _merged(grids: Sequence[Grid], choose: Callable[[tuple[float, ...]], float]) -> Grid:
@@ -90,7 +91,8 @@ def _merged(grids: Sequence[Grid], choose: Callable[[tuple[float, ...]], float])
 
 def varied(rounds: Sequence[Round]) -> float:
     """How many times longer the slowest round took than the fastest: the median of all points."""
-    return statistics.median(max(several) / min(several) for several in zip(*map(_points, rounds), strict=True))
+    spreads = [max(several) / min(several) for several in zip(*map(_points, rounds), strict=True)]
+    return float(statistics.median(spreads))
 
 
 def _points(one: Round) -> Iterator[float]:

@@ -20,7 +20,7 @@ from tuner.calibrate.step import Price, Step, step_of
 
 FUSED = (GCN, SAGE, GIN, APPNP)
 ALL = (*FUSED, Sage("max"), GAT, GATV2)
-SIZES = ((2_000, 20_000), (10_000, 100_000))
+SIZES = ((2_000, 20_000), (6_000, 60_000))
 """Nodes and edges: tensors that caches hold, and tensors in memory of their own."""
 COLUMNS, DEPTH = 64, 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -12,8 +13,9 @@ from techniques.hardware.operations import Kind
 from tuner.calibrate.timing import seconds_of
 
 TABLE_BYTES = (2**18, 2**22, 2**26)
-COLUMNS = (4, 32, 128, 1024)
+COLUMNS = (4, 32, 128, 512)
 DEGREES = (3, 30)
+LEAST_ROWS = 8
 VALUES, MOST_ROWS = 1_000_000, 400_000
 """Entries times columns of one measurement, at least; and as many entries as the table has rows, up to a number whose
 cache lines no cache holds."""
@@ -37,10 +39,17 @@ def measure_sums() -> dict[Kind, Grid]:
     return found | {Kind.SPMM: Grid(axes=(TABLE_BYTES, COLUMNS, DEGREES), values=fused)}
 
 
+@cache
+def _memory(values: int) -> Tensor:
+    """In which every table lies: new memory takes longer to fill than a table to read."""
+    return torch.ones(values)
+
+
 def _table(size: int, columns: int) -> tuple[Tensor, int]:
     """A table, and how many entries to read."""
-    rows = max(size // (4 * columns), 8)
-    return torch.ones(rows, columns), max(VALUES // columns, min(rows, MOST_ROWS))
+    rows = max(size // (4 * columns), LEAST_ROWS)
+    table = _memory(max(max(TABLE_BYTES) // 4, LEAST_ROWS * max(COLUMNS)))[: rows * columns].view(rows, columns)
+    return table, max(VALUES // columns, min(rows, MOST_ROWS))
 
 
 def _ascending(rows: int, entries: int, columns: int) -> Tensor:

@@ -70,8 +70,9 @@ def test_steps_are_corrected_by_what_such_steps_took(
         chosen = {"architecture": "gcn", "sampling": "full_batch", "representation": representation}
         return cost(facts, spec_for(facts, chosen)).epoch_seconds.expected
 
-    three = Grid(axes=((1.0,),), values=(3.0,))
-    plain = seconds({})
-    assert seconds({"gcn/csr": three}) == pytest.approx(3 * plain)
-    assert seconds({"gin/csr": three}) == pytest.approx(3 * plain)  # no such step was taken: as others of its kind
+    three, five = (Grid(axes=((1.0,),), values=(value,)) for value in (3.0, 5.0))
+    plain, tripled = seconds({}), seconds({"gcn/csr": three})
+    assert plain < tripled < 3 * plain  # but for dense products
+    assert seconds({"gcn/csr": five}) - plain == pytest.approx(2 * (tripled - plain))
+    assert seconds({"gin/csr": three}) == pytest.approx(tripled)  # no such step was taken: as others of its kind
     assert seconds({"gin/coo": three}) == pytest.approx(plain)

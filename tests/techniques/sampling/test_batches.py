@@ -258,3 +258,16 @@ def test_an_epoch_never_makes_more_batches_ahead_than_it_has(profiled: Any, spec
             if isinstance(part, SampledBatches):
                 held.append(part.forecast(walked).held[Place.HOST, "batches"])
     assert held[0] == held[1]
+
+
+def test_a_last_batch_of_a_saturated_graph_is_nearly_a_whole_one(make_facts: Any, spec_for: Any) -> None:
+    facts = make_facts((2_000, 40_000, 16, 3))
+    train = facts.graph.num_train
+
+    def full_steps(fanouts: tuple[int, ...], batch_size: int = 2 * train // 3) -> float:
+        settings = {"batch_size": batch_size, "fanouts": fanouts, "layers": len(fanouts)}
+        return forecast(spec_for(facts, {"sampling": "neighbor"}, **settings), facts).full_steps_per_epoch
+
+    assert full_steps((10,), train) == 1.0
+    assert full_steps((1,)) == pytest.approx(1.5, abs=0.1)
+    assert 1.9 < full_steps((20, 20, 20)) <= 2.0
