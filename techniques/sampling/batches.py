@@ -13,7 +13,7 @@ from techniques.facts import FLOAT_BYTES, INDEX_BYTES, SOURCE_BYTES, Facts, Grap
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import batch_slack
 from techniques.job import Job, JobSpec, setting_int
-from techniques.sampling.shapes import HopSizes, drawn_sizes
+from techniques.sampling.shapes import HopSizes, drawn_sizes, epoch_mean
 from techniques.step_shape import DrawnHops, LayerShape, StepShape
 
 if TYPE_CHECKING:
@@ -97,6 +97,10 @@ class SampledBatches(ABC):
         layer = LayerShape.homogeneous(sum(nodes), sum(nodes), sum(edges))
         return StepShape((layer,) * self.layers, self.seeds(graph, sum(nodes)))
 
+    def last_batch(self, graph: GraphFacts) -> HopSizes | None:
+        """Counted sizes of an epoch's last batch, where it is smaller and an epoch has so few that this is felt."""
+        return None
+
     def block_copies(self) -> int:
         """Layers whose edges are arrays of their own where neighbours are summed by a fused product."""
         return 1
@@ -115,9 +119,14 @@ class SampledBatches(ABC):
             so_far = so_far.resting_on(self.basis, counted=self.from_counts)
         else:
             so_far = so_far.resting_on(f"sizes of {len(so_far.draw(self))} batches drawn")
-        mean = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)
         largest = self.shape(graph, sizes.high_nodes, sizes.high_edges)
         steps, full_steps = self.steps(graph)
+        full = mean = self.shape(graph, sizes.mean_nodes, sizes.mean_edges)
+        if (last := self.last_batch(graph)) is not None:
+            mean, full_steps = (
+                self.shape(graph, *epoch_mean(sizes, counted_once(self, graph), last, steps)),
+                float(steps),
+            )
         so_far = so_far.changed(
             shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
         )
@@ -125,7 +134,7 @@ class SampledBatches(ABC):
         scratch = self.held_bytes(graph) + threads * self.scratch_bytes(graph, largest)
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(scratch, 0.1))
         so_far = so_far.spend(Phase.PREPARE, self.prepare_seconds(graph))
-        batch_bytes = self.batch_bytes(so_far, mean)
+        batch_bytes = self.batch_bytes(so_far, full)
         alive = 1 + min(self.prefetch, steps - 1)
         so_far = so_far.hold(Phase.TRAIN, Place.HOST, "batches", Range.within(batch_bytes * alive, error + 0.05))
         if alive > 1:
@@ -133,7 +142,8 @@ class SampledBatches(ABC):
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "sampling", making)
             heap = batch_slack(batch_bytes, alive)
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "heap of the sampling thread", heap)
-        seconds = full_steps * self.making_seconds(so_far, mean, batch_bytes)
+        mean_bytes = batch_bytes if mean is full else self.batch_bytes(so_far, mean)
+        seconds = full_steps * self.making_seconds(so_far, mean, mean_bytes)
         so_far = so_far.changed(making_seconds=seconds, made_ahead=self.prefetch > 0)
         return so_far.with_loader(Range.factor(seconds, MAKING_FACTOR), alive)
 

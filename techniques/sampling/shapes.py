@@ -20,6 +20,7 @@ from techniques.step_shape import DrawnHops, LayerShape, StepShape
 __all__ = [
     "HopSizes",
     "drawn_sizes",
+    "epoch_mean",
     "expected_hops",
     "hop_sizes",
     "largest_hops",
@@ -96,6 +97,22 @@ def mean_hops(drawn: Sequence[DrawnHops]) -> tuple[list[float], list[float]]:
     nodes = [_mean(one) for one in zip(*(batch.nodes for batch in drawn), strict=True)]
     edges = [_mean(one) for one in zip(*(batch.edges for batch in drawn), strict=True)]
     return nodes, edges
+
+
+def epoch_mean(sizes: HopSizes, full: HopSizes, last: HopSizes, steps: int) -> tuple[list[float], list[float]]:
+    """Nodes and edges per hop of the mean batch: neighbourhoods overlap, so the last one reaches more than in proportion.
+
+    Args:
+        sizes: of a full batch, by the best that is known.
+        full: the same, counted as ``last`` is: only their ratio is used.
+    """
+
+    def mean(known: list[float], whole: list[float], part: list[float]) -> list[float]:
+        shares = [small / large if large > 0 else 1.0 for small, large in zip(part, whole, strict=True)]
+        return [one * (steps - 1 + share) / steps for one, share in zip(known, shares, strict=True)]
+
+    nodes = mean(sizes.mean_nodes, full.mean_nodes, last.mean_nodes)
+    return nodes, mean(sizes.mean_edges, full.mean_edges, last.mean_edges)
 
 
 def largest_hops(drawn: Sequence[DrawnHops]) -> tuple[list[float], list[float]]:

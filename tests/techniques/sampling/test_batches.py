@@ -59,6 +59,7 @@ CASES = [Case(name, form, settings) for name, settings in (*SUBGRAPHS, *HOPS) fo
 CASES += [Case("link_neighbor", form, {"batch_size": 250, "fanouts": (5, 3)}, "none") for form in ("coo", "csr")]
 CASES += [Case("neighbor", "csr", {"batch_size": 100}, "multi"), Case("random_node", "csr", {}, "multi")]
 CASES += [Case("neighbor", "csr", {"batch_size": 100}, sparse=True), Case("graph_saint", "csr", {}, sparse=True)]
+CASES += [Case("neighbor", "csr", {"batch_size": 700, "seed_order": "uniform"})]  # 700 of 1,200, then 500
 SAMPLERS = (SUBGRAPHS[0], SUBGRAPHS[3], SUBGRAPHS[4], SUBGRAPHS[6], *HOPS[:2])
 CASES += [
     Case(name, form, settings, edges=edges)
