@@ -8,6 +8,8 @@ from techniques.architecture.layer_size import LayerSize
 
 SPARSE_TRANSPOSE_FLOATS = 9
 """Floats per non-zero while torch turns the transposed input into CSR, with int64 indices (measured)."""
+TRANSPOSED_FLOATS = 3
+"""Of them those of the CSR itself, which is then multiplied."""
 CACHE_BYTES = 4 * 2**20
 """Rows of so many bytes are read over and over from the cores' caches."""
 CACHED_RATE = 0.3
@@ -104,8 +106,8 @@ def sparse_backward(size: LayerSize, columns: int) -> float:
     """The same for the weights' gradient, which is the transposed input times the product's gradient."""
     if size.sparse_nonzeros is None:
         return 0.0
-    weights = 2 * size.columns_in * columns
-    return size.sources * columns + SPARSE_TRANSPOSE_FLOATS * size.sparse_nonzeros + weights
+    product = TRANSPOSED_FLOATS * size.sparse_nonzeros + 2 * size.columns_in * columns
+    return size.sources * columns + max(SPARSE_TRANSPOSE_FLOATS * size.sparse_nonzeros, product)
 
 
 def cached_share(size: LayerSize, columns: float) -> float:

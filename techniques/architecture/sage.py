@@ -164,13 +164,15 @@ def _transform_first(size: LayerSize) -> LayerCost:
     input_gradient = 0.0 if size.first else size.sources * size.columns_in
     narrow, copied = size.narrow, size.narrow_copy(size.sources)
     summing = 2 * narrow * source + target + size.widened(source) + messages
-    making = max(summing, 2 * narrow * source + 2 * target, sparse_forward(size, 2 * size.columns_out))
-    inference = max(making, copied + 2 * narrow * source)
+    stacked = 2 * narrow * size.columns_in * size.columns_out  # both weights, until they are multiplied with
+    multiplied = stacked + max(copied + 2 * narrow * source, sparse_forward(size, 2 * size.columns_out))
+    making = max(summing, 2 * narrow * source + 2 * target)
+    inference = max(making, multiplied)
     return LayerCost(
         output=target if size.last else narrow * target,
         saved=copied,
         # Both products side by side, one row per edge and their sums; or sums and means, means and output.
-        forward=copied + max(making, dropped_out(size), size.widened(1.5 * target)),
+        forward=max(multiplied, copied + max(making, dropped_out(size), size.widened(1.5 * target))),
         # Gradients of root and neighbours, and both side by side.
         backward=copied
         + max(
@@ -189,7 +191,7 @@ def _transform_first(size: LayerSize) -> LayerCost:
         parameters=(2 * size.columns_in + 1) * size.columns_out,
         gathered=2 * size.columns_out,
         # Without the division, whose result nothing needs.
-        recomputed=target + narrow * source + copied + max(summing, sparse_forward(size, 2 * size.columns_out)),
+        recomputed=target + narrow * source + max(copied + summing, multiplied),
     )
 
 

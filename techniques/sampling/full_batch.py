@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
-from techniques.facts import Facts, Task
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import graph_loss, inputs, masked_loss, pools_graphs, precomputes
@@ -36,7 +36,8 @@ class WholeGraph:
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)
         shape = StepShape((layer,) * self.layers, seeds=graph.num_train)
         block = so_far.block_bytes(layer) - so_far.edge_data_bytes * graph.num_edges
-        labels = 16 * graph.num_train
+        label = FLOAT_BYTES * graph.labels.num_classes if graph.labels.multi_label else INDEX_BYTES
+        labels = (label + INDEX_BYTES) * graph.num_train
         so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1)
         so_far = so_far.resting_on("the whole graph as one batch")
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + labels, 0.02))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from techniques.base import USABLE, Knob, Part, Slot, Verdict
 from techniques.errors import OptionError
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
-from techniques.forecast import Range
+from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import (
     EDGE_WEIGHTED,
@@ -89,8 +89,13 @@ class SaintBatches(SubgraphBatches):
         return subgraph_scratch_bytes(graph, shape)
 
     def held_bytes(self, graph: GraphFacts) -> float:
-        """A weight for every node and edge, and the counts that they come from."""
-        return 2 * FLOAT_BYTES * (graph.num_nodes + graph.num_edges) if self.coverage else 0.0
+        """A weight for every node and edge, and a degree for every node."""
+        return FLOAT_BYTES * (2 * graph.num_nodes + graph.num_edges) if self.coverage else 0.0
+
+    def forecast(self, so_far: Forecast) -> Forecast:
+        """Weights come from counts of as many nodes and edges."""
+        weights = self.held_bytes(so_far.facts.graph)
+        return super().forecast(so_far.spike(Phase.PREPARE, Place.HOST, Range.within(2 * weights, 0.1)))
 
     def prepare_seconds(self, graph: GraphFacts) -> Range:
         looked_at = self.coverage * graph.num_nodes * max(graph.mean_degree, 1.0)

@@ -12,8 +12,8 @@ from techniques.forecast import Place, Range
 from techniques.hardware.allocator import (
     FIXED_BYTES,
     HEAP_LEAST,
-    HEAP_MOST,
-    HEAP_TIMES,
+    HOLE_BYTES,
+    HOLES_MOST,
     MAPPED_BYTES,
     RUN_ENVIRONMENT,
     batch_slack,
@@ -24,8 +24,8 @@ from techniques.hardware.allocator import (
 )
 
 MANY = 100e6
-ALIKE, MIXED, MAPPED = (4e6,) * 3, (1e6, 1e6, 5e6, 1e6), (9e6,) * 3
-"""Blocks of one size, of several, and of more than the allocator's threshold."""
+ALIKE, SMALL, MAPPED = (4e6,) * 3, (1e6,) * 4, (9e6,) * 3
+"""Blocks that are aligned in the heap, smaller ones, and those of more than the allocator's threshold."""
 
 GROWTH = """
 import ctypes, sys, torch
@@ -39,14 +39,12 @@ print(glibc.mallinfo2().hblkhd - before)
 """
 
 
-def test_blocks_in_the_heap_leave_holes_that_nothing_fits() -> None:
-    mapped, mixed, alike = (heap_slack(MANY / 8, blocks) for blocks in (MAPPED, MIXED, ALIKE))
-    assert mapped.expected == HEAP_LEAST.expected
-    assert alike == mixed  # whatever the sizes, as long as none is mapped
-    assert alike.expected == pytest.approx(HEAP_LEAST.expected + HEAP_TIMES.expected * MANY / 8)
-    assert heap_slack(100 * MANY, ALIKE) == HEAP_MOST
-    half = heap_slack(MANY / 8, (9e6, 9e6, 6e6, 6e6, 6e6))
-    assert mapped.expected < half.expected < alike.expected
+def test_aligned_blocks_in_the_heap_leave_holes_that_nothing_fits() -> None:
+    mapped, small, alike = (heap_slack(MANY, blocks) for blocks in (MAPPED, SMALL, ALIKE))
+    assert mapped == small == HEAP_LEAST
+    assert alike.expected == pytest.approx(HEAP_LEAST.expected + 3 * HOLE_BYTES.expected)
+    assert heap_slack(MANY, (9e6, 4e6, 1e6)).expected == pytest.approx(HEAP_LEAST.expected + HOLE_BYTES.expected)
+    assert heap_slack(MANY, ALIKE * 100) == HEAP_LEAST + HOLES_MOST
 
 
 def test_mapped_blocks_are_given_back() -> None:
