@@ -92,6 +92,8 @@ class Search:
             self._busy.add(_key(step.point.spec, step.rung))
             return None
         fidelity = self.bench.fidelity(step.rung)
+        left = self.bench.left(SEARCH_SHARE) - self.bench.overhead()
+        fidelity = fidelity._replace(seconds=min(fidelity.seconds, max(left, MIN_TRIAL_SECONDS)))
         trial = self.bench.measure(number, "search", step.point, fidelity, step.rung, stop_at_target=True)
         self.study.tell(number, self.bench.score(trial), {"family": trial.family, "metric": trial.measured.metric})
         return trial

@@ -207,7 +207,7 @@ class Session:
         order += [(one.family, one.spec) for _, one in standings(bench, self.plan) if one.spec != winner.spec]
         reason: str | None = None
         for family, spec in order:
-            seconds = max(bench.left(FINAL_SHARE), MIN_TRIAL_SECONDS)
+            seconds = max(bench.left(FINAL_SHARE) - bench.overhead(spec), MIN_TRIAL_SECONDS)
             self.log.add("final_started", family=family, seconds=round(seconds, 1))
             wall = max(bench.left(1.0), seconds) + overrun_seconds(self.budget_seconds)
             measured = final_measurement(

@@ -59,7 +59,8 @@ def event_text(event: dict[str, Any]) -> str:
     if kind == "joined":
         return f"joined {event['folder']}"
     if kind == "waited":
-        return f"waited {event['seconds']:.0f} s for another tuner's trial on this machine"
+        waited = f"waited {event['seconds']:.0f} s for another tuner's trial on this machine"
+        return waited if event["held"] else f"{waited}, no time is left to wait longer: this one is timed beside it"
     if kind == "winner":
         return f"winner {event['family']}: {event['reason']}"
     if kind == "final_started":

@@ -27,6 +27,7 @@ def report_text(report: TuneReport) -> str:
         f"  settings: {settings_text(final.predicted)} {training_text(final.predicted)}",
         f"  validation {report.metric_name}: {number_text(final.measured.metric)}, test: {number_text(final.measured.test_metric)}"
         f"{_beside(final.measured)}, {final.measured.epochs} epochs, {final.measured.reason}",
+        *cut_short(report),
         "",
         "Predicted against measured (final training)",
         *comparison(final.predicted, final.measured),
@@ -42,6 +43,18 @@ def report_text(report: TuneReport) -> str:
     if report.subsample:
         lines += ["", "Searched on a part of the graph", *subsample_lines(report)]
     return "\n".join(lines)
+
+
+def cut_short(report: TuneReport) -> list[str]:
+    """What a training that the budget has ended early is known to reach, and how it goes on."""
+    same = [one.measured for one in report.trials if one.spec == report.final.spec and one.share == 1.0]
+    best = max((one.metric for one in same if one.metric is not None), default=None)
+    metric = report.final.measured.metric
+    if not report.stopped_by_budget or best is None or metric is None or best <= metric:
+        return []
+    return [
+        f"  the budget ended this training early: a trial of it reached {best:.3f}; gnnfit run RUN goes on from here"
+    ]
 
 
 def story_text(story: Story) -> str:
