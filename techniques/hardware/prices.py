@@ -37,8 +37,14 @@ PASSES = {
 their latency (measured with random tables of 2 to 256 MB)."""
 NARROW_COLUMNS = 16
 """Products with so many columns take twice as long per operation (measured with 8, 48 and 256)."""
+SERIAL = (Kind.SCATTER, Kind.INDEX_ADD, Kind.MAXIMUM)
+"""Sums by target take no less with two threads than with one where caches hold the rows: entries are sorted first (measured
+0.7 to 1.0 of one thread's rate)."""
 LINE_COLUMNS = 16
 """Less than a cache line of 64 bytes is never read."""
+WIDE_COLUMNS = 128
+"""Rows that are wider come as a stream but for their beginning (measured with 128, 512, 1,024 and 2,048 columns: 0.6, 0.26, 0.22
+and 0.21 ns an entry and column of a sparse product on one core)."""
 DEVICE_PASSES = 1.3
 """The same on a GPU, whose share of the bandwidth already is that of gathers; not measured."""
 ENTRY_SECONDS = {Kind.SCATTER: 8e-9, Kind.INDEX_ADD: 8e-9, Kind.MAXIMUM: 25e-9, Kind.SPARSE_WEIGHT: 70e-9}
@@ -61,6 +67,7 @@ class PublishedPrices:
     bytes_per_second: float
     flops_per_second: float
     on_host: bool
+    threads: int = 1
 
     def seconds(self, operations: Iterable[Operation]) -> float:
         total = 0.0
@@ -93,10 +100,18 @@ class PublishedPrices:
         cached = min(1.0, CACHE_BYTES / max(read, 1.0))
         rows = one.rows if one.kind in (Kind.GATHER, Kind.GATHER_SORTED, Kind.ADAM) else max(one.inner, one.rows)
         beside, line = (2, LINE_COLUMNS) if one.table else (0, 1)
-        far = (PASSES.get(one.kind, 2.0) if self.on_host else DEVICE_PASSES) * (max(one.columns, line) + beside)
+        passes = _passes(one) if self.on_host else DEVICE_PASSES
+        far = passes * (max(one.columns, line) + beside)
         near = CACHED_ROWS * 2.0 / self.flops_per_second * (one.columns + beside)
+        near *= self.threads if one.kind in SERIAL else 1
         entries = ENTRY_SECONDS.get(one.kind, 0.0) * one.inner if self.on_host else 0.0
         return entries + rows * (FLOAT_BYTES * far / self.bytes_per_second * (1.0 - cached) + near * cached)
+
+
+def _passes(one: Operation) -> float:
+    """Traffic of rows in any order, which falls to that of a stream where they are wide."""
+    passes = PASSES.get(one.kind, 2.0)
+    return passes if passes <= 1.0 or not one.table else 1.0 + (passes - 1.0) * min(1.0, WIDE_COLUMNS / one.columns)
 
 
 @dataclass(frozen=True)

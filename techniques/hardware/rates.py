@@ -88,7 +88,7 @@ def host_rates(hardware: HardwareFacts, threads: int = 0) -> Rates:
     share = min(1.0, threads / hardware.cores)
     bandwidth = hardware.memory_bandwidth_bytes_per_second * share
     flops = hardware.gemm_flops_per_second * share
-    prices: Prices = PublishedPrices(bandwidth, flops, on_host=True)
+    prices: Prices = PublishedPrices(bandwidth, flops, on_host=True, threads=threads)
     step, factor, measured = CPU_STEP_SECONDS, PUBLISHED_FACTOR, None
     if hardware.calibration is not None and hardware.calibration.rates:
         measured = hardware.calibration.at(threads)

@@ -22,7 +22,7 @@ MOST_THREAD_COUNTS = 3
 
 
 def calibrate(progress: Callable[[str], None] = lambda text: None, path: Path | None = None) -> Calibration:
-    """Measure, save and return; takes about a minute on a machine that does nothing else.
+    """Measure, save and return; takes about half a minute on a machine that does nothing else.
 
     Args:
         progress: told what is being measured.

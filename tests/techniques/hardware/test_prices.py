@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from techniques.hardware.operations import Kind, Operation, fused_sum, gather, launches, product, stream
+from techniques.hardware.operations import Kind, Operation, fused_sum, gather, launches, product, scatter, stream
 from techniques.hardware.prices import CalibratedPrices, PublishedPrices
 
 HOST = PublishedPrices(20e9, 100e9, on_host=True)
@@ -40,3 +40,19 @@ def test_rows_that_caches_hold_are_gathered_faster() -> None:
 def test_an_empty_operation_takes_no_work(make_calibration: Any) -> None:
     prices = CalibratedPrices(make_calibration().rates[0])
     assert prices.seconds([fused_sum(0, 8, 0, 0)]) == 0.0
+
+
+def test_wide_rows_come_as_a_stream() -> None:
+    def per_value(columns: int) -> float:
+        far = fused_sum(1e5, columns, 1e6, 1e6)._replace(fresh=False)
+        return HOST.seconds([far]) / (1e6 * columns)
+
+    assert 2 * per_value(2048) < per_value(128) < per_value(16)
+    assert per_value(2048) > 4 / 20e9  # a stream of the rows, no less
+
+
+def test_sums_by_target_in_caches_take_no_less_with_more_threads() -> None:
+    one, two = PublishedPrices(10e9, 50e9, on_host=True), PublishedPrices(20e9, 100e9, on_host=True, threads=2)
+    near = scatter(1_000, 64, 1e5)._replace(fresh=False)
+    assert two.seconds([near]) == pytest.approx(one.seconds([near]))
+    assert two.seconds([gather(1e5, 64, 1_000)]) < 0.6 * one.seconds([gather(1e5, 64, 1_000)])
