@@ -55,7 +55,8 @@ def event_text(event: dict[str, Any]) -> str:
         part = "" if event["share"] >= 1.0 else f" on {event['share']:.0%}"
         return f"trial {event['number']} ({event['purpose']}{part}) {event['family']}: {event['metric']:.3f}, epoch {epoch}, peak {memory}"
     if kind == "search_stopped":
-        return f"search stopped after {event['trials']} trials: {event['reason']}"
+        trials = "1 trial" if event["trials"] == 1 else f"{event['trials']} trials"
+        return f"search stopped after {trials}: {event['reason']}"
     if kind == "joined":
         return f"joined {event['folder']}"
     if kind == "waited":

@@ -142,8 +142,9 @@ def phase_table(predicted: Candidate, measured: Measurement) -> list[str]:
 
 def target_lines(report: TuneReport) -> list[str]:
     """Winner and PyG's defaults, fastest first."""
+    missed = {"-": "not measured to its end"}
     return [
-        f"  {name}: {seconds if seconds != '-' else f'not reached, best {best}'}"
+        f"  {name}: {seconds if seconds != '-' else missed.get(best, f'not reached, best {best}')}"
         for name, seconds, best in verified_rows(report.trials, report.target)
     ]
 
