@@ -201,7 +201,7 @@ def _changed(
     why, source = "the default would not fit", "cost model"
     if mapped:
         why += "; batches read rows from the file, the kernel caches them"
-        source += "; source, technique 6"
+        source += "; source, technique 6 and case G"
     return changed, _limit_reason(limit, ", ".join(said), why, source)
 
 
