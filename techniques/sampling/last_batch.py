@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 from techniques.facts import GraphFacts
 from techniques.sampling.batches import counted_once
+from techniques.sampling.shapes import HopSizes
 
 if TYPE_CHECKING:
     from techniques.sampling.link_neighbor import LinkBatches
     from techniques.sampling.neighbor import NeighborBatches
 
+FEW_STEPS = 16
+"""An epoch of more steps feels little of its last batch."""
 
-def neighborhood_epochs(batches: NeighborBatches | LinkBatches, graph: GraphFacts) -> tuple[int, float]:
-    """Steps of an epoch, and the full batches that they amount to: the last one by its nodes and edges beside those of a
-    full one, both from the graph's facts."""
+
+def smaller_last_batch(batches: NeighborBatches | LinkBatches, graph: GraphFacts) -> HopSizes | None:
+    """Its sizes from the graph's facts; ``None`` where it is a full one, or one of many."""
     steps = math.ceil(graph.num_train / batches.batch_size)
     rest = graph.num_train - (steps - 1) * batches.batch_size
-    if steps < 2 or rest == batches.batch_size:
-        return steps, float(steps)
-    full, last = counted_once(batches, graph), counted_once(replace(batches, batch_size=rest), graph)
-    whole, part = (sum(sizes.mean_nodes) + sum(sizes.mean_edges) for sizes in (full, last))
-    return steps, steps - 1 + min(part / whole, 1.0)
+    if not 1 < steps <= FEW_STEPS or rest == batches.batch_size:
+        return None
+    return counted_once(replace(batches, batch_size=rest), graph)

@@ -10,8 +10,8 @@ from techniques.base import USABLE, Knob, Part, Slot, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
 from techniques.job import Job, JobSpec, setting_int, setting_ints
 from techniques.recipe_parts import inputs
-from techniques.sampling.batches import SampledBatches, at_least_one, has_sparse_features, prefetch_knob
-from techniques.sampling.last_batch import neighborhood_epochs
+from techniques.sampling.batches import SampledBatches, at_least_one, has_sparse_features, prefetch_knob, whole_epochs
+from techniques.sampling.last_batch import smaller_last_batch
 from techniques.sampling.neighbor import batch_size_knob, hop_knobs, one_fanout_per_layer
 from techniques.sampling.seeds import OrderedSeeds
 from techniques.sampling.shapes import HopSizes, hop_sizes, step_shape
@@ -46,7 +46,10 @@ class LinkBatches(SampledBatches):
         return DrawnHops(tuple(hops.num_sampled_nodes), tuple(hops.num_sampled_edges))
 
     def steps(self, graph: GraphFacts) -> tuple[int, float]:
-        return neighborhood_epochs(self, graph)
+        return whole_epochs(graph.num_train, self.batch_size)
+
+    def last_batch(self, graph: GraphFacts) -> HopSizes | None:
+        return smaller_last_batch(self, graph)
 
     def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
         """A position for every node, and a mark for every neighbour of the largest hub."""

@@ -13,13 +13,13 @@ from techniques.recipe_parts import inputs, seed_order
 from techniques.sampling.batches import (
     SampledBatches,
     at_least_one,
-    counted_once,
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
     reaches_context,
+    whole_epochs,
 )
-from techniques.sampling.last_batch import neighborhood_epochs
+from techniques.sampling.last_batch import smaller_last_batch
 from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob
 from techniques.sampling.shapes import HopSizes, hop_sizes, step_shape
 from techniques.step_shape import DrawnHops, StepShape
@@ -27,8 +27,6 @@ from techniques.step_shape import DrawnHops, StepShape
 if TYPE_CHECKING:
     from techniques.sampling.drawn import DrawnGraph
 
-FEW_STEPS = 16
-"""An epoch of more steps feels little of its last batch."""
 FANOUT_CHOICES: dict[int, tuple[tuple[int, ...], ...]] = {
     1: ((10,), (25,), (5,)),
     2: ((10, 5), (10, 10), (25, 10), (5, 5)),
@@ -60,13 +58,10 @@ class NeighborBatches(SampledBatches):
         return DrawnHops(tuple(hops.num_sampled_nodes), tuple(hops.num_sampled_edges))
 
     def steps(self, graph: GraphFacts) -> tuple[int, float]:
-        return neighborhood_epochs(self, graph)
+        return whole_epochs(graph.num_train, self.batch_size)
 
     def last_batch(self, graph: GraphFacts) -> HopSizes | None:
-        steps, _ = self.steps(graph)
-        rest = graph.num_train - (steps - 1) * self.batch_size
-        felt = 1 < steps <= FEW_STEPS and rest < self.batch_size
-        return counted_once(replace(self, batch_size=rest), graph) if felt else None
+        return smaller_last_batch(self, graph)
 
     def scratch_bytes(self, graph: GraphFacts, shape: StepShape) -> float:
         """A position for every node, and a mark for every neighbour of the largest hub."""

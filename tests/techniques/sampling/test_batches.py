@@ -17,6 +17,7 @@ from techniques.job import Job
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.batches import SampledBatches
 from techniques.sampling.kernels import NeighborKernel, ShadowKernel, SubgraphKernel
+from techniques.sampling.shapes import hop_sizes
 from techniques.step_shape import LayerShape, StepShape
 
 NODES, PAIRS, WIDTH = 2000, 10_000, 32
@@ -267,8 +268,11 @@ def test_a_last_batch_of_a_saturated_graph_is_nearly_a_whole_one(make_facts: Any
 
     def full_steps(fanouts: tuple[int, ...], batch_size: int = 2 * train // 3) -> float:
         settings = {"batch_size": batch_size, "fanouts": fanouts, "layers": len(fanouts)}
-        return forecast(spec_for(facts, {"sampling": "neighbor"}, **settings), facts).full_steps_per_epoch
+        found = forecast(spec_for(facts, {"sampling": "neighbor"}, **settings), facts)
+        assert found.shape is not None
+        full = sum(hop_sizes(facts.graph, batch_size, fanouts).mean_nodes)
+        return found.full_steps_per_epoch * found.shape.input_nodes / full
 
-    assert full_steps((10,), train) == 1.0
+    assert full_steps((10,), train) == pytest.approx(1.0)
     assert full_steps((1,)) == pytest.approx(1.5, abs=0.1)
     assert 1.9 < full_steps((20, 20, 20)) <= 2.0
