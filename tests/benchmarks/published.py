@@ -43,8 +43,8 @@ MIB = 2**20
 REMEMBERED_BYTES_PER_EDGE = 16 + 4
 """PyG 1.5's GCNConv remembers its normalised edges from step to step: int64 ends and a float32 weight
 (``cached_result``, kept whether ``cached`` or not)."""
-GRADIENT_AND_MOMENTS = 12
-"""Bytes per parameter above the loaded weights."""
+MOMENTS = 8
+"""Bytes per parameter above the loaded weights and their gradients, which that time's optimiser zeroed instead of freeing."""
 Row = dict[str, str]
 
 
@@ -77,9 +77,9 @@ def live_bytes(row: Row, architecture: BuiltIn) -> float:
         heads=int(row["heads"] or 1),
         weighted=gcn,
     )
-    step = step_cost([(size, architecture.layer_cost(size)) for size in sizes], seeds=nodes)
+    step = step_cost([(size, architecture.layer_cost(size)) for size in sizes], seeds=nodes, accumulates=True)
     remembered = REMEMBERED_BYTES_PER_EDGE * layers * looped if gcn else 0
-    return step.activation_bytes + remembered + GRADIENT_AND_MOMENTS * step.parameters
+    return step.activation_bytes + remembered + MOMENTS * step.parameters
 
 
 def gcn_errors(rows: Iterable[Row]) -> list[tuple[Row, float]]:
