@@ -116,7 +116,9 @@ class Forecast:
     draw: Draw | None = None
     shape: StepShape | None = None
     largest_shape: StepShape | None = None
-    """The largest step of an epoch: what memory is judged on."""
+    """The 99th percentile of steps: what the high end of memory is judged on."""
+    seen_shape: StepShape | None = None
+    """The largest step of a few epochs, where that is another one: what memory is expected of."""
     steps_per_epoch: int = 1
     full_steps_per_epoch: float = 1.0
     """Steps of ``shape`` that an epoch amounts to: its last batch is smaller."""

@@ -54,7 +54,8 @@ class TrainStep:
         mean_shape = so_far.shape
         largest = self._cost(so_far, so_far.largest_shape)
         mean = largest if mean_shape is so_far.largest_shape else self._cost(so_far, mean_shape)
-        so_far = self._remembered(so_far, mean, largest)
+        seen = largest if so_far.seen_shape is None else self._cost(so_far, so_far.seen_shape)
+        so_far = self._remembered(so_far, mean, seen, self._needs(so_far, seen, largest))
         so_far = so_far.changed(parameters=mean.parameters + self.plan.table_size)
         operations = self._operations(so_far, mean_shape)
         seconds = self.speed.training_seconds(operations, self.architecture.step_kind, so_far.fused or so_far.dense)
@@ -64,7 +65,7 @@ class TrainStep:
             aggregation_flops_per_epoch=Range.within(mean.aggregation_flops * steps, 0.02),
         )
 
-    def _remembered(self, so_far: Forecast, mean: StepCost, largest: StepCost) -> Forecast:
+    def _remembered(self, so_far: Forecast, mean: StepCost, seen: StepCost, needs: Range) -> Forecast:
         """Parameters, the worst moment of the largest step, and what its optimiser and the judging leave behind."""
         place = self.speed.place
         per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
@@ -74,13 +75,12 @@ class TrainStep:
         so_far = so_far.hold(Phase.TRAIN, place, "best weights", best_weights(mean.parameters + self.plan.table_size))
         if self.plan.readout is Readout.PAIRS:
             so_far = so_far.hold(Phase.TRAIN, Place.HOST, "ranked targets", _ranked_targets(so_far.facts.graph))
-        live, needs = self._live_bytes(largest), self._needs(so_far, largest)
         so_far = so_far.spike(Phase.TRAIN, place, needs)
         all_at_once = UPDATE_BYTES * (mean.parameters + self.plan.table_size)
         updating = mean.updating_bytes if place is Place.HOST else all_at_once
         so_far = so_far.spike(Phase.TRAIN, place, Range.within(updating, 0.3))
         if self.plan.bf16 and place is Place.HOST:
-            held = {**so_far.held, (place, "scratch of bf16"): BF16_SCRATCH * live}
+            held = {**so_far.held, (place, "scratch of bf16"): BF16_SCRATCH * self._live_bytes(seen)}
             so_far = so_far.changed(held=held).spike(Phase.TRAIN, place, needs)
         if place is Place.HOST:
             # Batches go before a model is judged, and freed heap is given back: what is left behind is no peak by itself.
@@ -91,13 +91,20 @@ class TrainStep:
         """Of one step, with what kernels take on the host."""
         return step.activation_bytes + (step.workspace_bytes if self.speed.place is Place.HOST else 0.0)
 
-    def _needs(self, so_far: Forecast, largest: StepCost) -> Range:
-        """Resident bytes of the largest step."""
-        place, live = self.speed.place, self._live_bytes(largest)
+    def _needs(self, so_far: Forecast, seen: StepCost, largest: StepCost) -> Range:
+        """Resident bytes of the largest step of a few epochs; at most at least those expected of the 99th percentile."""
+        needs = self._resident(so_far, seen)
+        if seen is largest:
+            return needs
+        return Range(needs.low, needs.expected, max(needs.high, self._resident(so_far, largest).expected))
+
+    def _resident(self, so_far: Forecast, step: StepCost) -> Range:
+        """Resident bytes of one step."""
+        place, live = self.speed.place, self._live_bytes(step)
         if self.plan.readout is Readout.GRAPHS and place is Place.HOST and self.shapes_vary:
-            return independent(LIVE_ERROR * live, set_slack(live + _batch_bytes(so_far), largest.blocks))
-        converted = conversion_slack(largest.sparse_blocks) if place is Place.HOST else ZERO
-        return resident(live, largest.blocks, place, self.shapes_vary) + converted
+            return independent(LIVE_ERROR * live, set_slack(live + _batch_bytes(so_far), step.blocks))
+        converted = conversion_slack(step.sparse_blocks) if place is Place.HOST else ZERO
+        return resident(live, step.blocks, place, self.shapes_vary) + converted
 
     def _operations(self, so_far: Forecast, shape: StepShape) -> Operations:
         return training_step(

@@ -13,6 +13,7 @@ from techniques.facts import FLOAT_BYTES, INDEX_BYTES, SOURCE_BYTES, Facts, Grap
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.hardware.allocator import batch_slack
 from techniques.job import Job, JobSpec, setting_int
+from techniques.sampling.hop_model import largest_share
 from techniques.sampling.shapes import HopSizes, drawn_sizes, epoch_mean
 from techniques.step_shape import DrawnHops, LayerShape, StepShape
 
@@ -24,6 +25,8 @@ COPY_BYTES_PER_SECOND = 2e9
 COUNTS_ERROR, MIXING_ERROR = 0.25, 0.15
 """Batch sizes from the degree histogram alone are this uncertain; and where it is known which degrees meet."""
 DRAWN_ERROR = 0.03
+TRIAL_EPOCHS = 2
+"""Whose largest batch is expected; a run that goes on meets larger ones, which the high end covers."""
 MAKING_FACTOR = 2.0
 """Of the seconds that making batches takes, either way."""
 
@@ -127,8 +130,13 @@ class SampledBatches(ABC):
                 self.shape(graph, *epoch_mean(sizes, counted_once(self, graph), last, steps)),
                 float(steps),
             )
+        seen = sizes.towards_high(largest_share(TRIAL_EPOCHS * steps))
         so_far = so_far.changed(
-            shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
+            shape=mean,
+            seen_shape=self.shape(graph, *seen),
+            largest_shape=largest,
+            steps_per_epoch=steps,
+            full_steps_per_epoch=full_steps,
         )
         threads = 2 if self.prefetch else 1
         scratch = self.held_bytes(graph) + threads * self.scratch_bytes(graph, largest)
