@@ -186,7 +186,7 @@ WIDE = [
         (SAGE, True, "ego graphs", True, False),
         (GCN, True, "pairs", True, True),
     )
-]
+] + [Case(SAGE, True, "full", True, True, widths=(3000, 1024, 6))]
 """Gradients of their weights are a fifth to a half of what is alive."""
 
 
