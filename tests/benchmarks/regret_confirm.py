@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from regret_collect import Collector
-from regret_replay import Replayed, percent
+from regret_replay import MISSED_REGRET, Replayed, percent
 
 from planner.costing import cost
 from techniques.job import JobSpec
@@ -107,11 +107,12 @@ def confirm(graph: str, table: Path, share: float, threads: int, turns: int) -> 
 
 
 def entrants(found: Replayed, kept: Kept) -> dict[str, JobSpec]:
-    """The winner and the table's best, by name."""
+    """The winner and the table's best that reach the target, by name."""
     search = kept.find(0, SEARCH)
     assert search is not None
-    best = np.argsort([found.regret(place, found.target) for place in range(len(found.rows))])[:BEST]
-    chosen = {f"row {int(place)}": found.rows[int(place)].spec for place in best}
+    regrets = [found.regret(place, found.target) for place in range(len(found.rows))]
+    best = [int(place) for place in np.argsort(regrets)[:BEST] if regrets[int(place)] <= MISSED_REGRET]
+    chosen = {f"row {place}": found.rows[place].spec for place in best}
     return {WINNER: JobSpec.model_validate_json(search["spec"]), **chosen}
 
 
