@@ -69,6 +69,8 @@ class Calibration(Record):
     making_shares: dict[str, float] = Field(default={}, exclude=True)
     """By ``csr`` or ``coo``: by which share of the seconds of making a batch a step beside it is slowed where no core is to
     spare. The threads take turns on cores, caches and the interpreter."""
+    epoch_start_seconds: float = 0.0
+    """Of an epoch whose batches a thread makes ahead: to start it, and to hand the first batch over."""
     storage_bytes_per_second: float | None = None
     host_to_device_bytes_per_second: float | None = None
     others_share: float = 0.0

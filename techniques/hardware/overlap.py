@@ -20,6 +20,8 @@ def spend_steps(so_far: Forecast, speed: Rates, step_seconds: float, factor: flo
     seconds = epoch_seconds(
         computing, so_far.making_seconds, so_far.steps_per_epoch, making_share(so_far, speed), so_far.made_ahead
     )
+    if so_far.made_ahead and (found := so_far.facts.hardware.calibration) is not None:
+        seconds += found.epoch_start_seconds
     if so_far.loader is not None:
         waited = Range.factor(max(seconds - computing, 0.0), factor * speed.time_factor)
         so_far = so_far.changed(loader=replace(so_far.loader, wait_seconds=waited))

@@ -97,11 +97,21 @@ def _graph(nodes: int, degree: int, columns: int = 1) -> ArrayGraph:
     return ArrayGraph("calibration", arrays)
 
 
-def _batch(stored: ArrayGraph, facts: Facts, sampling: str, representation: str) -> tuple[float, float]:
+def measure_epoch_start(hardware: HardwareFacts) -> float:
+    """Seconds that a thread and a queue add to an epoch of one batch that is hardly more than its overhead."""
+    stored = _graph(*TINY)
+    facts = Facts(graph=profiled(stored, Task.NODE, None, False), hardware=hardware)
+    ahead, at_once = (_batch(stored, facts, "neighbor", "csr", prefetch)[0] for prefetch in (2, 0))
+    return max(ahead - at_once, 0.0)
+
+
+def _batch(
+    stored: ArrayGraph, facts: Facts, sampling: str, representation: str, prefetch: int = 0
+) -> tuple[float, float]:
     """Seconds of a batch, and the edges that a forecast counts of it."""
     chosen = {Slot.SAMPLING: sampling, Slot.REPRESENTATION: representation, Slot.HARDWARE: "cpu"}
     chosen |= {Slot.ARCHITECTURE: "sage" if representation == "csr" else "gat"}
-    spec = make_spec(facts, Pins(chosen, {"prefetch": 0, **SETTINGS[sampling]}), {})
+    spec = make_spec(facts, Pins(chosen, {"prefetch": prefetch, **SETTINGS[sampling]}), {})
     with tempfile.TemporaryDirectory() as scratch:
         job = build(Job(spec=spec, facts=facts, stored=stored, scratch=Path(scratch)))
         made: list[int] = []

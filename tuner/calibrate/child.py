@@ -26,7 +26,7 @@ def measure(threads: list[int]) -> Calibration:
 
     from planner.inspect.fingerprint_machine import machine_fingerprint, packages
     from planner.inspect.machine import inspect_machine
-    from tuner.calibrate.batches import measure_batches, measure_making_shares, measure_rows
+    from tuner.calibrate.batches import measure_batches, measure_epoch_start, measure_making_shares, measure_rows
     from tuner.calibrate.links import measure_device_link, measure_storage
     from tuner.calibrate.others import Spent, others_share
     from tuner.calibrate.rounds import measure_rates
@@ -45,6 +45,7 @@ def measure(threads: list[int]) -> Calibration:
         packages=packages(),
         rates=rates,
         samplers=samplers,
+        epoch_start_seconds=measure_epoch_start(hardware),
         row_seconds_per_byte=measure_rows(),
         storage_bytes_per_second=measure_storage(),
         host_to_device_bytes_per_second=link,

@@ -43,3 +43,16 @@ def test_a_measured_share_counts_where_no_core_is_to_spare(
 
     assert seconds(2.0, 2) > 1.01 * seconds(0.0, 2)
     assert seconds(2.0, 1) == seconds(0.0, 1)
+
+
+def test_a_thread_that_makes_batches_takes_a_start(
+    make_facts: Any, spec_for: Any, make_calibration: Any, make_machine: Any
+) -> None:
+    def seconds(start: float, prefetch: int) -> float:
+        found = make_calibration().model_copy(update={"epoch_start_seconds": start})
+        facts = make_facts(machine=make_machine().model_copy(update={"calibration": found}))
+        spec = spec_for(facts, {"architecture": "gcn", "sampling": "neighbor"}, prefetch=prefetch)
+        return cost(facts, spec).epoch_seconds.expected
+
+    assert seconds(0.5, 2) == pytest.approx(seconds(0.0, 2) + 0.5)
+    assert seconds(0.5, 0) == seconds(0.0, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import DENSE, Kind, Operation
-from tuner.calibrate import elements, others, overhead, products, rounds, steps, sums
+from tuner.calibrate import batches, elements, others, overhead, products, rounds, steps, sums
 from tuner.calibrate.api import thread_counts
 from tuner.calibrate.text import calibration_text
 from tuner.calibrate.timing import seconds_of
@@ -95,3 +95,11 @@ def test_what_others_take_is_told_apart_from_what_is_ones_own() -> None:
 def test_a_step_that_met_other_work_is_pulled_to_the_others() -> None:
     grids = {name: Grid(axes=((1.0,),), values=(value,)) for name, value in (("a", 1.0), ("b", 1.0), ("c", 4.0))}
     assert [one.values[0] for one in steps.pulled(grids).values()] == [1.0, 1.0, 2.0]
+
+
+def test_what_a_thread_adds_to_an_epoch_is_what_batches_made_ahead_take_more(
+    monkeypatch: pytest.MonkeyPatch, make_machine: Any
+) -> None:
+    assert 0.0 <= batches.measure_epoch_start(make_machine()) < 1.0
+    monkeypatch.setattr(batches, "_batch", lambda *given: (0.003 if given[-1] else 0.001, 1.0))
+    assert batches.measure_epoch_start(make_machine()) == pytest.approx(0.002)
