@@ -34,6 +34,9 @@ FEWEST_STALE, MOST_STALE = 15, 40
 others it is over whatever the model says."""
 EXPLORE_EVERY = 6
 """One proposal of so many is drawn at random: the model may be wrong."""
+UPPER_SHARE = 0.5
+"""Of what a rung has cost, for those that go on beside its best: who is behind one that has gone on rarely wins, and what they take
+is worth more new points (``tests/benchmarks/regret.py``, amazon_photo at 5 %: 78 % of searches find the best, half with thirds)."""
 WORST = 4.0
 """How bad the bad ones are matters little: so many times e longer than the best is bad enough."""
 PART_SHARE = 0.6
@@ -158,9 +161,18 @@ class Search:
         """The best third of a rung that is not at the next yet, highest rung first."""
         for rung in reversed(range(self.bench.top)):
             ranked = [one for _, one in self.bench.scored(self.bench.at(rung))]
-            for one in self._survivors(ranked, rung):
-                if self._pending(one, rung):
+            for place, one in enumerate(self._survivors(ranked, rung)):
+                if self._pending(one, rung) and (place == 0 or self._affordable(rung)):
                     yield from self._free(Point(one.family, one.spec), rung + 1)
+
+    def _affordable(self, rung: int) -> bool:
+        """Whether more than the best of a rung may go on: always from a part of the graph, and where a quality is asked for or
+        is the goal, which short trials tell less of than speed."""
+        goal = self.bench.facts.goal
+        if goal.target is not None or goal.optimize is Objective.ACCURACY or not self.bench.ladder[rung].whole:
+            return True
+        spent = [sum(one.measured.wall_seconds for one in self.bench.at(at)) for at in range(rung, self.bench.top + 1)]
+        return sum(spent[1:]) <= UPPER_SHARE * spent[0]
 
     def _survivors(self, ranked: list[Trial], rung: int) -> list[Trial]:
         """The best third; of a part of the graph also the best of each sampler, which a part cannot compare."""

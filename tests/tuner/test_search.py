@@ -136,6 +136,23 @@ def test_survivors_are_promoted_from_the_best_third_one_rung_at_a_time(setting: 
             assert any(before.spec == one.spec for before in below), "never promoted past a rung"
 
 
+def test_the_best_of_a_rung_goes_on_at_once_and_others_while_that_is_cheap(
+    setting: Any, world: World, monkeypatch: Any
+) -> None:
+    spent = {}
+    for share in (0.5, 100.0):
+        monkeypatch.setattr("tuner.search.UPPER_SHARE", share)
+        world.seconds = 0.0
+        bench, _, search, _ = setting(max_trials=60)
+        search.run()
+        by_rung = [sum(one.measured.wall_seconds for one in bench.at(rung)) for rung in range(bench.top + 1)]
+        spent[share] = by_rung[1] / by_rung[0]
+        best = bench.scored(bench.at(0))[0][1]
+        furthest = bench.known("search", best.spec)
+        assert bench.reached(best) or (furthest is not None and furthest.rung), "the best is never kept waiting"
+    assert spent[0.5] < spent[100.0]
+
+
 def test_no_point_is_measured_twice_at_one_rung(setting: Any) -> None:
     bench, _, search, _ = setting()
     search.run()
