@@ -242,7 +242,8 @@ def test_accumulated_steps_are_fewer(make_facts: Any) -> None:
         cost(facts, make_spec(facts, Pins(NEIGHBOR.options, {"accumulate_batches": count}), {})) for count in (1, 10)
     )
     assert ten.epochs_to_converge.expected > one.epochs_to_converge.expected
-    assert ten.peak_host_bytes == one.peak_host_bytes
+    more = ten.peak_host_bytes.expected - one.peak_host_bytes.expected
+    assert 0 <= more <= 4.1 * one.parameters, "gradients of the batch before stay beside new ones"
 
 
 def test_who_pins_bf16_is_told_what_it_costs(make_facts: Any) -> None:
