@@ -201,8 +201,10 @@ class Propagate:
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.propagated import propagate
+        from techniques.hardware.heap import give_back_freed
 
         rows = propagate(job.need("features"), job.need("structure"), self.steps, self.adds_loops, self.keeps_all)
+        give_back_freed()  # training would stand on what the products have left behind
         return replace(job, features=rows)
 
 
