@@ -15,7 +15,7 @@ from techniques.sampling.kernels import (
     SubgraphKernel,
     build_csc,
     ego_graph,
-    neighbor,
+    hop,
     subgraph,
 )
 
@@ -38,7 +38,7 @@ def samples(kernel: Any) -> list[Any]:
 @pytest.mark.parametrize(
     ("kind", "compiled"),
     [
-        (NeighborKernel, neighbor._sample_edges),
+        (NeighborKernel, hop.sample_edges),
         (SubgraphKernel, subgraph._scan),
         (ShadowKernel, ego_graph.sample_egos),
     ],
