@@ -82,7 +82,9 @@ class PhaseForecast:
     seconds: Range = ZERO
 
 
-LOADER_LABELS = ("sampler", "batches", "sampling", "heap of the sampling thread")
+BATCH_LABELS = ("batches", "sampling")
+"""What batches hold on the host: those that wait, and what the thread that draws them needs."""
+LOADER_LABELS = ("sampler", *BATCH_LABELS, "heap of the sampling thread")
 """What is held on the host for the sake of batches: what its threads keep, batches made ahead, one in the making."""
 
 
@@ -180,13 +182,14 @@ class Forecast:
         return self._sums[place]
 
     def hold(self, phase: Phase, place: Place, label: str, amount: Range) -> Forecast:
-        """Allocate ``amount`` bytes that stay until ``drop(label)``."""
+        """Allocate ``amount`` bytes that stay until ``drop(place, label)``."""
         held = {**self.held, (place, label): amount}
         return self.changed(held=held).spike(phase, place, ZERO)
 
-    def drop(self, place: Place, label: str) -> Forecast:
-        """Free what ``label`` held."""
-        return self.changed(held={key: value for key, value in self.held.items() if key != (place, label)})
+    def drop(self, place: Place, *labels: str) -> Forecast:
+        """Free what ``labels`` held."""
+        gone = {(place, label) for label in labels}
+        return self.changed(held={key: value for key, value in self.held.items() if key not in gone})
 
     def spike(self, phase: Phase, place: Place, amount: Range) -> Forecast:
         """Need ``amount`` bytes on top of what is held, for a moment."""

@@ -14,7 +14,7 @@ from techniques.architecture.operations.step import inference
 from techniques.architecture.readout import Readout
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
-from techniques.forecast import ZERO, Forecast, Phase, Place, Range
+from techniques.forecast import BATCH_LABELS, ZERO, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import pass_resident
 from techniques.hardware.rates import Rates
 from techniques.job import Job
@@ -35,8 +35,7 @@ class EvaluateAllNodes:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place = so_far.facts.graph, self.speed.place
-        for label in ("batches", "sampling"):
-            so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.drop(Place.HOST, *BATCH_LABELS)
         whole = StepShape((LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges),), graph.num_nodes)
         peak = ZERO
         sizes = self.plan.sizes(so_far, StepShape(whole.layers * (len(self.plan.widths) - 1), graph.num_nodes))

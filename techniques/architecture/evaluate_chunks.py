@@ -13,7 +13,7 @@ from techniques.architecture.operations.step import inference
 from techniques.architecture.readout import Readout
 from techniques.base import Slot, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts
-from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.forecast import BATCH_LABELS, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import fixed_bytes
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec, setting_int
@@ -65,8 +65,7 @@ class EvaluateInChunks:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place = so_far.facts.graph, self.speed.place
-        for label in ("batches", "sampling"):
-            so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.drop(Place.HOST, *BATCH_LABELS)
         so_far = so_far.drop(Place.DEVICE, "batch")
         so_far = so_far.changed(pair_bytes=0.0)  # there is no matrix of the whole graph: fused products
         layer = LayerShape.homogeneous(graph.num_nodes, graph.num_nodes, graph.num_edges)

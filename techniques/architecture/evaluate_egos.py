@@ -9,7 +9,7 @@ from techniques.architecture.forward import forward_resident, forward_seconds
 from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.base import Stage
-from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.forecast import BATCH_LABELS, Forecast, Phase, Place, Range
 from techniques.hardware.rates import Rates
 from techniques.job import Job
 
@@ -36,8 +36,7 @@ class EvaluateEgoGraphs:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place, batches = so_far.facts.graph, self.speed.place, self.batches
-        for label in ("batches", "sampling"):
-            so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.drop(Place.HOST, *BATCH_LABELS)
         so_far = so_far.drop(Place.DEVICE, "batch")
         sizes, error = batches.sizes(so_far)
         shape = batches.shape(graph, sizes.high_nodes, sizes.high_edges)

@@ -10,7 +10,7 @@ from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.base import Knob, Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, GraphFacts, Task
-from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.forecast import BATCH_LABELS, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import heap_slack
 from techniques.hardware.rates import Rates
 from techniques.job import Job, JobSpec, setting_int
@@ -63,8 +63,7 @@ class EvaluateGraphs:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place = so_far.facts.graph, self.speed.place
-        for label in ("batches", "sampling"):
-            so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.drop(Place.HOST, *BATCH_LABELS)
         shape, batches = self._shape(graph)
         layer = shape.layers[0]
         edges = so_far.edge_bytes * layer.num_edges + (so_far.row_bytes + INDEX_BYTES) * layer.num_sources

@@ -16,7 +16,7 @@ from techniques.architecture.operations.passes import Passes, linear
 from techniques.architecture.train_step import TrainStep
 from techniques.base import Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts
-from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.forecast import BATCH_LABELS, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import resident
 from techniques.hardware.operations import fused_sum, product, stream
 from techniques.hardware.rates import Rates, host_rates, rates
@@ -219,8 +219,7 @@ class EvaluateRows:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place = so_far.facts.graph, self.speed.place
-        for label in ("batches", "sampling"):
-            so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.drop(Place.HOST, *BATCH_LABELS)
         rows = rows_at_once(self.plan.widths, graph.num_nodes)
         widest = max(first + second for first, second in pairwise(self.plan.widths))
         blocks = [FLOAT_BYTES * rows * width for width in self.plan.widths]

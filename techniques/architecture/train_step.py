@@ -14,7 +14,7 @@ from techniques.architecture.operations.step import training_step
 from techniques.architecture.readout import Readout
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, SOURCE_BYTES, GraphFacts
-from techniques.forecast import ZERO, Forecast, Phase, Place, Range
+from techniques.forecast import BATCH_LABELS, ZERO, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import (
     LIVE_ERROR,
     METRICS_BYTES,
@@ -155,4 +155,4 @@ def _ranked_targets(graph: GraphFacts) -> Range:
 
 def _batch_bytes(so_far: Forecast) -> float:
     """What is held of batches on the host."""
-    return sum(amount.expected for (_, label), amount in so_far.held.items() if label in ("batches", "sampling"))
+    return sum(amount.expected for (_, label), amount in so_far.held.items() if label in BATCH_LABELS)

@@ -11,7 +11,7 @@ from techniques.architecture.train_step import best_weights
 from techniques.architecture.user_plan import SEEDS_PER_BATCH, UserPlan, neighborhoods
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES
-from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.forecast import BATCH_LABELS, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import resident
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates
@@ -84,8 +84,7 @@ class UserEvaluation:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place = so_far.facts.graph, self.speed.place
-        for label in ("batches", "sampling"):
-            so_far = so_far.drop(Place.HOST, label)
+        so_far = so_far.drop(Place.HOST, *BATCH_LABELS)
         nodes, edges, batches = float(graph.num_nodes), float(graph.num_edges), 1
         rows = 0.0
         if self.plan.evaluation == "neighbourhoods":
