@@ -12,8 +12,10 @@ from techniques.architecture.loss import loss_of
 from techniques.architecture.network import Batch
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.architecture.operations.step import training_step
+from techniques.architecture.optimizer import adam
 from techniques.architecture.readout import Readout
 from techniques.hardware.operations import Operation
+from techniques.job import Training
 from techniques.representation.block import Block
 from techniques.sampling.blocks import hop_blocks
 from techniques.step_shape import LayerShape, StepShape
@@ -40,7 +42,7 @@ def step_of(architecture: BuiltIn, fused: bool, nodes: int, edges: int, columns:
     heads = 4 if architecture.name in ("gat", "gatv2") else 1
     plan = NetworkPlan(widths, heads, transform_first=False, sparse_input=False, dropout=0.5, num_classes=columns)
     model: Any = architecture.build_network(plan)
-    optimizer = torch.optim.Adam(model.parameters(), weight_decay=1e-4)
+    optimizer = adam(model, Training())
     block = _block(nodes, edges, fused=fused)
     batch = Batch(torch.rand(nodes, columns), (block,) * depth, torch.randint(columns, (nodes,)))
 
