@@ -16,8 +16,10 @@ LIKE_GRAPHS = (
 )  # fmt: skip
 SMALL_EDGES, LARGE_EDGES = 150_000, 1_000_000
 """Stored edges: below the first a graph is small, from the second on it is large."""
-EVERY = {"small": (9, (0,)), "medium": (3, (0,)), "large": (4, (0, 1, 2))}
+EVERY = {"small": (9, (0,)), "medium": (6, (0,)), "large": (4, (0, 2))}
 """Of so many successive combinations these are measured; where to begin moves on from graph to graph."""
+WIDE_EVERY = {"small": 4, "medium": 1, "large": 1}
+"""The same of wide ones."""
 WIDTHS = {"small": (256, 64, 128), "medium": (512, 256, 1024), "large": (256, 128, 512)}
 DEPTHS = (2, 3, 2, 3, 3, 2, 4)
 BATCH_SIZES = (1024, 2048, 4096, 512)
@@ -75,9 +77,23 @@ WIDE: tuple[tuple[str, str, str], ...] = (
     ("full_batch", "gin", "csr"),
     ("full_batch", "gatv2", "coo"),
     ("full_batch", "appnp", "csr"),
+    ("neighbor", "gat", "coo"),
+    ("cluster", "gatv2", "coo"),
+    ("random_node", "gin", "coo"),
+    ("graph_saint", "gcn", "coo"),
+    ("neighbor", "sage", "coo"),
 )
-"""On medium and large graphs these are measured once more, as wide as ``WIDE_BYTES`` allow."""
-WIDE_BYTES, WIDEST = 2.0e9, 2048
+"""These are measured once more, as wide as ``WIDE_BYTES`` allow: at least half of all rows are to peak above 500 MB."""
+WIDEST, WIDE_BYTES, LEAST_WIDE_BYTES = 2048, 2.0e9, 0.9e9
+"""By the rough count of the whole graph; a graph that falls short of the last even at the widest has no such candidate."""
+WIDEST_SAMPLED, SAMPLED_BYTES = 1024, 6.0e9
+SAMPLED: dict[str, dict[str, SettingValue]] = {
+    "neighbor": {"batch_size": 8192, "fanouts": (25, 10)},
+    "graph_saint": {"batch_size": 4096},
+    "random_node": {"num_parts": 2},
+    "cluster": {},
+}
+"""Wide candidates in batches have two layers: a step takes a part of what the whole graph would."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +124,7 @@ def grid(graph: GraphFacts, turn: int) -> Iterator[Choice]:
         chosen = sampler == "link_neighbor" if links else (index + turn) % period in kept
         if chosen and not _takes_minutes(graph, sampler):
             yield _choice(graph, kind, turn + index, sampler, architecture, representation)
-    if kind != "small" and not links:
+    if not links:
         yield from _wide(graph, kind, turn)
 
 
@@ -116,11 +132,14 @@ def _wide(graph: GraphFacts, kind: str, turn: int) -> Iterator[Choice]:
     """Candidates whose tensors dwarf what does not grow with them."""
     for place, (sampler, architecture, representation) in enumerate(WIDE, start=turn):
         choice = _choice(graph, kind, place, sampler, architecture, representation)
-        layers = 2 + place % 2
         floats = FLOATS_PER_EDGE[architecture] * (representation == "coo")
-        width = _width(graph, WIDEST, floats, WIDE_BYTES)
-        if width != choice.settings["hidden"]:
-            yield Choice(choice.task, choice.options, choice.settings | {"layers": layers, "hidden": width})
+        sampled = sampler in SAMPLED
+        widest, most = (WIDEST_SAMPLED, SAMPLED_BYTES) if sampled else (WIDEST, WIDE_BYTES)
+        width = _width(graph, widest, floats, most)
+        enough = _rough_bytes(graph, width, floats) >= LEAST_WIDE_BYTES and width != choice.settings["hidden"]
+        if enough and place % WIDE_EVERY[kind] == 0 and not _takes_minutes(graph, sampler):
+            own = SAMPLED.get(sampler, {}) | {"layers": 2 if sampled else 2 + place % 2, "hidden": width}
+            yield Choice(choice.task, choice.options, choice.settings | own)
 
 
 def _takes_minutes(graph: GraphFacts, sampler: str) -> bool:
@@ -157,10 +176,13 @@ def _choice(graph: GraphFacts, kind: str, turn: int, sampler: str, architecture:
 
 
 def _width(graph: GraphFacts, width: int, floats_per_edge: int, most_bytes: float = MOST_BYTES) -> int:
-    rows = floats_per_edge * graph.num_edges + FLOATS_PER_NODE * graph.num_nodes
-    while width > 16 and 4 * rows * width > most_bytes:
+    while width > 16 and _rough_bytes(graph, width, floats_per_edge) > most_bytes:
         width //= 2
     return width
+
+
+def _rough_bytes(graph: GraphFacts, width: int, floats_per_edge: int) -> float:
+    return 4 * width * (floats_per_edge * graph.num_edges + FLOATS_PER_NODE * graph.num_nodes)
 
 
 def graphs(folders: list[Path], like: list[str]) -> Iterator[tuple[str, Callable[[Path], FolderGraph]]]:
