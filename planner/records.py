@@ -80,6 +80,19 @@ class ForecastFigures(Record):
     """Layers of the 99th percentile: what memory is forecast from."""
 
     @property
+    def round_seconds(self) -> float:
+        """An epoch with its share of the evaluations, as expected."""
+        epochs = self.epochs_to_converge.expected
+        with_evaluations = self.convergence_seconds.expected / epochs if epochs else 0.0
+        return max(with_evaluations, self.epoch_seconds.expected, 1e-9)
+
+    @property
+    def first_evaluation_seconds(self) -> float:
+        """An epoch and the evaluation after it, as expected."""
+        judged = self.phases.get(Phase.EVALUATE)
+        return max(self.epoch_seconds.expected + (judged.seconds.expected if judged else 0.0), 1e-9)
+
+    @property
     def needs_host_bytes(self) -> int:
         """What must be free for it to fit: baseline and peak at the high end."""
         return int(self.baseline_host_bytes.high + self.peak_host_bytes.high)

@@ -12,7 +12,8 @@ from planner.proposal import BASELINE_NAME
 from planner.records import Candidate, ForecastFigures
 from techniques.facts import Facts, Objective
 from techniques.job import JobSpec
-from tuner.parts import RUNGS, Fidelity
+from tuner.parts import Fidelity
+from tuner.race import SLOWER, Frontier, Race
 from tuner.records import Measurement, Trial
 from tuner.scoring import MISSED, evaluations_target, score
 from tuner.space import Point
@@ -23,13 +24,16 @@ TRIAL_SHARE = 1 / 20
 """Of the budget, for one trial of full length."""
 MIN_TRIAL_SECONDS = 2.0
 MAX_TRIAL_SECONDS = 1800.0
-MIN_RUNG_SECONDS = 0.5
-"""Starting a trial takes about as long: shorter ones save nothing."""
 SLACK = 2.0
-"""A trial that has trained so many times as long as the best took cannot win; up to there it may show a better quality."""
+"""Where no target is asked for, a trial may train so many times as long as the best took: it may show a better quality."""
 FIRST_CAP_SECONDS = 0.2
+FIRST_SHARE, GROWTH = 1 / 6, 2.0
+"""Until a trial has reached the target, none trains longer than the larger of this share of a full trial and so many times the
+age at which the best quality yet was seen: the first few are cheap, and whoever leads is followed further."""
+HOPELESS = 1.2
+"""A candidate whose first evaluation is expected so many times later than a trial may last is not tried."""
 GAP_WEIGHT = 5.0
-"""How many times e longer a miss by 1.0 of the metric counts for the model: 0.1 short is 1.6 times as long."""
+"""How many times e more memory a miss by 1.0 of the metric counts for the model."""
 
 
 class Measure(Protocol):
@@ -47,6 +51,7 @@ class Bench:
         measure: how a spec is measured.
         clock: seconds of the budget that are used.
         forecast: what the planner expects of a spec on the whole graph.
+        outlook: the same from counts alone, quick enough for hundreds of points; by default ``forecast``.
         keep: called with every trial that was measured here.
         growth: how many times as long a step takes on the whole graph as on a part of this share.
         others: trials that other processes have finished meanwhile.
@@ -64,12 +69,15 @@ class Bench:
         keep: Callable[[Trial], None] = lambda trial: None,
         growth: Callable[[JobSpec, float], float] = lambda spec, share: 1.0,
         others: Callable[[], list[Trial]] = list,
+        outlook: Callable[[JobSpec], ForecastFigures] | None = None,
     ) -> None:
         self.facts, self.ladder, self.clock, self.budget_seconds = facts, tuple(ladder), clock, budget_seconds
         self.forecast, self.keep, self.growth, self._measure = forecast, keep, growth, measure
         self.trials, self._others = list(trials), others
         self._targets: dict[tuple[float, int], float | None] = {}
         self._scores: dict[tuple[int, float | None], float | None] = {}
+        self._outlook, self._outlooks = outlook or forecast, dict[str, ForecastFigures]()
+        self._frontiers: dict[tuple[float, int], Frontier] = {}
 
     def refresh(self) -> None:
         """Learn of what other processes have measured."""
@@ -100,6 +108,21 @@ class Bench:
 
     def fits(self, spec: JobSpec) -> bool:
         return fits(self.facts, self.forecast(spec))
+
+    def outlook(self, spec: JobSpec) -> ForecastFigures:
+        """What is expected of a spec on the whole graph from counts alone: to compare many."""
+        key = spec.model_dump_json()
+        if key not in self._outlooks:
+            self._outlooks[key] = self._outlook(spec)
+        return self._outlooks[key]
+
+    def too_slow(self, spec: JobSpec) -> bool:
+        """Whether the first evaluation is forecast so late that the race is over by then; forecasts are corrected by what this
+        run has measured."""
+        whole = [one for one in self.trials if one.share >= 1.0 and one.measured.history]
+        ratios = [one.measured.history[0].seconds / self.outlook(one.spec).first_evaluation_seconds for one in whole]
+        ratio = statistics.median(ratios) if ratios else 1.0
+        return ratio * self.outlook(spec).first_evaluation_seconds > HOPELESS * self.fidelity(self.top).seconds
 
     def predicted(self, point: Point) -> Candidate:
         """A point with its forecast, under the name of the plan's candidate that it varies."""
@@ -167,23 +190,72 @@ class Bench:
         return ranked[0][0] if ranked and ranked[0][0] < MISSED and self.target_at(1.0) is not None else None
 
     def fidelity(self, rung: int) -> Fidelity:
-        """A rung of the ladder; nothing on the whole graph trains on once it has lost the race."""
+        """A rung of the ladder, with the race that its trials are in; nothing on the whole graph trains on once it has lost."""
         rung_of = self.ladder[rung]
-        if rung_of.whole and self.objective is Objective.TIME and self.best is not None:
-            return Fidelity(1.0, min(rung_of.seconds, max(SLACK * self.best, FIRST_CAP_SECONDS)))
-        return rung_of
+        return Fidelity(rung_of.share, min(rung_of.seconds, self._cap_seconds(rung_of)), self.race(rung_of))
+
+    def _cap_seconds(self, rung: Fidelity) -> float:
+        """How long a trial of this share of the graph may train, by what is known of others."""
+        if self.objective is not Objective.TIME or not rung.whole:
+            return rung.seconds
+        if self.best is not None:
+            slack = SLACK if self.facts.goal.target is None else 1.0
+            return max(slack * self.best, FIRST_CAP_SECONDS)
+        seen = self.frontier(rung.share).seconds
+        if not seen and self.facts.goal.target is None:
+            return rung.seconds  # it shows what is to be had
+        return max(FIRST_SHARE * rung.seconds, GROWTH * seen[-1] if seen else 0.0)
+
+    def frontier(self, share: float) -> Frontier:
+        """The best that trials on this share of the graph have learnt, by age."""
+        key = share, len(self.trials)
+        if key not in self._frontiers:
+            self._frontiers = {key: Frontier.of(one.measured.history for one in self.trials if one.share == share)}
+        return self._frontiers[key]
+
+    def race(self, rung: Fidelity) -> Race | None:
+        """What a trial must keep up with, once anything has been learnt."""
+        frontier = self.frontier(rung.share)
+        if not frontier.seconds:
+            return None
+        goal = self._goal_seconds(rung.share)
+        bound = goal if self.objective is Objective.TIME else max(goal, rung.seconds)
+        return Race(frontier=frontier, goal_seconds=goal, bound_seconds=SLOWER * bound)
+
+    def _goal_seconds(self, share: float) -> float:
+        """Age at which the frontier has reached the target, or its end where nobody has, or none is set."""
+        frontier, target = self.frontier(share), self.target_at(share)
+        reached = None if target is None or self.objective is Objective.ACCURACY else frontier.age(target)
+        return reached or frontier.seconds[-1]
 
     def value(self, trial: Trial) -> float:
-        """A trial's score as the model sees it: logarithms of seconds and bytes, misses by how far they miss."""
+        """A trial's score as the model sees it: logarithms of seconds and bytes; who was stopped before the target counts with
+        the seconds that it is expected to need."""
         value = self.score(trial)
         if value is None:
             return math.inf
         if value >= MISSED:
-            miss = 0.5 + GAP_WEIGHT * (value / MISSED - 1.0)
             if self.objective is Objective.MEMORY:
-                return math.log(max(trial.measured.peak_host_bytes + trial.measured.peak_device_bytes, 1)) + 1.0 + miss
-            return math.log((trial.limit_seconds or 1.0) * self._growth(trial)) + miss
+                miss = 1.5 + GAP_WEIGHT * (value / MISSED - 1.0)
+                return math.log(max(trial.measured.peak_host_bytes + trial.measured.peak_device_bytes, 1)) + miss
+            goal = self._goal_seconds(trial.share)
+            seconds = self.frontier(trial.share).expected_seconds(trial.measured.history, goal)
+            return math.log(max(seconds * self._growth(trial), 1e-9))
         return math.log(max(value, 1e-9)) if value > 0 else value
+
+    def prior(self, spec: JobSpec) -> float:
+        """What a value is expected to be but for a constant: logarithm of seconds or bytes, by forecast.
+
+        Steps to a quality fall with the square root of the examples in one, between many small ones, where they fall in
+        proportion, and few large ones, where they do not (McCandlish et al., arXiv:1812.06162): so the geometric mean of a
+        step's and an epoch's seconds, each with its share of the evaluations.
+        """
+        if self.objective is Objective.ACCURACY:
+            return 0.0
+        figures = self.outlook(spec)
+        if self.objective is Objective.MEMORY:
+            return math.log(max(figures.peak_host_bytes.expected + figures.peak_device_bytes.expected, 1.0))
+        return math.log(figures.round_seconds) - 0.5 * math.log(max(figures.steps_per_epoch, 1))
 
     def _growth(self, trial: Trial) -> float:
         return 1.0 if trial.share >= 1.0 else self.growth(trial.spec, trial.share)
@@ -216,21 +288,6 @@ class Bench:
 def full_seconds(budget_seconds: float) -> float:
     """How long a full trial trains at most."""
     return min(max(budget_seconds * TRIAL_SHARE, MIN_TRIAL_SECONDS), MAX_TRIAL_SECONDS)
-
-
-def ladder(seconds: float, parts: Sequence[float] = (), target: float | None = None) -> tuple[Fidelity, ...]:
-    """Rungs from the cheapest to full trials: parts of the graph, or of the time where the whole graph is quick.
-
-    Where a target is asked for, no trial is as short as a ninth of a full one: it tells who learns fast, not who gets
-    there (``tests/benchmarks/regret.py``: with such trials 20 %, without them all of the searches reached it).
-    """
-    if parts:
-        below = tuple(Fidelity(share, max(seconds * share, MIN_RUNG_SECONDS)) for share in sorted(parts))
-        return (*below, Fidelity(1.0, seconds))
-    shares = RUNGS if target is None else RUNGS[1:]
-    return tuple(
-        Fidelity(1.0, seconds * share) for share in shares if share == 1.0 or seconds * share >= MIN_RUNG_SECONDS
-    )
 
 
 def as_candidate(family: str, spec: JobSpec, figures: ForecastFigures) -> Candidate:

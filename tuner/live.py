@@ -62,6 +62,7 @@ class Live:
             host_bytes=self.plan.facts.host_limit_bytes,
             seconds=min(fidelity.seconds, max(left, MIN_TRIAL_SECONDS)),
             target=target,
+            race=fidelity.race,
             wall_seconds=max(left, 0.0) + min(fidelity.seconds, HANG_SECONDS) + HANG_SECONDS,
         )
         folder = str(self.folder.new_trial_folder(number))
@@ -83,6 +84,10 @@ class Live:
     def forecast(self, spec: JobSpec) -> ForecastFigures:
         """What the planner expects of a spec on the whole graph."""
         return cost(self.plan.facts, spec, self._draw)
+
+    def outlook(self, spec: JobSpec) -> ForecastFigures:
+        """The same from counts alone."""
+        return cost(self.plan.facts, spec)
 
     def _left(self) -> float:
         return self.budget_seconds * FINAL_SHARE - self.log.elapsed_seconds

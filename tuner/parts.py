@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from planner.records import Plan
 from techniques.facts import Facts
 from techniques.remote.source.folder import FolderGraph
 from techniques.remote.source.stored import StoredGraph
+from tuner.race import Race
 from tuner.subsample import compared, subsample
 
 RUNGS = (1 / 9, 1 / 3, 1.0)
@@ -19,15 +20,18 @@ RUNGS = (1 / 9, 1 / 3, 1.0)
 al., MLSys 2020, who use 4 and find little between 2 and 5)."""
 TRIALS_TO_CONVERGE = 4
 """A candidate that needs longer than this many full trials to converge is searched on parts of the graph."""
+MIN_PART_SECONDS = 0.5
+"""Starting a trial takes about as long: shorter ones save nothing."""
 FEWEST_JUDGED = 50
 """Validation nodes, or graphs, of a part: with fewer two models cannot be told apart."""
 
 
 class Fidelity(NamedTuple):
-    """How much of the graph a trial sees, and for how long it trains at most."""
+    """How much of the graph a trial sees, for how long it trains at most, and what it must keep up with meanwhile."""
 
     share: float
     seconds: float
+    race: Race | None = None
 
     @property
     def whole(self) -> bool:
@@ -67,3 +71,9 @@ def part_of(stored: StoredGraph, facts: Facts, share: float, folder: Path) -> Pa
     same = {"num_classes": labels.num_classes, "num_targets": labels.num_targets}
     found = found.model_copy(update={"labels": found.labels.model_copy(update=same)})
     return Part(share, graph, facts.model_copy(update={"graph": found}))
+
+
+def ladder(seconds: float, parts: Sequence[float] = ()) -> tuple[Fidelity, ...]:
+    """Rungs from the cheapest to full trials: parts of the graph where the whole one is slow, then all of it."""
+    below = tuple(Fidelity(share, max(seconds * share, MIN_PART_SECONDS)) for share in sorted(parts))
+    return (*below, Fidelity(1.0, seconds))

@@ -9,6 +9,7 @@ from techniques.facts import Facts
 from techniques.forecast import Phase
 from techniques.job import JobSpec
 from techniques.record import Record
+from tuner.race import Race
 
 SCHEMA_VERSION = 1
 MAX_EPOCHS_BETWEEN_EVALUATIONS = 10
@@ -37,6 +38,8 @@ class Limits(Record):
     epochs: int | None = None
     target: float | None = None
     """Stop once the validation metric reaches this."""
+    race: Race | None = None
+    """Stop once what others have learnt is out of reach."""
     wall_seconds: float | None = None
     """From the start of the child, whatever it does: then it is killed."""
 
@@ -170,8 +173,22 @@ class SearchSummary(Record):
 
     stopped: str
     rungs: tuple[RungSummary, ...]
+    lost: int = 0
+    """Trials that were stopped because others had learnt far more at their age."""
     skipped: int
     """Points that the forecast showed not to fit: never measured."""
+    late: int = 0
+    """Points whose first evaluation would have come after a better one had reached the target, by forecast."""
+
+    def left_out(self) -> tuple[str, ...]:
+        """What was cut short or never measured, and why."""
+        told = (
+            (self.lost, "trials were stopped: others had learnt far more at their age"),
+            (self.skipped, "points were left out: by forecast they do not fit"),
+            (self.late, "points were left out: by forecast they come too late to win"),
+        )
+        return tuple(f"{count} {why}" for count, why in told if count)
+
     shares: dict[str, float]
     """Of the budget, by stage: until when."""
 

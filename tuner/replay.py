@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.proposal import BASELINE_NAME
+from planner.records import ForecastFigures
 from techniques.job import JobSpec
 from techniques.record import Record
 from tuner.parts import Fidelity
+from tuner.race import Race
 from tuner.records import Evaluation, Measurement, TrialState
 from tuner.space import Point, Vary
 
 if TYPE_CHECKING:
     import numpy as np
 
-COLUMNS = ("family", "spec", "seconds", "load", "measured")
+COLUMNS = ("family", "spec", "seconds", "load", "forecast", "measured")
 DIGITS = 5
 """Significant digits of seconds and metrics: a row is a few kilobytes at most."""
 
@@ -32,12 +34,21 @@ class Row(Record):
     """Training limit on the whole graph; on a part it is the same share of it."""
     load: float
     """Load average of the machine while it was measured: above the number of cores, times are not to be trusted."""
+    forecast: ForecastFigures
+    """On the whole graph."""
     measured: dict[str, Measurement]
 
     @staticmethod
-    def of(family: str, spec: JobSpec, seconds: float, measured: Mapping[float, Measurement], load: float) -> Row:
+    def of(
+        family: str,
+        spec: JobSpec,
+        seconds: float,
+        measured: Mapping[float, Measurement],
+        load: float,
+        forecast: ForecastFigures,
+    ) -> Row:
         kept = {f"{share:.4f}": _short(one) for share, one in measured.items()}
-        return Row(family=family, spec=spec, seconds=seconds, load=round(load, 2), measured=kept)
+        return Row(family=family, spec=spec, seconds=seconds, load=round(load, 2), forecast=forecast, measured=kept)
 
     def measurement(self, share: float) -> Measurement:
         """What was measured at this share of the graph."""
@@ -65,7 +76,9 @@ class Table:
             writer = csv.writer(target, lineterminator="\n")
             if new:
                 writer.writerow(COLUMNS)
-            writer.writerow([row.family, spec, row.seconds, row.load, json.dumps(measured, separators=(",", ":"))])
+            forecast = row.forecast.model_dump_json()
+            found = json.dumps(measured, separators=(",", ":"))
+            writer.writerow([row.family, spec, row.seconds, row.load, forecast, found])
         self.rows.append(row)
 
     def find(self, spec: JobSpec, family: str | None = None) -> Row | None:
@@ -74,13 +87,14 @@ class Table:
 
     def _read(self, values: list[str]) -> None:
         try:
-            family, spec, seconds, load, measured = values
+            family, spec, seconds, load, forecast, measured = values
             kept = {share: Measurement.model_validate(one) for share, one in json.loads(measured).items()}
             row = Row(
                 family=family,
                 spec=JobSpec.model_validate_json(spec),
                 seconds=float(seconds),
                 load=float(load),
+                forecast=ForecastFigures.model_validate_json(forecast),
                 measured=kept,
             )
         except ValueError:
@@ -120,30 +134,36 @@ class Lookup:
         self, number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None
     ) -> Measurement:
         row = self._rows[point.spec.model_dump_json()]
-        found = cut(row.measurement(fidelity.share), fidelity.seconds, target)
+        found = cut(row.measurement(fidelity.share), fidelity.seconds, target, fidelity.race)
         self.seconds += found.wall_seconds
         return found
 
 
-def cut(measured: Measurement, seconds: float, target: float | None = None) -> Measurement:
-    """What the same trial would have shown, had it been stopped after ``seconds`` of training or at ``target``."""
+def cut(measured: Measurement, seconds: float, target: float | None = None, race: Race | None = None) -> Measurement:
+    """What the same trial would have shown, had it been stopped after ``seconds`` of training, at ``target`` or by ``race``."""
     if measured.state is not TrialState.COMPLETE or not measured.history:
         return measured
-    kept: list[Evaluation] = []
+    kept, reason = list[Evaluation](), measured.reason
     for one in measured.history:
         kept.append(one)
-        if one.seconds >= seconds or (target is not None and one.metric >= target):
-            break
-    saved = measured.history[-1].seconds - kept[-1].seconds
+        if target is not None and one.metric >= target:
+            reason = "stopped by target"
+        elif race is not None and race.lost(kept):
+            reason = "stopped by race"
+        elif one.seconds >= seconds:
+            reason = "stopped by time"
+        else:
+            continue
+        break
     stopped = len(kept) < len(measured.history)
     return measured.model_copy(
         update={
             "history": tuple(kept),
             "metric": max(one.metric for one in kept),
             "epochs": kept[-1].epoch,
-            "wall_seconds": measured.wall_seconds - saved,
+            "wall_seconds": measured.wall_seconds - (measured.history[-1].seconds - kept[-1].seconds),
             "convergence_seconds": None if stopped else measured.convergence_seconds,
-            "reason": "stopped by time" if stopped else measured.reason,
+            "reason": reason if stopped else measured.reason,
         }
     )
 

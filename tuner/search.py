@@ -1,7 +1,8 @@
-"""The search: cheap trials first, the best third of them longer or on more of the graph, new points where a model expects most.
+"""The search: trials race, the best third on a part of the graph goes on to more of it, new points where a model expects most.
 
-Successive halving without waiting (ASHA; Li et al., MLSys 2020) over the rungs of the bench; the plan's ranking comes
-first. All that is known is in the bench and in the study: a search that was killed, or that another process joins,
+A trial is stopped once it cannot be expected to win (``tuner.race``). Successive halving without waiting (ASHA; Li et al.,
+MLSys 2020) over parts of the graph; the plan's ranking comes first. The model starts from the forecast: what it learns is how
+many steps a point needs (of the forecast's seconds), or how its memory differs from the forecast. All that is known is in the bench and in the study: a search that was killed, or that another process joins,
 goes on from there.
 """
 
@@ -25,18 +26,18 @@ from tuner.surrogate import Surrogate, encoded, expected_improvement
 
 ETA = 3
 """One of so many trials goes on to the next rung."""
-DRAWS, NEIGHBOURS, BEST_VARIED = 120, 12, 5
+DRAWS, NEIGHBOURS, BEST_VARIED, MOST_POOLED = 24, 4, 5, 300
+"""New points for the model to choose from, by the step: drawn, and near each of the best; the newest stay in its choice."""
 LEAST_GAIN = 0.01
 """An improvement that counts: what repeated measurements of one point differ by at best."""
 LEAST_ACCURACY_GAIN = 0.001
-FEWEST_STALE, MOST_STALE = 15, 40
+FEWEST_STALE, MOST_STALE = 40, 120
 """Trials without such an improvement: after the first so many the model is asked whether more are worth it, after the
 others it is over whatever the model says."""
 EXPLORE_EVERY = 6
 """One proposal of so many is drawn at random: the model may be wrong."""
-UPPER_SHARE = 0.5
-"""Of what a rung has cost, for those that go on beside its best: who is behind one that has gone on rarely wins, and what they take
-is worth more new points (``tests/benchmarks/regret.py``, amazon_photo at 5 %: 78 % of searches find the best, half with thirds)."""
+FAR_BEHIND = 1.0
+"""Of the plan's candidates, those that are forecast to take e times as long as another, or as many bytes, are not tried first."""
 WORST = 4.0
 """How bad the bad ones are matters little: so many times e longer than the best is bad enough."""
 PART_SHARE = 0.6
@@ -59,10 +60,9 @@ class Step(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A measured point: how high on the ladder, 0 to 1, and its value there; a target reached is known for good."""
+    """A measured point and its value."""
 
     point: Point
-    height: float
     value: float
 
 
@@ -75,9 +75,12 @@ class Search:
         self.bench, self.places, self.study, self.max_trials, self.seed = bench, places, study, max_trials, seed
         self.refused: set[str] = set()
         """Points that cannot fit, as JSON."""
+        self.late: set[str] = set()
+        """Points that a better one would have beaten before their first evaluation, by forecast."""
         self.expected: float | None = None
         """The improvement that the model expects of its best proposal."""
         self._busy: set[str] = set()
+        self._pools: dict[Vary, dict[str, Point]] = {}
 
     def run(self) -> str:
         """Measure until it is over; why it is."""
@@ -129,7 +132,9 @@ class Search:
         if stale >= MOST_STALE:
             return f"no improvement of {LEAST_GAIN:.0%} in the last {stale} trials"
         least = LEAST_ACCURACY_GAIN if self.bench.objective is Objective.ACCURACY else LEAST_GAIN
-        if self.expected is None or stale < FEWEST_STALE or self.expected >= least:
+        asked = self.bench.facts.goal.target is not None and self.bench.objective is not Objective.ACCURACY
+        missed = asked and self.bench.best is None  # what was asked for is worth more than what is left of the budget
+        if missed or self.expected is None or stale < FEWEST_STALE or self.expected >= least:
             return None
         gain = f"{self.expected:.4f}" if self.bench.objective is Objective.ACCURACY else f"{self.expected:.1%}"
         return f"no improvement in the last {stale} trials, and the next is expected to bring {gain}"
@@ -148,12 +153,16 @@ class Search:
         return stale
 
     def _first(self) -> Iterator[Step]:
-        """The plan's candidates, lowest rung first.
+        """The plan's candidates, lowest rung first, but for those that are forecast to be far slower than the best of them: these
+        wait for the model's choice.
 
         Where no target is asked for its first choice is a full trial, which shows what is to be had.
         """
-        for place, point in enumerate(self.places.first()):
-            if self.bench.known("search", point.spec) is None:
+        points = self.places.first()
+        priors = [self.bench.prior(point.spec) for point in points]
+        for place, (point, prior) in enumerate(zip(points, priors, strict=True)):
+            behind = place > 0 and prior > min(priors) + FAR_BEHIND
+            if not behind and self.bench.known("search", point.spec) is None:
                 full = place == 0 and self.bench.facts.goal.target is None
                 yield from self._free(point, self.bench.top if full else 0)
 
@@ -161,37 +170,18 @@ class Search:
         """The best third of a rung that is not at the next yet, highest rung first."""
         for rung in reversed(range(self.bench.top)):
             ranked = [one for _, one in self.bench.scored(self.bench.at(rung))]
-            for place, one in enumerate(self._survivors(ranked, rung)):
-                if self._pending(one, rung) and (place == 0 or self._affordable(rung)):
+            for one in self._survivors(ranked):
+                furthest = self.bench.known("search", one.spec)
+                if furthest is None or (furthest.rung or 0) <= rung:
                     yield from self._free(Point(one.family, one.spec), rung + 1)
 
-    def _affordable(self, rung: int) -> bool:
-        """Whether more than the best of a rung may go on: always from a part of the graph, and where a quality is asked for or
-        is the goal, which short trials tell less of than speed."""
-        goal = self.bench.facts.goal
-        if goal.target is not None or goal.optimize is Objective.ACCURACY or not self.bench.ladder[rung].whole:
-            return True
-        spent = [sum(one.measured.wall_seconds for one in self.bench.at(at)) for at in range(rung, self.bench.top + 1)]
-        return sum(spent[1:]) <= UPPER_SHARE * spent[0]
-
-    def _survivors(self, ranked: list[Trial], rung: int) -> list[Trial]:
-        """The best third; of a part of the graph also the best of each sampler, which a part cannot compare."""
+    def _survivors(self, ranked: list[Trial]) -> list[Trial]:
+        """The best third; also the best of each sampler, which a part of the graph cannot compare."""
         kept = ranked[: len(ranked) // ETA]
-        if self.bench.ladder[rung].whole or len(ranked) < 2 * ETA:
+        if len(ranked) < 2 * ETA:
             return kept
         best = {one.spec.options[Slot.SAMPLING]: one for one in reversed(ranked)}
         return kept + [one for one in best.values() if one not in kept]
-
-    def _pending(self, trial: Trial, rung: int) -> bool:
-        """Whether the next rung would tell more than this one has."""
-        furthest = self.bench.known("search", trial.spec)
-        if furthest is not None and (furthest.rung or 0) > rung:
-            return False
-        here, there = self.bench.ladder[rung], self.bench.fidelity(rung + 1)
-        if here.share < there.share:
-            return True
-        ended = trial.measured.reason != "stopped by time"
-        return not self.bench.reached(trial) and not ended and there.seconds > 1.2 * (trial.limit_seconds or 0.0)
 
     def _proposed(self) -> Iterator[Step]:
         """New points, those with the largest expected improvement first."""
@@ -213,39 +203,38 @@ class Search:
     def _observed(self, rung: int) -> list[Seen]:
         """What is known at the share of the graph where new points are looked for."""
         share = self.bench.ladder[rung].share
-        top = max(place for place, one in enumerate(self.bench.ladder) if one.share == share)
-        found = []
-        for one in self.bench.trials:
-            if one.purpose == "search" and one.share == share:
-                value = self.bench.value(one)
-                height = 1.0 if self.bench.reached(one) or not top else (one.rung or 0) / top
-                found.append(Seen(Point(one.family, one.spec), height, value))
-        return found
+        return [
+            Seen(Point(one.family, one.spec), self.bench.value(one))
+            for one in self.bench.trials
+            if one.purpose == "search" and one.share == share
+        ]
 
     def _pool(self, seen: list[Seen], rng: np.random.Generator, vary: Vary) -> list[Point]:
-        ranked = sorted(seen, key=lambda one: (-one.height, one.value))
+        """What may be measured next: the plan's candidates, random points, variations of the best, and what these were before."""
+        ranked = sorted(seen, key=lambda one: one.value)
         best = [one.point for one in ranked if one.point.family != BASELINE_NAME][:BEST_VARIED]
-        drawn = [] if vary is Vary.ON_WHOLE else self.places.draw(rng, DRAWS, vary)
+        drawn = [] if vary is Vary.ON_WHOLE else [*self.places.first(), *self.places.draw(rng, DRAWS, vary)]
         drawn += [self.places.near(one, rng, vary) for one in best for _ in range(NEIGHBOURS)]
         known = {one.point.spec.model_dump_json() for one in seen}
-        unique = {one.spec.model_dump_json(): one for one in drawn}
-        return [one for key, one in unique.items() if key not in known]
+        pool = {one.spec.model_dump_json(): one for one in drawn} | self._pools.get(vary, {})
+        self._pools[vary] = dict(list(pool.items())[:MOST_POOLED])
+        return [one for key, one in self._pools[vary].items() if key not in known]
 
     def _ranked(self, seen: list[Seen], pool: list[Point]) -> list[int]:
-        """Places of the pool, best expected improvement at the top of the ladder first."""
+        """Places of the pool, best expected improvement first."""
         finite = [one.value for one in seen if math.isfinite(one.value)]
         if not pool or not finite:
             return list(range(len(pool)))
-        x, groups = encoded([*(one.point for one in seen), *pool])
-        heights = np.array([*(one.height for one in seen), *(1.0 for _ in pool)])
-        x, groups = np.column_stack([x, heights]), [*groups, max(groups) + 1]
-        best = min([one.value for one in seen if math.isfinite(one.value) and one.height == 1.0] or finite)
-        values = np.minimum([one.value for one in seen], best + WORST)
-        model = Surrogate(x[: len(seen)], values, groups)
+        points = [*(one.point for one in seen), *pool]
+        x, groups = encoded(points, [self.bench.outlook(one.spec) for one in points])
+        prior = np.array([self.bench.prior(one.spec) for one in points])
+        values = np.minimum([one.value for one in seen], min(finite) + WORST)
+        model = Surrogate(x[: len(seen)], values - prior[: len(seen)], groups)
         mean, deviation = model.predict(x[len(seen) :])
-        gain = expected_improvement(mean, deviation, best)
-        self.expected = float(gain.max())
-        return [int(place) for place in np.argsort(-gain, kind="stable")]
+        gain = expected_improvement(mean + prior[len(seen) :], deviation, min(finite))
+        order = [int(place) for place in np.argsort(-gain, kind="stable")]
+        self.expected = float(gain[order[0]])
+        return order
 
     def _free(self, point: Point, rung: int) -> Iterator[Step]:
         """The step, unless another process has it or the forecast says that it cannot fit."""
@@ -254,6 +243,9 @@ class Search:
             return
         if not self.bench.fits(point.spec):
             self.refused.add(key)
+            return
+        if rung == self.bench.top and self.bench.too_slow(point.spec):
+            self.late.add(key)
             return
         yield Step(point, rung)
 
@@ -268,7 +260,12 @@ class Search:
             )
             for place, one in enumerate(self.bench.ladder)
         )
-        return SearchSummary(stopped=stopped, rungs=rungs, skipped=len(self.refused), shares=shares)
+        lost = sum(
+            1 for one in self.bench.trials if one.purpose == "search" and one.measured.reason == "stopped by race"
+        )
+        return SearchSummary(
+            stopped=stopped, rungs=rungs, lost=lost, skipped=len(self.refused), late=len(self.late), shares=shares
+        )
 
 
 def _key(spec: JobSpec, rung: int) -> str:

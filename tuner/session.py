@@ -28,7 +28,6 @@ from tuner.bench import (
     Bench,
     as_candidate,
     full_seconds,
-    ladder,
 )
 from tuner.events import EventLog, Listener
 from tuner.final import final_measurement
@@ -36,7 +35,7 @@ from tuner.folder import RunFolder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest
 from tuner.live import Live, told
-from tuner.parts import Part, parts_of
+from tuner.parts import Part, ladder, parts_of
 from tuner.planning import Wanted, choose, graph_name, kept_plan, planned, refuse_changed_graph
 from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report import write_report
@@ -162,7 +161,7 @@ class Session:
         live = self._live(runner, parts)
         bench = Bench(
             self.plan.facts,
-            ladder(seconds, [part.share for part in parts], self.plan.facts.goal.target),
+            ladder(seconds, [part.share for part in parts]),
             live.measure,
             lambda: self.log.elapsed_seconds,
             self.budget_seconds,
@@ -170,6 +169,7 @@ class Session:
             keep=live.keep,
             growth=live.growth,
             others=live.others,
+            outlook=live.outlook,
         )
         bench.refresh()
         return bench, parts

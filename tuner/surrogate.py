@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.records import ForecastFigures
 from techniques.base import SettingValue
 from tuner.space import RATE, Point
 
@@ -24,13 +25,13 @@ NOISES = (0.003, 0.03, 0.15)
 SWEEPS = 2
 
 
-def encoded(points: Sequence[Point]) -> tuple[Array, list[int]]:
-    """Settings of points as columns in [0, 1], [n, d], and the knob that each column belongs to.
+def encoded(points: Sequence[Point], forecasts: Sequence[ForecastFigures]) -> tuple[Array, list[int]]:
+    """Settings and forecasts of points as columns in [0, 1], [n, d], and the knob that each column belongs to.
 
     Numbers are scaled by their order of magnitude, the rest is one column per value; where a point has no such knob the
     middle stands in.
     """
-    rows = [_flat(point) for point in points]
+    rows = [_flat(point) | _foreseen(one) for point, one in zip(points, forecasts, strict=True)]
     columns: list[Array] = []
     groups: list[int] = []
     for group, name in enumerate(sorted({name for row in rows for name in row})):
@@ -126,6 +127,12 @@ def _flat(point: Point) -> dict[str, SettingValue]:
     found |= spec.settings
     found |= {RATE: spec.training.learning_rate, "dropout": spec.training.dropout, "precision": spec.training.precision}
     return {name: math.prod(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+def _foreseen(figures: ForecastFigures) -> dict[str, SettingValue]:
+    """What the planner knows of a point beyond its settings: seconds of a step and of an epoch."""
+    seconds = figures.round_seconds
+    return {"forecast of a step": seconds / max(figures.steps_per_epoch, 1), "forecast of an epoch": seconds}
 
 
 def _is_number(value: Any) -> bool:

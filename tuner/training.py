@@ -176,6 +176,9 @@ class _Loop:
         progress = self.progress
         if progress.target_seconds is not None and self.request.limits.target is not None:
             return "target"
+        race = self.request.limits.race
+        if race is not None and progress.history and race.lost(progress.history):
+            return "race"
         if progress.stale >= self.job.spec.training.patience_evaluations:
             return "patience"
         if progress.epoch >= self._max_epochs:

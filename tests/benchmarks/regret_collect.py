@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from regret_replay import REFERENCE
 
+from planner.costing import cost
 from planner.pins import Pins
 from planner.records import Plan
 from techniques.job import JobSpec
 from tuner.ingest import ingest
 from tuner.parts import RUNGS, Part, part_of
 from tuner.planning import Wanted, planned
+from tuner.race import Race
 from tuner.records import Limits, Measurement, WorkRequest
 from tuner.replay import Row, Table
 from tuner.runner import Runner
@@ -59,13 +61,19 @@ class Collector:
     def row(self, runner: Runner, point: Point, seconds: float, parts: list[Part]) -> Row:
         spec = changed(point.spec, {"threads": self.threads})
         measured = {part.share: self.measure(runner, spec, part, seconds * part.share) for part in parts}
-        return Row.of(point.family, spec, seconds, measured, load=os.getloadavg()[0])
+        return Row.of(point.family, spec, seconds, measured, os.getloadavg()[0], cost(self.plan.facts, spec))
 
     def measure(
-        self, runner: Runner, spec: JobSpec, part: Part, seconds: float, target: float | None = None
+        self,
+        runner: Runner,
+        spec: JobSpec,
+        part: Part,
+        seconds: float,
+        target: float | None = None,
+        race: Race | None = None,
     ) -> Measurement:
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            limits = Limits(host_bytes=self.plan.facts.host_limit_bytes, seconds=seconds, target=target)
+            limits = Limits(host_bytes=self.plan.facts.host_limit_bytes, seconds=seconds, target=target, race=race)
             graph = str(part.graph.path)
             return runner.measure(
                 WorkRequest(spec=spec, facts=part.facts, graph=graph, folder=scratch, limits=limits, check_values=False)

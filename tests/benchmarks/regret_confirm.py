@@ -13,8 +13,8 @@ from regret_replay import MISSED_REGRET, Replayed, percent
 
 from planner.costing import cost
 from techniques.job import JobSpec
-from tuner.bench import SEARCH_SHARE, Bench, ladder
-from tuner.parts import Fidelity
+from tuner.bench import SEARCH_SHARE, Bench
+from tuner.parts import Fidelity, ladder
 from tuner.records import Measurement
 from tuner.runner import Runner
 from tuner.scoring import target_seconds
@@ -122,12 +122,12 @@ def search_live(found: Replayed, collector: Collector, runner: Runner) -> tuple[
     spent = [0.0]
 
     def measure(number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
-        measured = collector.measure(runner, point.spec, collector.parts[-1], fidelity.seconds, target)
+        measured = collector.measure(runner, point.spec, collector.parts[-1], fidelity.seconds, target, fidelity.race)
         spent[0] += measured.wall_seconds
         return measured
 
     facts = collector.plan.facts.model_copy(update={"goal": goal})
-    rungs = ladder(found.rows[0].seconds, target=found.target)
+    rungs = ladder(found.rows[0].seconds)
     bench = Bench(facts, rungs, measure, lambda: spent[0], found.budget / SEARCH_SHARE, lambda spec: cost(facts, spec))
     stopped = Search(bench, collector.space, Study(None)).run()
     return bench.scored(bench.whole())[0][1].spec, spent[0], len(bench.trials), stopped

@@ -13,7 +13,8 @@ from planner.proposal import BASELINE_NAME
 from planner.records import Candidate, ForecastFigures
 from techniques.facts import Facts, Objective
 from techniques.job import JobSpec
-from tuner.bench import SEARCH_SHARE, Bench, ladder
+from tuner.bench import SEARCH_SHARE, Bench
+from tuner.parts import ladder
 from tuner.records import Measurement
 from tuner.replay import Lookup, Table, TablePlaces, cut
 from tuner.scoring import MISSED, evaluations_target, score, target_seconds
@@ -38,8 +39,13 @@ class Replayed:
         self.budget, self.own_target = share * self.cost, own_target
         trials = [Done(row.family, one) for row, one in zip(self.rows, self.full, strict=True)]
         self.target = evaluations_target(trials, BASELINE_NAME)
+        self._forecasts = {row.spec.model_dump_json(): row.forecast for row in self.rows}
         self.facts = Facts(graph=from_counts(1, 1, directed=False), hardware=machine("laptop-16gb"))
         assert self.target is not None, "nothing in the table was measured to its end"
+
+    def forecast(self, spec: JobSpec) -> ForecastFigures:
+        """As the table keeps it."""
+        return self._forecasts[spec.model_dump_json()]
 
     def searched(self, seed: int) -> tuple[float, float, float, float]:
         """Regret, seconds, trials, and the winner's place in the table."""
@@ -47,11 +53,11 @@ class Replayed:
         goal = self.facts.goal.model_copy(update={"target": None if self.own_target else self.target})
         bench = Replay(
             self.facts.model_copy(update={"goal": goal}),
-            ladder(self.rows[0].seconds, target=goal.target),
+            ladder(self.rows[0].seconds),
             lookup,
             lambda: lookup.seconds,
             self.budget / SEARCH_SHARE,
-            forecast=_unforeseen,
+            forecast=self.forecast,
         )
         Search(bench, TablePlaces(self.rows), Study(None), seed=seed).run()
         winner = bench.scored(bench.whole())[0][1].spec
@@ -98,17 +104,13 @@ class Done(NamedTuple):
 
 
 class Replay(Bench):
-    """A table's points are known to fit, and need no forecast: they were measured."""
+    """A table's points are known to fit: they were measured."""
 
     def fits(self, spec: JobSpec) -> bool:
         return True
 
     def predicted(self, point: Point) -> Candidate:
-        return Candidate.model_construct(name=point.family)
-
-
-def _unforeseen(spec: JobSpec) -> ForecastFigures:
-    raise AssertionError("nothing is forecast for a table")
+        return Candidate.model_construct(name=point.family, forecast=self.forecast(point.spec))
 
 
 def percent(regret: float) -> str:

@@ -58,7 +58,7 @@ def request_for(tmp_path: Path) -> Callable[..., WorkRequest]:
     def build(facts: Any, spec: Any, graph: Any = "", **others: Any) -> WorkRequest:
         folder = tmp_path / f"trial-{next(count)}"
         folder.mkdir()
-        keys = ("host_bytes", "seconds", "epochs", "target")
+        keys = ("host_bytes", "seconds", "epochs", "target", "race")
         limits = {"host_bytes": 8 * 2**30, "seconds": 60.0} | {key: others.pop(key) for key in keys if key in others}
         return WorkRequest(
             spec=spec, facts=facts, graph=str(graph), folder=str(folder), limits=Limits.model_validate(limits), **others

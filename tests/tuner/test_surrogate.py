@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from planner.api import make_plan
+from planner.catalog import machine
+from planner.inspect.estimate import from_counts
+from planner.pins import Pins
+from planner.records import ForecastFigures
 from techniques.base import SettingValue, Slot
+from techniques.facts import Facts
+from techniques.forecast import Range
 from techniques.job import JobSpec, Training
 from tuner.space import Point
 from tuner.surrogate import Surrogate, encoded, expected_improvement
@@ -16,8 +23,18 @@ def _point(rate: float = 0.01, sampling: str = "neighbor", **settings: SettingVa
     return Point(sampling, spec)
 
 
+def _foreseen(*seconds: float) -> list[ForecastFigures]:
+    """Forecasts of an epoch, of one step each."""
+    base = make_plan(Facts(graph=from_counts(100, 400, directed=False), hardware=machine("laptop-16gb")), Pins()).best
+    assert base is not None
+    alike = {"steps_per_epoch": 1, "convergence_seconds": Range.exact(0.0)}
+    return [base.forecast.model_copy(update=alike | {"epoch_seconds": Range.exact(one)}) for one in seconds]
+
+
 def test_numbers_are_scaled_by_their_logarithm_and_kinds_are_columns_of_their_own() -> None:
-    x, groups = encoded([_point(0.001, hidden=32), _point(0.01, "cluster", hidden=32), _point(0.1, hidden=32)])
+    x, groups = encoded(
+        [_point(0.001, hidden=32), _point(0.01, "cluster", hidden=32), _point(0.1, hidden=32)], _foreseen(1, 1, 1)
+    )
     rates = next(x[:, place] for place in range(x.shape[1]) if set(x[:, place]) == {0.0, 0.5, 1.0})
     assert list(rates) == [0.0, 0.5, 1.0]
     assert x.shape == (3, 3), "the learning rate and two samplers; what never differs is left out"
@@ -25,12 +42,18 @@ def test_numbers_are_scaled_by_their_logarithm_and_kinds_are_columns_of_their_ow
 
 
 def test_a_knob_that_a_point_does_not_have_stands_in_the_middle() -> None:
-    x, _ = encoded([_point(batch_size=256), _point(batch_size=1024), _point(sampling="full_batch")])
+    x, _ = encoded([_point(batch_size=256), _point(batch_size=1024), _point(sampling="full_batch")], _foreseen(1, 1, 1))
     assert any(list(x[:, place]) == [0.0, 1.0, 0.5] for place in range(x.shape[1]))
 
 
+def test_what_the_planner_expects_is_known_too() -> None:
+    x, groups = encoded([_point(), _point(), _point()], _foreseen(1, 10, 100))
+    assert x.tolist() == [[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]], "seconds of a step and of an epoch"
+    assert len(set(groups)) == 2
+
+
 def test_points_that_are_all_alike_can_be_encoded() -> None:
-    x, groups = encoded([_point(), _point()])
+    x, groups = encoded([_point(), _point()], _foreseen(1, 1))
     assert x.shape == (2, 1)
     Surrogate(x, np.array([1.0, 1.1]), groups).predict(x)
 

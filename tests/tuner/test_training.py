@@ -15,6 +15,7 @@ from techniques.forecast import Phase
 from techniques.job import Job, Training
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.folder import FolderGraph, spill
+from tuner.race import Frontier, Race
 from tuner.records import Measurement, TrialState
 from tuner.training import train
 
@@ -83,6 +84,12 @@ def test_stops_at_the_target(bench: Any) -> None:
     assert measured.reason == "stopped by target"
     assert measured.target_seconds == measured.history[-1].seconds
     assert all(one.metric < 0.4 for one in measured.history[:-1])
+
+
+def test_stops_once_it_has_lost_the_race(bench: Any) -> None:
+    at_once = Frontier(seconds=(1e-6,), metrics=(1.0,))
+    measured, _, _, _ = bench(race=Race(frontier=at_once, goal_seconds=1e-6, bound_seconds=2e-6), epochs=9)
+    assert (measured.reason, measured.epochs) == ("stopped by race", 1)
 
 
 def test_stops_when_the_time_is_up_with_something_to_show(bench: Any) -> None:

@@ -92,14 +92,11 @@ def stopped(story: Story) -> str:
     """Why the search stopped, and what it never measured."""
     if story.search is None:
         return f"The search stopped: {story.search_end}." if story.search_end else ""
-    left_out = (
-        f" {story.search.skipped} points were left out: by forecast they do not fit." if story.search.skipped else ""
-    )
-    return f"The search stopped: {story.search.stopped}.{left_out}"
+    return " ".join(f"{one}." for one in (f"The search stopped: {story.search.stopped}", *story.search.left_out()))
 
 
 def rungs(story: Story) -> str:
-    """Cheap trials first, the best of them longer and on more of the graph."""
+    """Parts of the graph first, the best of them on more of it."""
     if story.search is None or len(story.search.rungs) < 2:
         return ""
     rows = [

@@ -206,9 +206,12 @@ def search_lines(search: SearchSummary) -> list[str]:
         [f"{one.share:.0%}", format_seconds(one.seconds), str(one.trials), format_seconds(one.spent_seconds)]
         for one in search.rungs
     ]
-    skipped = f"; {search.skipped} points skipped, the forecast says that they do not fit" if search.skipped else ""
     until = ", ".join(f"{stage} until {share:.0%}" for stage, share in search.shares.items())
-    return [f"Search stopped: {search.stopped}{skipped}", *table(header, rows), f"Of the budget: {until}"]
+    return [
+        "; ".join([f"Search stopped: {search.stopped}", *search.left_out()]),
+        *table(header, rows),
+        f"Of the budget: {until}",
+    ]
 
 
 def subsample_lines(report: TuneReport) -> list[str]:

@@ -1,0 +1,74 @@
+"""Racing: a trial is over once it has fallen so far behind what others had learnt at its age that it cannot be expected to win.
+
+Others are known by their frontier, the best validation metric that any of them had at each age. A trial with metric ``m`` after
+``t`` seconds stands where the frontier stood after ``f`` seconds. If it goes on as slowly as it has, the goal, which the
+frontier has reached after ``g`` seconds, takes it ``t g / f``; if it is as quick as the frontier from now on, ``t + g - f``: the
+geometric mean of the two is what is expected.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from techniques.record import Record
+
+if TYPE_CHECKING:
+    from tuner.records import Evaluation
+
+SLOWER = 1.8
+"""So many times as long as the best may a trial be expected to take: curves cross (``tests/benchmarks/regret.py``; at 1.5 what wins in
+the end is often stopped, at 2.5 half as many trials are made)."""
+
+
+class Frontier(Record):
+    """The best metric by age: both grow."""
+
+    seconds: tuple[float, ...] = ()
+    metrics: tuple[float, ...] = ()
+
+    @staticmethod
+    def of(histories: Iterable[Sequence[Evaluation]]) -> Frontier:
+        """Of trials that have begun at the same state of knowledge: none."""
+        seconds: list[float] = []
+        metrics: list[float] = []
+        for one in sorted((one for history in histories for one in history), key=lambda one: one.seconds):
+            if not metrics or one.metric > metrics[-1]:
+                seconds.append(one.seconds)
+                metrics.append(one.metric)
+        return Frontier(seconds=tuple(seconds), metrics=tuple(metrics))
+
+    def age(self, metric: float) -> float | None:
+        """Seconds after which somebody had at least this metric; ``None`` if nobody had."""
+        place = bisect_left(self.metrics, metric)
+        return self.seconds[place] if place < len(self.seconds) else None
+
+    def expected_seconds(self, history: Sequence[Evaluation], goal_seconds: float) -> float:
+        """Until the goal, for a trial with this history; its own best counts as a part of the frontier."""
+        best = max(one.metric for one in history)
+        own = next(one.seconds for one in history if one.metric == best)
+        age = self.age(best)
+        return expected_seconds(history[-1].seconds, own if age is None else min(age, own), goal_seconds)
+
+
+def expected_seconds(seconds: float, age: float, goal_seconds: float) -> float:
+    """Until the goal, for a trial that stands after ``seconds`` where the frontier stood at ``age``."""
+    at_its_pace = seconds * goal_seconds / max(age, 1e-9)
+    from_here_at_best = seconds + max(goal_seconds - age, 0.0)
+    return max(math.sqrt(at_its_pace * from_here_at_best), seconds)
+
+
+class Race(Record):
+    """What a trial must keep up with."""
+
+    frontier: Frontier
+    goal_seconds: float
+    """Age at which the frontier reaches the goal, or ends."""
+    bound_seconds: float
+    """A trial that is expected to take longer to the goal is stopped."""
+
+    def lost(self, history: Sequence[Evaluation]) -> bool:
+        """Whether a trial with this history is to be stopped."""
+        return self.frontier.expected_seconds(history, self.goal_seconds) > self.bound_seconds
