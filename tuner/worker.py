@@ -42,7 +42,7 @@ def _measure(request: WorkRequest, reporter: Reporter) -> Measurement:
     from techniques.remote.source.folder import FolderGraph
     from tuner.training import train
 
-    _warm_up(request)
+    warm_up(request)
     give_back_freed()  # a graph smaller than the one that warmed up would train in what that has left
     reporter.settle()
     limit_memory(request.limits.host_bytes)  # once more, by what the machine has left now
@@ -57,7 +57,7 @@ def _measure(request: WorkRequest, reporter: Reporter) -> Measurement:
     return train(job, request, reporter)
 
 
-def _warm_up(request: WorkRequest) -> None:
+def warm_up(request: WorkRequest) -> None:
     """One step of the same kind on a 200-node graph, so that lazy initialisation is not charged to the candidate."""
     import tempfile
 

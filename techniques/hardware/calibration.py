@@ -71,6 +71,8 @@ class Calibration(Record):
     spare. The threads take turns on cores, caches and the interpreter."""
     epoch_start_seconds: float = 0.0
     """Of an epoch whose batches a thread makes ahead: to start it, and to hand the first batch over."""
+    baseline_host_bytes: int | None = None
+    """What a trial's process holds before it has seen its graph; ``None`` in calibrations that did not look."""
     storage_bytes_per_second: float | None = None
     host_to_device_bytes_per_second: float | None = None
     others_share: float = 0.0

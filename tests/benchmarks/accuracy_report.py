@@ -103,7 +103,9 @@ def _decisions(rows: list[Row]) -> Iterator[str]:
             return bool(row[f"{level}_high"] <= limit * row["measured"])
 
         def whole(row: Row, limit: float, level: str = level) -> bool:
-            return bool(row["baseline_high"] + row[f"{level}_high"] <= limit * (row["baseline"] + row["measured"]))
+            return bool(
+                row[f"{level}_baseline_high"] + row[f"{level}_high"] <= limit * (row["baseline"] + row["measured"])
+            )
 
         yield from _fitting(f"called fitting, level {number}", rows, alone)
         yield from _fitting("  the same with the baseline in both", rows, whole)

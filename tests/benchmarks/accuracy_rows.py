@@ -38,7 +38,7 @@ PEAKS = ("low", "expected", "high")
 KEY = ("graph", "architecture", "sampling", "representation", "settings")
 FIELDS = (
     *KEY, "kind", "features", "state", "reason",
-    "measured", "baseline", "baseline_high", "data_bytes", "peak_phase", "measured_phase", "parameters",
+    "measured", "baseline", *(f"{level}_baseline_high" for level in LEVELS), "data_bytes", "peak_phase", "measured_phase", "parameters",
     *(f"{level}_{end}" for level in LEVELS for end in PEAKS),
     "epoch_seconds", *(f"{level}_epoch_{end}" for level in LEVELS for end in PEAKS),
     "flops_counted", "flops_formula", "counts_nodes", "graph_nodes", "graph_edges",
@@ -231,7 +231,6 @@ def forecasts(spec: JobSpec, facts: Facts, levels: tuple[ForecastFigures, ...]) 
     counts, figures, _ = levels
     row: Row = {
         "features": spec.options[Slot.REPRESENTATION_FEATURES],
-        "baseline_high": int(figures.baseline_host_bytes.high),
         "data_bytes": facts.graph.dataset_bytes,
         "peak_phase": figures.peak_phase.value,
         "parameters": figures.parameters,
@@ -241,6 +240,7 @@ def forecasts(spec: JobSpec, facts: Facts, levels: tuple[ForecastFigures, ...]) 
         **{f"{phase.value}_expected": int(one.host_peak_bytes.expected) for phase, one in figures.phases.items()},
     }
     for level, one in zip(LEVELS, levels, strict=True):
+        row[f"{level}_baseline_high"] = int(one.baseline_host_bytes.high)
         for end in PEAKS:
             row[f"{level}_{end}"] = int(getattr(one.peak_host_bytes, end))
             row[f"{level}_epoch_{end}"] = round(getattr(one.epoch_seconds, end), 5)

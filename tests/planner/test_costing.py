@@ -38,6 +38,19 @@ def test_the_limit_is_baseline_and_peak_at_the_high_end(make_facts: Any) -> None
         assert fits(make_facts(host_memory_bytes=limit), figures) is expected, "what the user states wins"
 
 
+def test_a_calibration_knows_what_its_libraries_take(make_facts: Any, make_calibration: Any) -> None:
+    facts = make_facts()
+    spec = make_spec(facts, FULL, {})
+
+    def baseline(found: int | None) -> float:
+        calibration = make_calibration().model_copy(update={"baseline_host_bytes": found})
+        hardware = facts.hardware.model_copy(update={"calibration": calibration})
+        return cost(facts.model_copy(update={"hardware": hardware}), spec).baseline_host_bytes.expected
+
+    assert baseline(400_000_000) == 400e6
+    assert baseline(None) == BASELINE_HOST_BYTES.expected
+
+
 def test_the_device_has_a_limit_of_its_own(make_facts: Any) -> None:
     pins = Pins({Slot.HARDWARE: "cuda", Slot.SAMPLING: "full_batch"})
     facts = make_facts(device=2**34)

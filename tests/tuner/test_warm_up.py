@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tuner.worker import _warm_up
+from tuner.worker import warm_up
 
 
 @pytest.mark.parametrize("architecture", ["gcn", "gat", "sage"])
@@ -17,4 +17,4 @@ def test_the_small_graph_has_what_edges_carry(
     facts = profiled(tiny(weights="symmetric", edge_columns=3))
     form = "coo" if architecture == "gat" else "csr"
     chosen = {"architecture": architecture, "sampling": sampling, "representation": form}
-    _warm_up(request_for(facts, spec_for(facts, chosen, hidden=8, threads=1)))
+    warm_up(request_for(facts, spec_for(facts, chosen, hidden=8, threads=1)))

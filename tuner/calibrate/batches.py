@@ -48,7 +48,7 @@ FEATURE_BYTES, ROW_BYTES = (2**20, 2**24, 2**28), (16, 256, 2048)
 
 def measure_batches(hardware: HardwareFacts) -> dict[str, SamplerRate]:
     """Seconds per edge that is looked at, by kernel and representation."""
-    stored = [_graph(*size) for size in (TINY, *GRAPHS)]
+    stored = [graph_of(*size) for size in (TINY, *GRAPHS)]
     facts = [Facts(graph=profiled(one, Task.NODE, None, False), hardware=hardware) for one in stored]
     found: dict[str, SamplerRate] = {}
     for sampling, kernel in KERNELS.items():
@@ -65,7 +65,7 @@ def measure_batches(hardware: HardwareFacts) -> dict[str, SamplerRate]:
 
 def measure_making_shares(found: Calibration, hardware: HardwareFacts) -> dict[str, float]:
     """By which share of making a batch a step is slowed, from whole epochs with all threads and their parts, by representation."""
-    stored = _graph(*SAMPLED, columns=SAMPLED_COLUMNS)
+    stored = graph_of(*SAMPLED, columns=SAMPLED_COLUMNS)
     known = hardware.model_copy(update={"calibration": found})
     facts = Facts(graph=profiled(stored, Task.NODE, None, False), hardware=known)
     return {kind: _making_share(stored, facts, kind) for kind in ("csr", "coo")}
@@ -89,7 +89,7 @@ def _turn(job: Job, at_hand: Job, making: float, steps: int) -> float:
     return share_from(taken, computing, making, steps)
 
 
-def _graph(nodes: int, degree: int, columns: int = 1) -> ArrayGraph:
+def graph_of(nodes: int, degree: int, columns: int = 1) -> ArrayGraph:
     rng = np.random.default_rng(0)
     edges = np.stack([rng.integers(0, nodes, nodes * degree), np.repeat(np.arange(nodes), degree)])
     arrays: dict[str, Any] = {"num_nodes": np.array(nodes), "edge_index": edges.astype(np.int32)}
@@ -99,7 +99,7 @@ def _graph(nodes: int, degree: int, columns: int = 1) -> ArrayGraph:
 
 def measure_epoch_start(hardware: HardwareFacts) -> float:
     """Seconds that a thread and a queue add to an epoch of one batch that is hardly more than its overhead."""
-    stored = _graph(*TINY)
+    stored = graph_of(*TINY)
     facts = Facts(graph=profiled(stored, Task.NODE, None, False), hardware=hardware)
     ahead, at_once = (_batch(stored, facts, "neighbor", "csr", prefetch)[0] for prefetch in (2, 0))
     return max(ahead - at_once, 0.0)

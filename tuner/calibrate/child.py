@@ -26,15 +26,18 @@ def measure(threads: list[int]) -> Calibration:
 
     from planner.inspect.fingerprint_machine import machine_fingerprint, packages
     from planner.inspect.machine import inspect_machine
+    from tuner.calibrate.baseline import measure_baseline
     from tuner.calibrate.batches import measure_batches, measure_epoch_start, measure_making_shares, measure_rows
     from tuner.calibrate.links import measure_device_link, measure_storage
     from tuner.calibrate.others import Spent, others_share
     from tuner.calibrate.rounds import measure_rates
 
     torch.manual_seed(0)
+    hardware = inspect_machine()
+    tell("memory of the libraries")
+    baseline = measure_baseline(hardware)  # first: what comes next leaves memory behind
     before = Spent.so_far()
     rates = measure_rates(threads, tell)
-    hardware = inspect_machine()
     tell("making batches")
     samplers = measure_batches(hardware)
     tell("rows of features, storage, GPUs")
@@ -44,6 +47,7 @@ def measure(threads: list[int]) -> Calibration:
         fingerprint=machine_fingerprint(hardware),
         packages=packages(),
         rates=rates,
+        baseline_host_bytes=baseline,
         samplers=samplers,
         epoch_start_seconds=measure_epoch_start(hardware),
         row_seconds_per_byte=measure_rows(),

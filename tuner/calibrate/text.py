@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from planner.quantities import format_bytes
 from planner.render import table
 from techniques.hardware.calibration import Calibration, ThreadRates
 from techniques.hardware.operations import Kind
@@ -26,6 +27,7 @@ def calibration_text(found: Calibration) -> str:
             f"sampling, {name}: {1e9 * one.seconds_per_edge.values[-1]:.1f} ns per edge"
             for name, one in found.samplers.items()
         ),
+        *([f"memory before a graph: {format_bytes(found.baseline_host_bytes)}"] if found.baseline_host_bytes else []),
         f"storage: {storage / 1e9:.2f} GB/s" if storage else "storage: not measured",
         f"host to device: {link / 1e9:.1f} GB/s" if link else "host to device: not measured",
         found.disturbed or f"other work meanwhile: {found.others_share:.0%} of the cores",

@@ -10,6 +10,7 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import DENSE, Kind, Operation
 from tuner.calibrate import batches, elements, others, overhead, products, rounds, steps, sums
 from tuner.calibrate.api import thread_counts
+from tuner.calibrate.baseline import measure_baseline
 from tuner.calibrate.text import calibration_text
 from tuner.calibrate.timing import seconds_of
 
@@ -63,6 +64,13 @@ def test_whole_steps_of_every_architecture_are_compared_with_their_price(monkeyp
         "sage/coo", "gin/csr", "gin/coo", "appnp/coo"
     }  # fmt: skip
     assert all(value == pytest.approx(3.0) for grid in grids.values() for value in grid.values)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_what_the_process_holds_is_its_baseline(make_facts: Any) -> None:
+    before = measure_baseline(make_facts().hardware)
+    held = bytearray(b"x" * 50_000_000)
+    assert measure_baseline(make_facts().hardware) - before == pytest.approx(len(held), rel=0.2)
 
 
 def test_overheads_are_found_again() -> None:
