@@ -44,20 +44,15 @@ def test_out_of_memory_names_a_change_that_fits(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("symptom", list(Symptom))
-def test_changes_are_ranked_and_every_one_helps(facts: Facts, symptom: str) -> None:
+def test_changes_are_ranked_and_every_one_helps_and_texts_fit_the_screen(facts: Facts, symptom: str) -> None:
     found = diagnose(facts, symptom, pins_of(FULL_BATCH, None))
+    for width in (60, 80, 200):
+        assert max(map(len, diagnosis_lines(found, width))) <= width
     order = [(not one.fits, one.loss) for one in found.changes]
     assert order == sorted(order)
     if symptom.startswith("oom"):
         assert all(one.saves >= 0.03 for one in found.changes)
     assert Diagnosis.model_validate_json(found.model_dump_json()) == found
-
-
-@pytest.mark.parametrize("symptom", list(Symptom))
-def test_texts_fit_the_screen(facts: Facts, symptom: str) -> None:
-    found = diagnose(facts, symptom, Pins())
-    for width in (60, 80, 200):
-        assert max(map(len, diagnosis_lines(found, width))) <= width
 
 
 def test_without_pins_the_defaults_of_pyg_are_looked_at(facts: Facts) -> None:

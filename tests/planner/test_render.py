@@ -24,7 +24,7 @@ SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
 }
 
 
-@pytest.fixture(params=SCENES)
+@pytest.fixture(scope="module", params=SCENES)
 def made(request: Any, make_facts: Any) -> Plan:
     graph, facts, pins = SCENES[request.param]
     return make_plan(make_facts(graph, **facts), pins)

@@ -64,10 +64,6 @@ MEETINGS.append(together(Slot.SAMPLING, Slot.REPRESENTATION, Slot.ARCHITECTURE))
 PAIRS = covering(COMBINATIONS, *MEETINGS)
 
 
-def name_of(chosen: dict[Slot, str]) -> str:
-    return "-".join(chosen[slot] for slot in Slot if len(options(slot)) > 1)
-
-
 def with_option(facts: Facts, one: Option, **settings: Any) -> JobSpec:
     """A spec that uses the option beside choices that allow it."""
     helpful = {Slot.HARDWARE: "cpu"}
@@ -197,23 +193,21 @@ GRAPHS = {
 }
 
 
-@every_option
 @pytest.mark.parametrize("graph", GRAPHS)
-@pytest.mark.parametrize("device", [0, 16 * 2**30])
-def test_check_answers_with_a_reason(one: Option, graph: str, device: int, make_facts: Any) -> None:
-    for grow, hops in ((1.0, None), (100.0, 5)):
-        facts = make_facts(GRAPHS[graph], device=device, grow=grow, context_hops=hops)
-        for chosen in PAIRS:
-            if chosen[one.slot] != one.name:
-                continue
-            verdict = one.check(facts, make_spec(facts, Pins(chosen), {}))
-            assert isinstance(verdict, Verdict)
-            if verdict.usable:
-                continue
-            assert verdict.reasons
-            for reason in verdict.reasons:
+@pytest.mark.parametrize(("device", "goal"), [(0, {"grow": 100.0, "context_hops": 5}), (16 * 2**30, {})])
+def test_check_answers_with_a_reason(graph: str, device: int, goal: dict[str, Any], make_facts: Any) -> None:
+    facts = make_facts(GRAPHS[graph], device=device, **goal)
+    asked = set()
+    for chosen in PAIRS:
+        spec = make_spec(facts, Pins(chosen), {})
+        for slot, name in chosen.items():
+            asked.add((slot, name))
+            verdict = option(slot, name).check(facts, spec)
+            assert isinstance(verdict, Verdict) and (verdict.usable or verdict.reasons), name
+            for reason in () if verdict.usable else verdict.reasons:
                 assert all((reason.fact, reason.value, reason.rule, reason.source, reason.text)), reason
                 assert "\n" not in reason.text
+    assert len(asked) == len(OPTIONS)
 
 
 @every_option
@@ -239,35 +233,30 @@ def test_is_usable_somewhere(one: Option, make_facts: Any, own_model: Any) -> No
 # Forecasts
 
 
-def test_forecasting_every_option_imports_nothing_heavy() -> None:
+def test_forecasting_every_option_imports_nothing_heavy(specs_of: Any) -> None:
     code = """
 import json, sys
-from itertools import product
 from planner.inspect.estimate import from_counts
 from planner.catalog import machine
 from planner.pins import Pins
-from planner.proposal import check, make_spec
-from techniques import options
+from planner.proposal import make_spec
+from techniques import option
 from techniques.base import Slot
 from techniques.facts import Facts
 from techniques.assembly import forecast
 facts = Facts(graph=from_counts(1000, 5000, 32, 3, directed=False), hardware=machine("colab-t4"))
-done = 0
-for chosen in product(*[[one.name for one in options(slot)] for slot in Slot]):
-    spec = make_spec(facts, Pins(dict(zip(Slot, chosen))), {})
-    for slot, name in spec.options.items():
-        for one in options(slot):
-            one.recipe(spec) if one.name == name else None
-    if check(facts, spec).usable:
-        forecast(spec, facts)
-        done += 1
+for chosen in json.load(sys.stdin):
+    spec = make_spec(facts, Pins({Slot(slot): name for slot, name in chosen.items()}), {})
+    [option(slot, name).recipe(spec) for slot, name in spec.options.items()]
+    forecast(spec, facts)
 heavy = [name for name in ("torch", "torch_geometric", "numpy", "numba", "scipy", "optuna") if name in sys.modules]
-print(json.dumps([done, heavy]))
+print(json.dumps(heavy))
 """
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    done, heavy = json.loads(out.stdout)
-    assert done >= 20
-    assert heavy == []
+    chosen = [{slot.value: name for slot, name in spec.options.items()} for spec in specs_of("small", 2**34)]
+    assert len(chosen) >= 20
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, input=json.dumps(chosen), capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(out.stdout) == []
 
 
 def usable(facts: Facts, among: Iterable[dict[Slot, str]] = COMBINATIONS, **settings: Any) -> Iterator[JobSpec]:
@@ -290,7 +279,8 @@ def specs_of(make_facts: Any) -> Callable[[str, int], list[JobSpec]]:
 
     @cache
     def specs(graph: str, device: int) -> list[JobSpec]:
-        return meeting(usable(make_facts(GRAPHS[graph], device=device)))
+        there = [one for one in COMBINATIONS if device or one[Slot.HARDWARE] != "cuda"]
+        return meeting(usable(make_facts(GRAPHS[graph], device=device), there))
 
     return specs
 
@@ -309,8 +299,7 @@ def ranges(found: Forecast) -> dict[str, Range]:
     return figures
 
 
-@pytest.mark.parametrize("device", [0, 2**34])
-@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize(("graph", "device"), [*((graph, 2**34) for graph in GRAPHS), ("small", 0)])
 def test_every_figure_is_an_ordered_range(graph: str, device: int, make_facts: Any, specs_of: Any) -> None:
     facts = make_facts(GRAPHS[graph], device=device)
     for spec in specs_of(graph, device):
@@ -318,11 +307,10 @@ def test_every_figure_is_an_ordered_range(graph: str, device: int, make_facts: A
             assert 0 <= figure.low <= figure.expected <= figure.high < float("inf"), (name, spec.options)
 
 
-@pytest.mark.parametrize("device", [0, 2**34])
-def test_a_forecast_is_complete(device: int, make_facts: Any, specs_of: Any) -> None:
-    facts = make_facts(GRAPHS["small"], device=device)
-    for spec in specs_of("small", device) + specs_of("types", device):
-        facts = make_facts(GRAPHS["types"] if is_typed(spec) else GRAPHS["small"], device=device)
+@pytest.mark.parametrize(("graph", "device"), [("small", 0), ("small", 2**34), ("types", 2**34)])
+def test_a_forecast_is_complete(graph: str, device: int, make_facts: Any, specs_of: Any) -> None:
+    facts = make_facts(GRAPHS[graph], device=device)
+    for spec in specs_of(graph, device):
         found = forecast(spec, facts)
         assert found.shape is not None and len(found.shape.layers) == spec.settings["layers"]
         assert found.flops_per_epoch.expected > 0 and found.epoch_seconds.expected > 0
@@ -367,11 +355,12 @@ def test_more_never_needs_less_memory(
     nodes, degree, width, classes = size
     before = make_facts((nodes, nodes * degree, width, classes), device=2**34)
     after = before
-    specs = list(usable(before, [dict(one.options) for one in specs_of("small", 2**34)]))
+    among = [dict(one.options) for one in specs_of("small", 2**34)]
     if larger == "nodes and edges":
         # Of more nodes with the same degree, as many that are drawn have fewer edges between them.
-        specs = [one for one in specs if one.options[Slot.SAMPLING] not in ("shadow_k_hop", "graph_saint")]
-    spec = grown = specs[which % len(specs)]
+        among = [one for one in among if one[SAMPLING] not in ("shadow_k_hop", "graph_saint")]
+    first = which % len(among)
+    spec = grown = next(usable(before, among[first:] + among[:first]))
     if larger == "nodes and edges":
         after = make_facts((int(nodes * factor), int(nodes * factor) * degree, width, classes), device=2**34)
     elif larger == "edges":
@@ -394,14 +383,12 @@ def test_more_never_needs_less_memory(
 # Recipes
 
 
-@pytest.mark.parametrize("chosen", PAIRS, ids=name_of)
-def test_recipes_are_python(chosen: dict[Slot, str], make_facts: Any) -> None:
+@pytest.mark.parametrize("sampling", [one.name for one in options(SAMPLING)])
+def test_recipes_are_python(sampling: str, make_facts: Any) -> None:
     facts = make_facts(device=2**34)
-    spec = make_spec(facts, Pins(chosen), {})
-    recipes = [option(slot, name).recipe(spec) for slot, name in spec.options.items()]
-    for recipe in recipes:
-        compile(recipe, "recipe", "exec")
-    compile("\n".join(recipes), "recipe", "exec")
+    for chosen in (one for one in PAIRS if one[SAMPLING] == sampling):
+        spec = make_spec(facts, Pins(chosen), {})
+        compile("\n".join(option(slot, name).recipe(spec) for slot, name in spec.options.items()), "recipe", "exec")
 
 
 # What is forecast is what runs
@@ -436,53 +423,79 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def of_architecture(name: str) -> list[dict[Slot, str]]:
+    """Combinations that this machine could run."""
+    here = ("cpu", "cuda") if has_gpu() else ("cpu",)
+    return [one for one in COMBINATIONS if one[Slot.ARCHITECTURE] == name and one[Slot.HARDWARE] in here]
+
+
+UNTYPED = [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED]
+NEVER_TRAINED = {Task.LINK: ("sgc", "sign"), Task.GRAPH: ("appnp", "sgc", "sign", "custom"), Task.NODE: ()}
+"""Rows carry node labels; they have no readout of graphs."""
+
+
+@pytest.fixture(scope="module")
+def trained_on(tiny: Any, tiny_set: Any, profiled: Any, own_model: Any) -> Callable[[str], Any]:
+    """``trained_on(kind)``: a graph, and for each architecture its facts and specs; all options meet on it that can."""
+
+    @cache
+    def build(kind: str) -> tuple[Any, dict[str, list[tuple[Facts, JobSpec]]]]:
+        stored = tiny(**TRAINABLE[kind]) if kind in TRAINABLE else tiny_set(**TRAINABLE_SETS[kind])
+        facts = profiled(stored, device=2**34)
+        own = facts.model_copy(update={"model": own_model(facts)})
+        small = {"hidden": HIDDEN, "batch_size": 16, "threads": 1, "batch_cost": 50}
+        within = {**small, "propagation_steps": 2, "trim": False}  # sampled hops
+        found: list[JobSpec] = []
+        for architecture in UNTYPED:
+            settings = within if architecture == "appnp" else small
+            found += usable(own if architecture == "custom" else facts, of_architecture(architecture), **settings)
+        by_architecture: dict[str, list[tuple[Facts, JobSpec]]] = {}
+        for spec in meeting(found):
+            architecture = spec.options[Slot.ARCHITECTURE]
+            its = own if architecture == "custom" else facts
+            by_architecture.setdefault(architecture, []).append((its, spec))
+        return stored, by_architecture
+
+    return build
+
+
+@pytest.mark.parametrize("architecture", UNTYPED)
 @pytest.mark.parametrize("kind", [*TRAINABLE, *TRAINABLE_SETS])
-@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED])
 def test_every_usable_combination_trains_and_predicts(
-    kind: str, architecture: str, tiny: Any, tiny_set: Any, profiled: Any, make_job: Any, own_model: Any
+    kind: str, architecture: str, trained_on: Any, make_job: Any
 ) -> None:
+    stored, by_architecture = trained_on(kind)
+    its = by_architecture.get(architecture, [])
+    for facts, spec in its:
+        assert_trains_as_forecast(facts, spec, stored, make_job)
+    task = next(iter(by_architecture.values()))[0][0].task
+    assert len(its) >= 2 or (not its and architecture in NEVER_TRAINED[task])
+
+
+def assert_trains_as_forecast(facts: Facts, spec: JobSpec, stored: Any, make_job: Any) -> None:
     import math
 
     import torch
 
     from tuner.training import train_epoch
 
-    stored = tiny(**TRAINABLE[kind]) if kind in TRAINABLE else tiny_set(**TRAINABLE_SETS[kind])
-    facts = profiled(stored, device=2**34)
-    ran = 0
-    if architecture == "custom":
-        facts = facts.model_copy(update={"model": own_model(facts)})
-    small = {"hidden": HIDDEN, "batch_size": 16, "threads": 1, "batch_cost": 50}
-    if architecture == "appnp":  # propagation within sampled hops
-        small |= {"propagation_steps": 2, "trim": False}
-    here = [
-        one
-        for one in COMBINATIONS
-        if one[Slot.ARCHITECTURE] == architecture and (one[Slot.HARDWARE] == "cpu" or has_gpu())
-    ]
-    for spec in meeting(usable(facts, here, **small)):
-        job = make_job(facts, stored, spec)
-        loss, finished = train_epoch(job)
-        assert math.isfinite(loss) and finished, spec.options
-        logits = job.need("predict")()
-        labels = facts.graph.labels
-        columns = HIDDEN if facts.task is Task.LINK else labels.num_targets or labels.num_classes
-        rows = facts.graph.num_graphs if facts.task is Task.GRAPH else facts.graph.num_nodes
-        assert logits.shape == (rows, columns)
-        assert torch.isfinite(logits).all()
-        parameters = sum(parameter.numel() for parameter in job.model.parameters())
-        assert parameters == forecast(spec, facts).parameters, "the forecast counts the parameters of the live model"
-        # Only who coarsens the graph knows how many super-nodes have a training member.
-        draw = None if spec.options[Slot.COARSENING] == "none" else drawer(stored, facts.graph)
-        assert len(list(job.moved_batches())) == forecast(spec, facts, draw).steps_per_epoch
-        ran += 1
-    if facts.task is Task.LINK and architecture in ("sgc", "sign"):
-        assert ran == 0, "rows carry node labels"
-        return
-    if facts.task is Task.GRAPH and architecture in ("appnp", "sgc", "sign", "custom"):
-        assert ran == 0, "they have no readout of graphs"
-        return
-    assert ran >= 2
+    job = make_job(facts, stored, spec)
+    loss, finished = train_epoch(job)
+    assert math.isfinite(loss) and finished, spec.options
+    logits = job.need("predict")()
+    labels = facts.graph.labels
+    columns = HIDDEN if facts.task is Task.LINK else labels.num_targets or labels.num_classes
+    rows = facts.graph.num_graphs if facts.task is Task.GRAPH else facts.graph.num_nodes
+    if is_typed(spec):
+        rows = facts.graph.nodes_by_type[facts.graph.target_type or ""]
+    assert logits.shape == (rows, columns), spec.options
+    assert torch.isfinite(logits).all(), spec.options
+    # Only who coarsens the graph knows how many super-nodes have a training member.
+    draw = None if spec.options[Slot.COARSENING] == "none" else drawer(stored, facts.graph)
+    expected = forecast(spec, facts, draw)
+    parameters = sum(parameter.numel() for parameter in job.model.parameters())
+    assert parameters == expected.parameters, "the forecast counts the parameters of the live model"
+    assert len(list(job.moved_batches())) == expected.steps_per_epoch, spec.options
 
 
 @every_option
@@ -515,57 +528,35 @@ def test_every_named_choice_of_a_knob_is_forecast_and_trains(
 def test_every_usable_typed_combination_trains_and_predicts(
     kind: str, architecture: str, films: Any, profiled: Any, make_job: Any
 ) -> None:
-    import math
-
-    import torch
-
     from techniques.remote.source import from_object
-    from tuner.training import train_epoch
 
     labels = "multi" if kind == "multi" else "classes"
     stored = from_object(films(sparse=kind == "sparse", labels=labels, masks=kind == "masks"), "films")
     facts = profiled(stored, device=2**34)
     ran = 0
     small: dict[str, Any] = {"hidden": HIDDEN, "batch_size": 16, "threads": 1}
-    here = [one for one in COMBINATIONS if one[Slot.ARCHITECTURE] == architecture]
     for more in ({}, {"featureless": "degree", "trim": False, "prefetch": 0}):
-        for spec in usable(facts, here, **small, **more):
-            job = make_job(facts, stored, spec)
-            loss, finished = train_epoch(job)
-            assert math.isfinite(loss) and finished, spec.options
-            logits = job.need("predict")()
-            assert logits.shape == (40, facts.graph.labels.num_classes) and torch.isfinite(logits).all()
-            parameters = sum(parameter.numel() for parameter in job.model.parameters())
-            assert parameters == forecast(spec, facts).parameters
-            assert len(list(job.moved_batches())) == forecast(spec, facts).steps_per_epoch
+        for spec in meeting(usable(facts, of_architecture(architecture), **small, **more)):
+            assert_trains_as_forecast(facts, spec, stored, make_job)
             ran += 1
     assert ran >= 4
 
 
-@pytest.mark.parametrize("architecture", [one.name for one in options(Slot.ARCHITECTURE) if one.name not in TYPED])
+@pytest.mark.parametrize("architecture", UNTYPED)
 def test_every_other_architecture_takes_all_types_as_one(
     architecture: str, films: Any, profiled: Any, make_job: Any, own_model: Any
 ) -> None:
-    import math
-
     from techniques.remote.source import from_object
-    from tuner.training import train_epoch
 
     stored = from_object(films(), "films")
     facts = profiled(stored)
     if architecture == "custom":
         facts = facts.model_copy(update={"model": own_model(facts)})
-    here = [one for one in COMBINATIONS if one[Slot.ARCHITECTURE] == architecture and one[Slot.HARDWARE] == "cpu"]
-    ran = set()
-    for spec in covering(
-        usable(facts, here, hidden=HIDDEN, batch_size=8, threads=1), lambda one: one.options[SAMPLING]
-    ):
-        job = make_job(facts, stored, spec)
-        loss, finished = train_epoch(job)
-        assert math.isfinite(loss) and finished, spec.options
-        assert job.need("predict")().shape == (82, 3)
-        ran.add(spec.options[SAMPLING])
-    assert {"full_batch"} < ran
+    specs = usable(facts, of_architecture(architecture), hidden=HIDDEN, batch_size=8, threads=1)
+    each = covering(specs, lambda one: one.options[SAMPLING])
+    assert {"full_batch"} < {spec.options[SAMPLING] for spec in each}
+    for spec in each:
+        assert_trains_as_forecast(facts, spec, stored, make_job)
 
 
 def test_cuda_without_a_gpu_says_so(tiny: Any, profiled: Any, make_job: Any, spec_for: Any) -> None:

@@ -19,6 +19,10 @@ STUB = Path(__file__).with_name("stub_tune.py")
 COUNTS = {"from_counts": True, "nodes": "2.4M", "edges": "61.9M", "features": "100", "classes": "47", "on": "colab-t4"}
 
 
+ANSWERED: dict[tuple[str, ...], dict[str, Any]] = {}
+"""What was asked of counts before is answered at once: the same numbers are planned for in many journeys."""
+
+
 class PlannerHere:
     """The planning child's answers without the child."""
 
@@ -28,7 +32,10 @@ class PlannerHere:
     async def ask(self, command: str, arguments: list[str]) -> str:
         self.asked.append((command, arguments))
         await asyncio.sleep(0)
-        reply = self.planner.answer({"id": 1, "command": command, "arguments": arguments})
+        key = (command, *arguments)
+        reply = ANSWERED.get(key) or self.planner.answer({"id": 1, "command": command, "arguments": arguments})
+        if "--nodes" in arguments:
+            ANSWERED[key] = reply
         if "error" in reply:
             raise PlanningFailedError(reply["error"].rstrip("."), "Change it")
         return str(reply["document"])

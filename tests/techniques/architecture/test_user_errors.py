@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from techniques.architecture.probe import probe
 from techniques.architecture.user_errors import guarded, user_error
 from techniques.architecture.user_module import UserNetwork, load_factory, make_module
 from techniques.architecture.user_plan import UserPlan
 from techniques.errors import OptionError
+from techniques.facts import ModelFacts
 from techniques.representation.block import Block
 from tuner.accumulation import Steps
 from tuner.cli import main
@@ -69,7 +72,7 @@ class Backward(Net):
 
 class Exits(Net):
     def forward(self, x, edge_index):
-        if x.size(0) == 34: __import__("os")._exit(7)
+        if x.size(0) == 60: __import__("os")._exit(7)
         return self.only(x)
 
 class Wide(Net):
@@ -178,17 +181,30 @@ def test_a_name_that_facts_do_not_have_is_answered_with_those_it_has(make_facts:
     assert "facts.graph" not in caught.value.remedy
 
 
+def test_no_numbers_at_all_are_found_before_training(
+    folder: str, tiny: Any, profiled: Any, make_job: Any, spec_for: Any
+) -> None:
+    stored = tiny()
+    facts = profiled(stored)
+    own = ModelFacts(architecture="custom", custom=probe(f"{NAME}:Undefined", folder, facts, {}))
+    facts = facts.model_copy(update={"model": own})
+    with pytest.raises(OptionError, match=r"must return finite numbers, got nan before any training"):
+        make_job(facts, stored, spec_for(facts, {"architecture": "custom", "sampling": "full_batch"}))
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
         ("Infers", f"{NAME}.py:15 in inference"),
-        ("Undefined", "must return finite numbers, got nan"),
         ("Exits", f"a trial of {NAME}:Exits ended with status 7 and no result: it printed nothing. Look for os._exit"),
     ],
 )
-def test_measure_tells_the_user(name: str, words: str, folder: str, monkeypatch: Any, capsys: Any) -> None:
+def test_measure_tells_the_user(
+    name: str, words: str, folder: str, tiny: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    np.savez(tmp_path / "tiny.npz", **tiny().arrays)
     monkeypatch.chdir(folder)
-    assert main(["measure", "pyg:KarateClub", "--model", f"{NAME}:{name}", "--epochs", "1"]) == 2
+    assert main(["measure", str(tmp_path / "tiny.npz"), "--model", f"{NAME}:{name}", "--epochs", "1"]) == 2
     told = capsys.readouterr()
     assert words in told.err and "bug" not in told.err
     assert told.err.startswith(f"gnnfit: tracing {NAME}:{name} (at most 180 s)\n") and not told.out

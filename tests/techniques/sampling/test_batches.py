@@ -120,11 +120,18 @@ class Made:
         return found
 
 
+MADE: dict[str, Made] = {}
+
+
 @pytest.fixture
 def made(profiled: Any, make_job: Any, spec_for: Any) -> Any:
+    """``made(case)``: made once for all tests of a case; who draws from it seeds it anew."""
+
     def build(case: Case) -> Made:
         from planner.inspect.opened import drawer
 
+        if repr(case) in MADE:
+            return MADE[repr(case)]
         stored = random_graph(case)
         facts = profiled(stored)
         architecture = {"": "sage", "attributes": "gat"}.get(case.edges, "gcn")
@@ -132,7 +139,8 @@ def made(profiled: Any, make_job: Any, spec_for: Any) -> Any:
         chosen["representation.features"] = "csr" if case.sparse else "dense"
         spec = spec_for(facts, chosen, hidden=8, layers=2, threads=1, prefetch=0, **case.settings)
         (part,) = (one for one in compose(spec, facts) if isinstance(one, SampledBatches))
-        return Made(make_job(facts, stored, spec), part, forecast(spec, facts, drawer(stored, facts.graph)))
+        MADE[repr(case)] = Made(make_job(facts, stored, spec), part, forecast(spec, facts, drawer(stored, facts.graph)))
+        return MADE[repr(case)]
 
     return build
 
