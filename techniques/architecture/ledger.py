@@ -160,18 +160,9 @@ def _largest_live(
         live += cost.output + cost.saved
         if size.learned and not cost.keeps_input:
             live -= looked_up
-    live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
-    peak = max(peak, at_loss)
-    live += gradients.left_by(gradients.readout)
-    for index, (_, cost) in reversed(list(enumerate(layers))):
-        if index < len(layers) - 1 or readout.follows:
-            peak = max(peak, live + 2 * cost.output)
-            live -= cost.output
-        # Gradients of normalised rows and of the rows before, which are still there.
-        back = max(cost.backward, cost.beside_gradients + cost.parameters)
-        peak = max(peak, live + 2 * cost.kept, live - cost.saved + back)
-        live += gradients.left_by(cost.parameters) - cost.saved
-    return peak
+    # Gradients of normalised rows and of the rows before, which are still there.
+    ways = [(cost.saved, max(cost.backward, cost.beside_gradients + cost.parameters)) for _, cost in layers]
+    return _walked_back(layers, ways, live, peak, seeds, readout, gradients)
 
 
 def _largest_live_checkpointed(
@@ -187,19 +178,37 @@ def _largest_live_checkpointed(
         sorting = 0.0 if size.fused else sort_floats * size.edges
         peak = max(peak, live + cost.kept + max(cost.inference, dropped_out(size)) + sorting)
         live += cost.output + cost.kept
+    ways = []
+    for size, cost in layers:
+        sorting = 0.0 if size.fused else sort_floats * size.edges
+        back = max(cost.backward - cost.recomputed_late, cost.beside_gradients + cost.parameters)
+        ways.append((cost.kept, max(cost.recomputed + sorting, back)))
+    return _walked_back(layers, ways, live, peak, seeds, readout, gradients)
+
+
+def _walked_back(
+    layers: list[tuple[LayerSize, LayerCost]],
+    ways: list[tuple[float, float]],
+    live: float,
+    peak: float,
+    seeds: float,
+    readout: Readout,
+    gradients: Gradients,
+) -> float:
+    """Floats alive at the worst moment, where ``live`` are after a forward pass whose worst was ``peak``.
+
+    Args:
+        ways: of each layer, what it has held for its gradient, and what that takes once it has let go of it.
+    """
     live, at_loss = _loss_live(live, *layers[-1], seeds, readout)
     peak = max(peak, at_loss)
     live += gradients.left_by(gradients.readout)
-    for index, (size, cost) in reversed(list(enumerate(layers))):
+    for index, ((_, cost), (held, back)) in reversed(list(enumerate(zip(layers, ways, strict=True)))):
         if index < len(layers) - 1 or readout.follows:
             peak = max(peak, live + 2 * cost.output)
             live -= cost.output
-        peak = max(peak, live + 2 * cost.kept)
-        live -= cost.kept
-        sorting = 0.0 if size.fused else sort_floats * size.edges
-        back = max(cost.backward - cost.recomputed_late, cost.beside_gradients + cost.parameters)
-        peak = max(peak, live + cost.recomputed + sorting, live + back)
-        live += gradients.left_by(cost.parameters)
+        peak = max(peak, live + 2 * cost.kept, live - held + back)
+        live += gradients.left_by(cost.parameters) - held
     return peak
 
 
