@@ -116,12 +116,12 @@ def answers_of(spec: JobSpec, body: str) -> str:
 
 
 def is_layer_wise(spec: JobSpec) -> bool:
-    """Whether batches were needed, so that the graph is judged layer by layer: PyG's models of plain layers on dense features."""
+    """Whether batches were needed, so that the graph is judged layer by layer: layers and walks on rows that scripts hold dense."""
     options = spec.options
     return (
-        options[Slot.SAMPLING] in ("neighbor", "cluster", "random_node")
-        and options[Slot.ARCHITECTURE] in ("sage", "gcn", "gat", "gatv2", "gin")
-        and options[Slot.REPRESENTATION_FEATURES] == "dense"
+        options[Slot.SAMPLING] in ("neighbor", "cluster", "random_node", "graph_saint")
+        and options[Slot.ARCHITECTURE] in ("sage", "gcn", "gat", "gatv2", "gin", "appnp")
+        and options[Slot.REPRESENTATION_FEATURES] in ("dense", "csr")
     )
 
 
