@@ -194,6 +194,14 @@ def test_budget_and_number_of_trials_are_reasons_too(setting: Any, world: World)
     assert world.seconds < 20.0 + LIMIT + START_SECONDS
 
 
+def test_a_start_that_took_the_whole_budget_leaves_pygs_defaults_alone(setting: Any, world: World) -> None:
+    bench, space, search, plan = setting(budget=20.0)
+    world.seconds = 20.0 / SEARCH_SHARE
+    assert search.run() == "the budget was used after 36 s, before anything could be measured"
+    assert verify(bench, search.study, plan, space.defaults()).family == BASELINE_NAME
+    assert len(bench.trials) == 1
+
+
 def test_what_cannot_fit_is_skipped_and_counted(setting: Any) -> None:
     bench, _, search, _ = setting(fits=lambda spec: spec.options[Slot.SAMPLING] == "full_batch", target=0.8)
     why = search.run()
