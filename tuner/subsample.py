@@ -22,7 +22,7 @@ neighbours a node 0.36 to 0.40. Which is closest to the whole graph is measured,
 ROOTS_PER_ROUND = 64
 NODE_KEYS = ("y", "train_mask", "val_mask", "test_mask", "pos", "node_type")
 EDGE_KEYS = ("edge_split", "edge_weight", "edge_attr", "edge_type")
-TYPE_KEYS = ("type_names", "rel_names", "type_columns")
+TYPE_KEYS = ("type_names", "rel_names", "type_columns", "unread_edge_data")
 
 
 def subsample(stored: StoredGraph, share: float, folder: Path, seed: int = 0) -> FolderGraph:

@@ -139,9 +139,13 @@ class _Loop:
                 f"the loss became {self.progress.loss} in epoch {self.progress.epoch}: lower the learning rate"
             )
 
+    def _enter(self, phase: Phase) -> None:
+        """Change phase on a heap that has been given back: judging must not stand on top of what training has freed."""
+        give_back_freed()
+        self.reporter.enter(phase)
+
     def _evaluate(self) -> None:
-        give_back_freed()  # judging must not stand on top of what training has freed
-        self.reporter.enter(Phase.EVALUATE)
+        self._enter(Phase.EVALUATE)
         start = time.perf_counter()
         scores = self.judge.scores("val")
         metric = scores.get(self.judge.metric, 0.0)
@@ -194,8 +198,7 @@ class _Loop:
         device_peak = _device_peak_bytes(self.job.need("device"))
         if self.reporter.phase is not None:
             self.reporter.enter(self.reporter.phase)  # books the seconds of the phase that is running
-            give_back_freed()
-            self.reporter.enter(Phase.TRAIN)  # what is counted is a batch as training makes them
+            self._enter(Phase.TRAIN)  # what is counted is a batch as training makes them
         counted = flops(self.job, self.shapes) if self.shapes else None
         patience = self.job.spec.training.patience_evaluations
         measured = Measurement(
@@ -238,8 +241,7 @@ class _Loop:
             "spec": self.job.spec.model_dump_json(),
         }
         write_atomically(folder / "model.pt", state, lasting=True)
-        give_back_freed()
-        self.reporter.enter(Phase.EVALUATE)
+        self._enter(Phase.EVALUATE)
         self.judge.settle()
         write_atomically(folder / "predictions.pt", self.judge.predictions(), lasting=True)
         made_with = environment(self.job.spec.training.seed, str(self.job.need("device")))

@@ -1,4 +1,4 @@
-"""A graph's facts, read from a stored graph; ``from_counts`` and ``from_dataset`` estimate them without one."""
+"""A graph's facts, read from a stored graph; ``planner.inspect.estimate`` has them without one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from planner.inspect import sizes
 from planner.inspect.degrees import measured_degrees
 from planner.inspect.edge_data import weight_facts
-from planner.inspect.estimate import from_counts, from_dataset
 from planner.inspect.features import read_features
 from planner.inspect.fingerprint import fingerprint
 from planner.inspect.graph_sets import graph_labels, measured_set
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.integer[Any]]
 
-__all__ = ["from_counts", "from_dataset", "profile", "size_class"]
+__all__ = ["profile", "size_class"]
 
 STRUCTURE_KEYS = ("edge_index", "edge_type", "node_type", "graph_ptr")
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,20 @@ def real_graph() -> Callable[[str], Path]:
 def below() -> Callable[[Path], set[str]]:
     """Every file below a folder, to see that nothing was written."""
     return lambda folder: {str(one.relative_to(folder)) for one in folder.rglob("*")}
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Runner]:
+    """A server of real trials for all tests that do not look at its life: it takes seconds to start."""
+    with Runner() as one:
+        yield one
+
+
+@pytest.fixture
+def one_server(server: Runner, monkeypatch: Any) -> None:
+    """``measure``, ``tune`` and ``run`` of this process use it."""
+    for module in ("tuner.api", "tuner.final", "tuner.session"):
+        monkeypatch.setattr(f"{module}.Runner", lambda: nullcontext(server))
 
 
 STUB = """

@@ -135,7 +135,9 @@ def test_judging_layer_by_layer_is_one_pass_over_the_graph(kind: str, monkeypatc
         assert torch.equal(model(data.x, edge_index, **read), wanted), "the model is as it was"
 
 
-def test_the_script_reaches_what_the_run_reaches(run_of: Any, real_graph: Any, tmp_path: Path) -> None:
+def test_the_script_reaches_what_the_run_reaches(
+    run_of: Any, real_graph: Any, tmp_path: Path, one_server: None
+) -> None:
     """Cora, GCN on the whole graph: three seeds of the run differ by 0.01."""
     from tuner.api import run
 

@@ -92,7 +92,7 @@ def test_a_part_keeps_the_character(labels: str, tiny_set: Any, tmp_path: Path) 
     assert part.headers["edge_weight"].shape[0] == part.headers["edge_index"].shape[1]
 
 
-def test_a_set_is_measured_in_a_child(tmp_path: Path) -> None:
+def test_a_set_is_measured_in_a_child(tmp_path: Path, one_server: None) -> None:
     from tuner.api import measure
 
     stored = learnable(60)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,6 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    """One server for all."""
-    with Runner() as one:
-        yield one
-
-
 @pytest.fixture
 def graph_named(community_file: Path, films: Any, tiny_set: Any, tmp_path: Path) -> Any:
     """``graph_named("films")``: one graph, one of several types, or a set of graphs, in a folder."""
@@ -52,7 +44,7 @@ def graph_named(community_file: Path, films: Any, tiny_set: Any, tmp_path: Path)
 
 @pytest.mark.parametrize(("name", "fix", "settings"), CASES, ids=str)
 def test_a_killed_training_goes_on_to_the_same_bits(
-    name: str, fix: Any, settings: Any, runner: Runner, graph_named: Any, tmp_path: Path
+    name: str, fix: Any, settings: Any, server: Runner, graph_named: Any, tmp_path: Path
 ) -> None:
     import torch
 
@@ -64,11 +56,11 @@ def test_a_killed_training_goes_on_to_the_same_bits(
 
     def train(folder: str, progress: Any = lambda event: None) -> Any:
         run = RunFolder(tmp_path / folder)
-        return final_measurement(runner, run, made.facts, spec, str(graph.path), UNLIMITED_SECONDS, None, progress)
+        return final_measurement(server, run, made.facts, spec, str(graph.path), UNLIMITED_SECONDS, None, progress)
 
     def kill(event: Any) -> None:
         if event["event"] == "epoch" and event["epoch"] >= 4:
-            os.kill(runner._child or 0, signal.SIGKILL)
+            os.kill(server._child or 0, signal.SIGKILL)
 
     whole = train("whole")
     assert train("killed", kill).state is TrialState.KILLED

@@ -28,6 +28,12 @@ MIB = 2**20
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are enforced on Linux")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_other_server(server: Runner) -> None:
+    """The one that tests share starts again when it is next used."""
+    server.close()
+
+
 def _gone(pid: int, seconds: float = 20.0) -> bool:
     """Ended, or a zombie that its parent has yet to reap."""
     end = time.monotonic() + seconds
@@ -244,7 +250,7 @@ def test_a_real_trial_completes_and_a_tiny_limit_stops_it(
 
 
 def test_an_error_of_the_real_worker_is_a_failed_measurement(
-    make_facts: Any, spec_for: Any, request_for: Any, tmp_path: Path
+    make_facts: Any, spec_for: Any, server: Runner, tmp_path: Path
 ) -> None:
     facts = make_facts()
     request = WorkRequest(
@@ -254,8 +260,7 @@ def test_an_error_of_the_real_worker_is_a_failed_measurement(
         folder=str(tmp_path),
         limits=Limits(host_bytes=8 * 2**30, seconds=30),
     )
-    with Runner() as runner:
-        measured = runner.measure(request)
+    measured = server.measure(request)
     assert measured.state is TrialState.FAILED
     assert "nowhere" in str(measured.reason)
 

@@ -103,7 +103,7 @@ def test_a_run_that_is_held_is_refused(finished: Any, capsys: Any) -> None:
     assert (run / "events.jsonl").read_bytes() == before
 
 
-def test_the_winner_can_be_run_again(finished: Any, capsys: Any) -> None:
+def test_the_winner_can_be_run_again(finished: Any, capsys: Any, one_server: None) -> None:
     run, _ = finished
     (run / "final" / "checkpoint.pt").unlink()
     assert main(["run", str(run), "--epochs", "5", "--json"]) == 0
@@ -112,7 +112,7 @@ def test_the_winner_can_be_run_again(finished: Any, capsys: Any) -> None:
     assert measured["test_metric"] is not None
 
 
-def test_the_winner_on_a_generated_graph_can_be_run_again(tmp_path: Path, monkeypatch: Any) -> None:
+def test_the_winner_on_a_generated_graph_can_be_run_again(tmp_path: Path, monkeypatch: Any, one_server: None) -> None:
     """Its graph lies in the cache, not in the run folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     report = tune("like:cora@0.2", out=tmp_path / "run", budget_seconds=10.0, trials=1)
@@ -182,7 +182,7 @@ def test_a_signal_ends_the_run_and_everything_it_started(started: Any, number: i
         pass
 
 
-def test_data_in_memory_is_spilled_into_the_run(communities: Any, tmp_path: Path) -> None:
+def test_data_in_memory_is_spilled_into_the_run(communities: Any, tmp_path: Path, one_server: None) -> None:
     import torch
     from torch_geometric.data import Data
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from planner.inspect.graph import profile
 from techniques.architecture.hetero.typed import TYPED
@@ -18,7 +19,7 @@ from tuner.subsample import subsample
 
 
 @pytest.mark.parametrize("architecture", TYPED)
-def test_measure_trains_in_a_child(architecture: str, films: Any) -> None:
+def test_measure_trains_in_a_child(architecture: str, films: Any, one_server: None) -> None:
     data = films(scale=20)
     candidate, measured = measure(data, epochs=2, fix={"architecture": architecture, "hardware": "cpu"})
     assert measured.state is TrialState.COMPLETE and measured.epochs == 2
@@ -28,7 +29,10 @@ def test_measure_trains_in_a_child(architecture: str, films: Any) -> None:
 
 
 def test_a_part_of_a_graph_keeps_its_types(films: Any, tmp_path: Path) -> None:
-    whole = from_object(films(scale=20), "films")
+    data = films(scale=20)
+    by = data["movie", "by", "person"]
+    by.edge_weight = torch.ones(by.num_edges)  # of one type alone: left out, with a warning
+    whole = from_object(data, "films")
     before = profile(whole)
     part = subsample(whole, 0.5, tmp_path / "part")
     after = profile(part)
@@ -36,6 +40,7 @@ def test_a_part_of_a_graph_keeps_its_types(films: Any, tmp_path: Path) -> None:
     assert [one.columns for one in after.node_types] == [24, 5, 0]
     assert [one.name for one in after.edge_types] == [one.name for one in before.edge_types]
     assert [one.reverse for one in after.edge_types] == [one.reverse for one in before.edge_types]
+    assert after.unread_edge_data == before.unread_edge_data != ()
     assert after.num_nodes == before.num_nodes // 2 and after.target_type == "movie"
 
 

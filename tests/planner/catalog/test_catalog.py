@@ -7,7 +7,7 @@ import pytest
 from planner.catalog import dataset, dataset_names, find_gpu, machine, machine_names
 from planner.catalog.rates import host_bandwidth
 from planner.catalog.tables import load
-from planner.inspect.graph import from_dataset
+from planner.inspect.estimate import from_dataset
 from techniques.errors import OptionError
 from techniques.facts import Origin, Task
 

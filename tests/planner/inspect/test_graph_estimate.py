@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from planner.catalog import dataset
 from planner.inspect.degrees import estimated_degrees
-from planner.inspect.graph import from_counts, from_dataset
+from planner.inspect.estimate import from_counts, from_dataset
 from techniques.errors import OptionError
 from techniques.facts import Origin, SizeClass, Task
 
