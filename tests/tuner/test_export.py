@@ -22,6 +22,7 @@ from tuner.folder import RunFolder, write_text
 from tuner.records import Winner
 
 ALLOWED = {
+    "contextlib",
     "itertools",
     "math",
     "sys",
