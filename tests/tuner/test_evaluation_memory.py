@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,6 @@ NOISE = 1.25
 """A peak of some 25 MB is watched from outside every few milliseconds and varies by a tenth either way from run to run; judging that
 does its hub in one piece, or stands on a heap that was not given back, takes 1.4 to 1.8 times what training does."""
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +48,7 @@ def test_judging_takes_no_more_than_training(
     form: str,
     seeds: int,
     graph_file: Path,
-    runner: Runner,
+    server: Runner,
     profiled: Any,
     spec_for: Any,
     request_for: Any,
@@ -65,6 +58,6 @@ def test_judging_takes_no_more_than_training(
     facts = profiled(graph)
     chosen = {"architecture": architecture, "sampling": sampling, "representation": form}
     spec = spec_for(facts, chosen, batch_size=seeds, fanouts=(5, 5), hidden=256)
-    measured = runner.measure(request_for(facts, spec, graph.path, epochs=2))
+    measured = server.measure(request_for(facts, spec, graph.path, epochs=2))
     train, judge = (measured.phases[phase].host_peak_bytes for phase in ("train", "evaluate"))
     assert 0 < judge <= NOISE * train, (train / 1e6, judge / 1e6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode, addmm_flop, mm_flop
 
 from techniques.assembly import forecast
 from techniques.remote.source.arrays import ArrayGraph
+from tests.covering import covering
 from tuner.metrics import EpochShapes, Flops, epoch_shapes, flops, thop_macs
 from tuner.training import train_epoch
 
@@ -20,6 +22,13 @@ JOBS += [("gat", "coo"), ("gatv2", "coo")]
 
 
 SAMPLINGS = ("full_batch", "neighbor", "graph_saint", "cluster", "random_node", "shadow_k_hop", "link_neighbor")
+COVERED = covering(
+    product(JOBS, SAMPLINGS),
+    lambda one: one[0],
+    lambda one: (one[0][0], one[1]),
+    lambda one: (one[0][1], one[1]),
+)
+"""Every layer and every adjacency with every sampler."""
 
 
 @pytest.fixture
@@ -54,8 +63,7 @@ def counted_epoch(job: Any) -> tuple[Flops, int]:
     return flops(job, shapes), counter.flops
 
 
-@pytest.mark.parametrize("sampling", SAMPLINGS)
-@pytest.mark.parametrize("architecture, representation", JOBS)
+@pytest.mark.parametrize("architecture, representation, sampling", [(*job, sampling) for job, sampling in COVERED])
 def test_flops_are_what_torch_counts_in_a_real_epoch(
     architecture: str, representation: str, sampling: str, job_of: Any
 ) -> None:
