@@ -186,12 +186,16 @@ class Search:
         return kept + [one for one in best.values() if one not in kept]
 
     def _proposed(self) -> Iterator[Step]:
-        """New points, those with the largest expected improvement first."""
-        parts = not self.bench.ladder[0].whole
-        late = self.bench.clock() > PART_SHARE * SEARCH_SHARE * self.bench.budget_seconds
-        vary, rung = Vary.EVERYTHING, 0
-        if parts:
-            vary, rung = (Vary.ON_WHOLE, self.bench.top) if late else (Vary.ON_PART, 0)
+        """New points, those with the largest expected improvement first; where parts of the graph are searched, late ones vary what
+        only the whole graph can tell, as long as there is any."""
+        if self.bench.ladder[0].whole:
+            yield from self._varied(Vary.EVERYTHING, 0)
+            return
+        if self.bench.clock() > PART_SHARE * SEARCH_SHARE * self.bench.budget_seconds:
+            yield from self._varied(Vary.ON_WHOLE, self.bench.top)
+        yield from self._varied(Vary.ON_PART, 0)
+
+    def _varied(self, vary: Vary, rung: int) -> Iterator[Step]:
         seen = self._observed(rung)
         rng = np.random.default_rng((self.seed, len(self.bench.trials)))
         pool = self._pool(seen, rng, vary)

@@ -75,21 +75,21 @@ def ranking(bench: Bench) -> list[Trial]:
 def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     """Verified specs by the worse of their scores on the whole graph: a lucky run does not win.
 
-    PyG's defaults and the plan's first choice stand here with what the search measured where there was no time to
-    verify them, so that the winner is worse than neither; so does the best of the search where nothing else could be verified.
+    PyG's defaults, the plan's first choice and the best of the search stand here with what the search measured where there was no
+    time to verify them, so that the winner is worse than none of them.
     """
     found = []
     for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
         full = bench.scored(one for one in bench.at(bench.top) if one.spec == trial.spec)
         found.append((_worst([(value, trial), *full]), trial))
+    tried = [one.spec for one in bench.trials if one.purpose == "verify"]
     verified = [trial.spec for _, trial in found]
-    for value, trial in bench.scored(bench.at(bench.top)):
+    searched = bench.scored(bench.at(bench.top)) or bench.scored(ranking(bench))
+    searched = [pair for pair in searched if pair[1].spec in verified or pair[1].spec not in tried]
+    for place, (value, trial) in enumerate(searched):
         reference = trial.family == BASELINE_NAME or (plan.best is not None and trial.spec == plan.best.spec)
-        if reference and trial.spec not in verified:
+        if (reference or place == 0) and trial.spec not in verified:
             found.append((value, trial))
-    if all(trial.family == BASELINE_NAME for _, trial in found):
-        others = (one for one in ranking(bench) if one.spec not in [trial.spec for _, trial in found])
-        found += bench.scored(others)[:1]
     return sorted(found, key=lambda pair: pair[0])
 
 

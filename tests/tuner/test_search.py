@@ -284,6 +284,16 @@ def test_a_lucky_search_trial_does_not_win(setting: Any, world: World) -> None:
     assert verify(bench, search.study, plan, space.defaults()).spec != lucky.spec
 
 
+def test_the_best_of_the_search_stands_where_there_was_no_time_to_verify_it(setting: Any, world: World) -> None:
+    """PyG's defaults took all of it; the plan's first choice stands with what the search measured, too, and is slower."""
+    bench, space, search, plan = setting(target=0.8, budget=60.0)
+    search.run()
+    best = bench.scored(bench.whole())[0][1]
+    assert best.spec != plan.best.spec
+    world.seconds = 10_000.0
+    assert verify(bench, search.study, plan, space.defaults()).spec == best.spec
+
+
 def test_a_miss_in_a_shorter_trial_is_no_miss(setting: Any, world: World) -> None:
     """The search cuts what cannot win: PyG's defaults may still reach the target when they are verified."""
     bench, space, search, plan = setting(target=0.8, budget=100.0)
@@ -379,6 +389,13 @@ def test_parts_come_first_and_the_whole_graph_decides(setting: Any) -> None:
         likes = [other.spec for other in bench.trials if other is not one and other.family == one.family]
         same = [other for other in likes if other.training == one.spec.training]
         assert same, "new points on the whole graph differ only in what a part cannot tell"
+
+
+def test_parts_are_searched_on_where_the_whole_graph_has_nothing_left_to_tell(setting: Any) -> None:
+    bench, _, search, _ = setting(shares=(1 / 9, 1 / 3), budget=60.0)
+    bench.too_slow = lambda spec: True
+    assert "share of the budget" in search.run()
+    assert bench.trials[-1].share < 1.0
 
 
 def test_memory_and_accuracy_are_goals_too(setting: Any, world: World) -> None:
