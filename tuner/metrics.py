@@ -117,7 +117,9 @@ def thop_macs(job: Job) -> float | None:
     except ImportError:
         return None
     batch = next(iter(job.moved_batches()))
-    whole = _Whole(copy.deepcopy(job.need("model")))  # thop leaves buffers behind
+    model = job.need("model")
+    # thop leaves buffers behind: on modules of its own, whose weights are the model's, or wide ones would be held twice.
+    whole = _Whole(copy.deepcopy(model, {id(one): one for one in model.parameters()}))
     with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         macs, _ = profile(whole, inputs=(batch,), custom_ops=_custom_ops(), verbose=False)
     return float(macs)

@@ -117,6 +117,7 @@ class Appnp(BuiltIn):
             + 2 * sparse,
             parameters=(size.columns_in + 1) * size.columns_out,
             gathered=size.columns_out,
+            rounds=max(steps, 1),
             # A product keeps its input only: nothing is computed again, bfloat16 copies aside.
             recomputed=wide + copied,
             recomputed_late=copied if steps else 0.0,

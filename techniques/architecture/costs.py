@@ -61,6 +61,8 @@ class LayerCost:
     """Width of a layer inside this one that is normalised where its output is."""
     keeps_input: bool = True
     """Whether the backward pass needs the input."""
+    rounds: int = 1
+    """How often its sums are made, each anew: every step of a propagation."""
     edge_blocks: tuple[float, ...] = ()
     """Floats of its tensors with a few values per edge: their ends, and scores."""
 

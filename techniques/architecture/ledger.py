@@ -132,7 +132,8 @@ def _transposing(size: LayerSize) -> tuple[float, ...]:
 def _blocks(size: LayerSize, cost: LayerCost) -> tuple[float, ...]:
     """Floats of what a layer projects, of its sums and its outputs, and of its messages and what else edges carry."""
     sums = (size.sources * cost.gathered, size.targets * cost.gathered, size.targets * size.columns_out)
-    return sums if size.fused else (*sums, size.edges * cost.gathered, *cost.edge_blocks)
+    blocks = sums if size.fused else (*sums, size.edges * cost.gathered, *cost.edge_blocks)
+    return blocks * cost.rounds
 
 
 def _walked_blocks(layers: list[tuple[LayerSize, LayerCost]]) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from techniques.coarsening.sizes import level_bytes
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job
-from techniques.sampling.cluster import METIS_BYTES_PER_EDGE, METIS_LEFT
+from techniques.sampling.cluster import METIS_LEFT
 from techniques.step_shape import Draw
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ HEAP_LEFT, MOST_LEFT_BYTES = 1.2, 40e6
 amazon_computers)."""
 SECONDS_PER_EDGE = 130e-9
 """Matching and contracting one level, one thread: 1.2 s at 10 M stored edges (tests/benchmarks/coarsening.py)."""
+METIS_BYTES_PER_EDGE = 76
+"""While METIS cuts into super-nodes, per edge."""
 METIS_SECONDS_PER_EDGE = Range(0.2e-6, 1e-6, 2.5e-6)
 """Matching, cutting 128 parts at most and refining them: 1.7 us at 10 M entries of a random graph, less where there are
 communities."""

@@ -22,6 +22,7 @@ from techniques.sampling.batches import (
     subgraph_scratch_bytes,
 )
 from techniques.sampling.graph_saint import SCAN_SECONDS_PER_EDGE
+from techniques.sampling.metis_memory import metis_bytes
 from techniques.sampling.random_node import num_parts_knob, parts_for_nodes
 from techniques.sampling.shapes import HopSizes
 from techniques.step_shape import DrawnHops, StepShape
@@ -35,11 +36,8 @@ KEPT_EDGES = (0.4, 0.7, 0.9)
 """Share of its edges that a node keeps inside its own part: low, expected, high. METIS says how many when it has cut."""
 METIS_SECONDS_PER_EDGE = Range(0.2e-6, 2e-6, 12e-6)
 """Little where there are communities to find, much on random graphs in many parts (2 to 16 thousand parts of 10 M edges)."""
-METIS_BYTES_PER_EDGE, METIS_BYTES_PER_NODE = 76, 650
-"""While METIS cuts, per edge and direction and per node: ever coarser copies of the graph (within 15 % on six graphs of 0.7 to 3 M
-edges and a mean degree of 7 to 100)."""
 METIS_LEFT = 0.25
-"""What of that stays in the heap at most: training finds room in it."""
+"""What of METIS's memory stays in the heap at most: training finds room in it."""
 MOST_CUT_EDGES, MOST_CUT_WORK = 3_000_000, 120e6
 """Stored edges, and edges times parts, up to which a plan has METIS cut the graph at hand and so knows every part of the run: at most
 1.6 s of one core on 22 graphs (5 s at 194 million)."""
@@ -94,8 +92,8 @@ class ClusterBatches(SubgraphBatches):
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
-        metis = METIS_BYTES_PER_EDGE * graph.num_edges * (1.0 if graph.undirected else 2.0)
-        metis += METIS_BYTES_PER_NODE * graph.num_nodes
+        entries = graph.num_edges * (1.0 if graph.undirected else 2.0)
+        metis = metis_bytes(graph.num_nodes, entries, min(self.num_parts, graph.num_nodes))
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(metis, 0.3))
         left = Range(0.0, 0.0, METIS_LEFT * metis)
         return super().forecast(so_far.hold(Phase.PREPARE, Place.HOST, "heap left by METIS", left))

@@ -99,6 +99,19 @@ def test_thop_taught_our_layers_counts_what_torch_counts(
     assert not any("total_ops" in name for name, _ in job.model.named_buffers()), "thop leaves buffers behind"
 
 
+def test_thop_counts_on_the_weights_of_the_model(job_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of wide ones beside them was the peak of a whole measurement."""
+    job, seen = job_of("sage", "csr"), []
+
+    def profile(whole: torch.nn.Module, **_: Any) -> tuple[float, float]:
+        seen.extend(one.data_ptr() for one in whole.parameters())
+        return 1.0, 0.0
+
+    monkeypatch.setattr(pytest.importorskip("thop"), "profile", profile)
+    assert thop_macs(job) == 1.0
+    assert seen == [one.data_ptr() for one in job.model.parameters()]
+
+
 OTHER_FORMS: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {
     "matrix": ({"architecture": "gcn", "representation": "dense"}, {}, {}),
     "matrix of GraphSAGE": ({"architecture": "sage", "representation": "dense"}, {}, {}),

@@ -13,6 +13,7 @@ from techniques.hardware.allocator import (
     FIXED_BYTES,
     HEAP_LEAST,
     HOLE_BYTES,
+    HOLE_SHARE,
     HOLES_MOST,
     MAPPED_BYTES,
     RUN_ENVIRONMENT,
@@ -45,6 +46,13 @@ def test_aligned_blocks_in_the_heap_leave_holes_that_nothing_fits() -> None:
     assert alike.expected == pytest.approx(HEAP_LEAST.expected + 3 * HOLE_BYTES.expected)
     assert heap_slack(MANY, (9e6, 4e6, 1e6)).expected == pytest.approx(HEAP_LEAST.expected + HOLE_BYTES.expected)
     assert heap_slack(MANY, ALIKE * 100) == HEAP_LEAST + HOLES_MOST
+
+
+def test_holes_of_steps_that_ask_for_the_same_sizes_are_a_share_of_their_blocks() -> None:
+    fixed = heap_slack(MANY, ALIKE, shapes_vary=False)
+    assert fixed.expected == pytest.approx(HEAP_LEAST.expected + HOLE_SHARE.expected * sum(ALIKE))
+    assert fixed.expected < heap_slack(MANY, ALIKE).expected
+    assert resident(MANY, ALIKE, Place.HOST, False).expected < resident(MANY, ALIKE, Place.HOST, True).expected
 
 
 def test_mapped_blocks_are_given_back() -> None:
