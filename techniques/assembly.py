@@ -9,6 +9,8 @@ from techniques.base import Part, Slot, Stage
 from techniques.coarsening.sizes import trained_facts
 from techniques.facts import Facts
 from techniques.forecast import Forecast
+from techniques.hardware.rates import rates
+from techniques.hardware.reclaim import refilled
 from techniques.job import Job, JobSpec
 from techniques.step_shape import Draw
 
@@ -39,7 +41,7 @@ def forecast(spec: JobSpec, facts: Facts, draw: Draw | None = None) -> Forecast:
     so_far = Forecast(facts=facts, draw=draw)
     for part in compose(spec, facts):
         so_far = part.forecast(so_far)
-    return so_far
+    return so_far if facts.hardware.calibration is None else refilled(so_far, rates(facts, spec))
 
 
 def build(job: Job, announce: Callable[[Part], None] = lambda part: None) -> Job:

@@ -25,6 +25,7 @@ from techniques.hardware.allocator import (
 )
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates
+from techniques.hardware.reclaim import free_bytes
 from techniques.job import Job
 from techniques.step_shape import StepShape
 
@@ -58,7 +59,8 @@ class TrainStep:
         so_far = self._remembered(so_far, mean, seen, self._needs(so_far, seen, largest))
         so_far = so_far.changed(parameters=mean.parameters + self.plan.table_size)
         operations = self._operations(so_far, mean_shape)
-        seconds = self.speed.training_seconds(operations, self.architecture.step_kind, so_far.fused or so_far.dense)
+        free, fused = free_bytes(self._live_bytes(mean), mean.blocks), so_far.fused or so_far.dense
+        seconds = self.speed.training_seconds(operations, self.architecture.step_kind, fused, free)
         steps = so_far.full_steps_per_epoch
         return spend_steps(so_far, self.speed, seconds).changed(
             gemm_flops_per_epoch=Range.within(mean.gemm_flops * steps, 0.02),

@@ -15,6 +15,7 @@ from techniques.forecast import BATCH_LABELS, Forecast, Phase, Place, Range
 from techniques.hardware.allocator import resident
 from techniques.hardware.overlap import spend_steps
 from techniques.hardware.rates import Rates
+from techniques.hardware.reclaim import free_bytes
 from techniques.job import Job
 from techniques.own_model import Trace, largest
 
@@ -60,7 +61,8 @@ class UserStep:
         so_far = so_far.spike(Phase.TRAIN, place, _uncertain(needs, trace, self.other_knobs))
         steps, size = so_far.full_steps_per_epoch, (mean.input_nodes, mean.input_edges, mean.seeds)
         flops = trace.gemm_flops(*size)
-        seconds = self.speed.training_seconds(traced_operations(trace, *size), "custom", fused=False)
+        free = free_bytes(live, blocks)
+        seconds = self.speed.training_seconds(traced_operations(trace, *size), "custom", fused=False, free=free)
         off = BULK_FACTOR * (OTHER_KNOBS if self.other_knobs else 1.0)
         so_far = spend_steps(so_far, self.speed, seconds, off)
         counted = Range.factor(flops * steps, OTHER_KNOBS) if self.other_knobs else Range.within(flops * steps, 0.02)

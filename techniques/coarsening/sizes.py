@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from techniques.base import Slot
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Range
 from techniques.graph_figures import DegreeFacts
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from techniques.coarsening.plan import CoarseningPlan
     from techniques.job import JobSpec
 
+NO_COARSENING = "none"
+"""The option that trains on the graph itself."""
 GRACLUS_LEVEL = Range(0.53, 0.60, 0.78)
 """Share of the nodes that one level of graclus keeps. Measured, as all shares here, on 17 real graphs
 (tests/benchmarks/coarsening.py --sizes); pygod_reddit, a graph of stars, keeps 0.91."""
@@ -125,11 +128,13 @@ def scaled_degrees(degrees: DegreeFacts, nodes: int, edges: int, graph: GraphFac
 
 def trained_facts(facts: Facts, spec: JobSpec) -> Facts:
     """Facts of the graph that a spec trains on: the graph itself, or what is expected of its coarse one."""
+    name = spec.options[Slot.COARSENING]
+    if name == NO_COARSENING:
+        return facts  # asked of every proposal
     from techniques import option
-    from techniques.base import Slot
     from techniques.coarsening.option import Coarsening
 
-    chosen = option(Slot.COARSENING, spec.options[Slot.COARSENING])
+    chosen = option(Slot.COARSENING, name)
     if not isinstance(chosen, Coarsening):
         return facts
     return facts.model_copy(update={"graph": chosen.expected(facts, spec)})

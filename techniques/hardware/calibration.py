@@ -24,9 +24,13 @@ class ThreadRates(Record):
     threads: int
     grids: dict[Kind, Grid]
     touch: Grid
-    """Seconds per byte to touch a new tensor for the first time, by its bytes."""
+    """Seconds per byte to touch a new tensor for the first time, in memory that was free for a moment only, by its bytes."""
     operator_seconds: float
     """Of one operator that does next to nothing."""
+    sharing_seconds: float = 0.0
+    """Of an operator whose values are shared among threads, beside its work: threads that sleep are woken."""
+    rested_seconds: float = 0.0
+    """Per byte of memory that has lain free for seconds, beyond ``touch``: a hypervisor has taken it (``reclaim.py``)."""
     step_seconds: float
     """Of one training step beside its operators: loss on the host, gradients set to none, the loop itself."""
     varied: float = 1.0

@@ -12,6 +12,8 @@ from techniques.hardware.operations import DENSE, Kind, Operation
 
 OPERATOR_SECONDS = 4e-6
 """Dispatch of one operator on a host (measured 3 to 8 microseconds)."""
+SHARED_VALUES = 32_768
+"""From so many values on, torch shares an operator among its threads (``at::internal::GRAIN_SIZE``)."""
 CACHE_BYTES = 4 * 2**20
 """Rows of so many bytes are read over and over from the cores' caches."""
 CACHED_STREAM, CACHED_ROWS = 0.75, 3.3
@@ -114,6 +116,11 @@ def _passes(one: Operation) -> float:
     return passes if passes <= 1.0 or not one.table else 1.0 + (passes - 1.0) * min(1.0, WIDE_COLUMNS / one.columns)
 
 
+def is_shared(one: Operation) -> bool:
+    """Whether several threads do it: random numbers are drawn by one."""
+    return one.kind is not Kind.RANDOM and one.rows * one.columns >= SHARED_VALUES
+
+
 @dataclass(frozen=True)
 class CalibratedPrices:
     """What this machine took for operations of like shapes."""
@@ -123,18 +130,19 @@ class CalibratedPrices:
     """Prices asked before: candidates of a plan have many operations in common."""
 
     def seconds(self, operations: Iterable[Operation]) -> float:
-        total, launches = 0.0, 0.0
+        total, launches, shared = 0.0, 0.0, 0
         for one in operations:
             if one.kind is Kind.LAUNCH:
                 launches += one.inner
             elif one.rows > 0 and one.columns > 0:
                 launches += 1.0
+                shared += is_shared(one)
                 if (price := self.known.get(one)) is None:
                     if len(self.known) >= MOST_KNOWN:
                         self.known.clear()
                     price = self.known[one] = self._seconds(one)
                 total += price
-        return total + launches * self.measured.operator_seconds
+        return total + launches * self.measured.operator_seconds + shared * self.measured.sharing_seconds
 
     def _seconds(self, one: Operation) -> float:
         grid, made = self.measured.grids[one.kind], FLOAT_BYTES * one.rows * one.columns

@@ -11,6 +11,7 @@ from techniques.forecast import Place
 from techniques.hardware.calibration import ThreadRates
 from techniques.hardware.operations import DENSE, Operation
 from techniques.hardware.prices import Prices, PublishedPrices, calibrated_prices
+from techniques.hardware.reclaim import mapped_bytes, slowdown
 from techniques.job import JobSpec
 
 CPU_STEP_SECONDS = 1e-3
@@ -50,16 +51,18 @@ class Rates:
         """All of them, one after the other."""
         return self.prices.seconds(operations)
 
-    def training_seconds(self, operations: Sequence[Operation], kind: str, fused: bool) -> float:
+    def training_seconds(self, operations: Sequence[Operation], kind: str, fused: bool, free: float = 0.0) -> float:
         """The same of a whole training step of an architecture, corrected by what such steps took on this machine.
 
         Dense products take what they take alone; what waits for memory finds other things in the caches than it does alone.
+        ``free`` are the bytes that the step has free at any moment, and will make again.
         """
         if self.measured is None:
             return self.prices.seconds(operations)
         rest = self.prices.seconds([one for one in operations if one.kind not in DENSE])
         dense = self.prices.seconds([one for one in operations if one.kind in DENSE])
-        return dense + rest * self.measured.step_factor(kind, fused, rest)
+        seconds = dense + rest * self.measured.step_factor(kind, fused, rest)
+        return seconds * slowdown(seconds, mapped_bytes(operations), free, self.measured.rested_seconds)
 
 
 def rates(facts: Facts, spec: JobSpec) -> Rates:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 
 import torch
 from torch import Tensor
 
-from techniques.hardware.allocator import MAPPED_BYTES
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
-from tuner.calibrate.timing import average_seconds_of, seconds_of
+from tuner.calibrate.timing import seconds_of
 
 BYTES = (2**14, 2**18, 2**21, 2**24, 2**26)
+RANDOM_BYTES = (2**14, 2**18, 2**21)
+"""Drawn by one thread, which takes what it takes wherever the values lie."""
 FRESH_BYTES = (2**16, 2**22, 2**23, 2**24, 2**26)
+RESTED_BYTES = 2**27
 COLUMNS = (16, 256)
 PARAMETERS = (1_000, 100_000, 3_000_000)
 SPARSE = ((3_000, 1_500, 25), (10_000, 5_000, 50))
@@ -28,7 +31,7 @@ def measure_elements() -> dict[Kind, Grid]:
     return {
         Kind.STREAM: Grid(axes=(BYTES,), values=tuple(_stream(size) for size in BYTES)),
         Kind.EXPONENTIAL: Grid(axes=(BYTES,), values=tuple(_exponential(size) for size in BYTES)),
-        Kind.RANDOM: Grid(axes=(BYTES,), values=tuple(_random(size) for size in BYTES)),
+        Kind.RANDOM: Grid(axes=(RANDOM_BYTES,), values=tuple(_random(size) for size in RANDOM_BYTES)),
         Kind.ADAM: Grid(axes=(PARAMETERS,), values=tuple(_adam(count) for count in PARAMETERS)),
         Kind.SPARSE_INPUT: _sparse_grid(back=False),
         Kind.SPARSE_WEIGHT: _sparse_grid(back=True),
@@ -36,21 +39,29 @@ def measure_elements() -> dict[Kind, Grid]:
 
 
 def measure_touch() -> Grid:
-    """Seconds per byte of a new tensor beyond what writing costs in one that is there, on average: a system that hands out
-    pages one by one now and then does so in training too.
-
-    Tensors that are mapped one by one have one rate: pages of them are there at once or come one by one, as it happens.
-    """
-    taken = {size: _touch(size) for size in FRESH_BYTES}
-    mapped = [size for size in FRESH_BYTES if size >= MAPPED_BYTES]
-    rate = sum(taken[size] for size in mapped) / max(sum(mapped), 1)
-    rates = (rate if size in mapped else taken[size] / size for size in FRESH_BYTES)
-    return Grid(axes=(FRESH_BYTES,), values=tuple(max(one, 1e-14) for one in rates))
+    """Seconds per byte of a new tensor beyond what writing costs in one that is there, in memory that was free for a moment
+    only; what has lain free for longer is ``measure_rested``'s."""
+    return Grid(axes=(FRESH_BYTES,), values=tuple(max(_touch(size) / size, 1e-14) for size in FRESH_BYTES))
 
 
 def _touch(size: int) -> float:
-    there = torch.empty(size // 4)
-    return average_seconds_of(lambda: torch.empty(size // 4).zero_(), 4) - seconds_of(lambda: there.zero_())
+    there = _others(size)
+    return seconds_of(lambda: torch.empty(size // 4).zero_(), least=4) - seconds_of(
+        lambda: next(there).zero_(), least=4
+    )
+
+
+def measure_rested(threads: Sequence[int]) -> list[float]:
+    """Seconds per byte of memory that nobody has used for seconds, by number of threads; to be called before all else."""
+    held = [(torch.empty(RESTED_BYTES // 4), count) for count in threads]
+    return [_first_seconds(tensor, count) / RESTED_BYTES for tensor, count in held]
+
+
+def _first_seconds(tensor: Tensor, threads: int) -> float:
+    torch.set_num_threads(threads)
+    began = time.perf_counter()
+    tensor.zero_()
+    return time.perf_counter() - began
 
 
 def _stream(size: int) -> float:
@@ -69,7 +80,7 @@ def _others(size: int) -> Iterator[Tensor]:
 
 
 def _random(size: int) -> float:
-    x = torch.empty(min(size, 2**22) // 4)
+    x = torch.empty(size // 4)
     return seconds_of(lambda: x.bernoulli_(0.5)) / x.numel()
 
 

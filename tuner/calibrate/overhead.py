@@ -36,10 +36,15 @@ def overhead(steps: Sequence[Step], taken: Sequence[float], price: Price) -> tup
     launched = [_launched(step.operations) for step in steps]
     beyond = [seconds - price(step.operations) for step, seconds in zip(steps, taken, strict=True)]
     mean_x, mean_y = sum(launched) / len(steps), sum(beyond) / len(steps)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(launched, beyond, strict=True))
-    slope /= sum((x - mean_x) ** 2 for x in launched)
-    slope = max(min(slope, mean_y / mean_x), 1e-7)
-    return slope, max(mean_y - slope * mean_x, 1e-6)
+    operator = max(min(slope(list(zip(launched, beyond, strict=True))), mean_y / mean_x), 1e-7)
+    return operator, max(mean_y - operator * mean_x, 1e-6)
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the line of least squares through points."""
+    mean_x, mean_y = sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
+    apart = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / apart
 
 
 def _launched(operations: Sequence[Operation]) -> float:

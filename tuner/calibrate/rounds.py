@@ -11,21 +11,24 @@ from typing import NamedTuple
 
 import torch
 
+from techniques.facts import FLOAT_BYTES
 from techniques.hardware.calibration import ThreadRates
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from techniques.hardware.prices import CalibratedPrices
-from tuner.calibrate.elements import measure_elements, measure_touch
+from tuner.calibrate.elements import FRESH_BYTES, measure_elements, measure_rested, measure_touch
 from tuner.calibrate.overhead import overhead, tiny_steps
 from tuner.calibrate.products import measure_products
 from tuner.calibrate.step import Step
-from tuner.calibrate.steps import step_factors, whole_steps
+from tuner.calibrate.steps import sharing_seconds, step_factors, whole_steps
 from tuner.calibrate.sums import measure_sums
 from tuner.calibrate.timing import seconds_of
 
 ROUNDS = 3
-TINY_SECONDS = 0.03
+TINY_SECONDS = 0.02
 """Spent on each step of a graph of 40 nodes, a round."""
+WHOLE_SECONDS = 0.02
+"""Spent on each whole step, a round, or one turn."""
 
 
 class Round(NamedTuple):
@@ -41,6 +44,7 @@ class Round(NamedTuple):
 
 def measure_rates(threads: Sequence[int], tell: Callable[[str], None]) -> tuple[ThreadRates, ...]:
     """Rates with each number of threads."""
+    rested = measure_rested(threads)
     tiny, whole = tiny_steps(), whole_steps()
     rounds: dict[int, list[Round]] = {count: [] for count in threads}
     for number in range(ROUNDS):
@@ -48,13 +52,22 @@ def measure_rates(threads: Sequence[int], tell: Callable[[str], None]) -> tuple[
             tell(f"{count} thread{'s' * (count > 1)}, round {number + 1} of {ROUNDS}")
             torch.set_num_threads(count)
             found.append(_round(tiny, whole))
-    return tuple(_rates(count, found, tiny, whole) for count, found in rounds.items())
+    found_rates = (_rates(count, found, tiny, whole) for count, found in rounds.items())
+    return tuple(_with_rested(rates, first) for rates, first in zip(found_rates, rested, strict=True))
+
+
+def _with_rested(rates: ThreadRates, first: float) -> ThreadRates:
+    """``first`` are the seconds per byte of memory that had lain free: beyond those of writing it and of touching any."""
+    size = max(FRESH_BYTES)
+    usual = rates.touch.at(size) + rates.grids[Kind.STREAM].at(size) / FLOAT_BYTES
+    return rates.model_copy(update={"rested_seconds": max(first - usual, 0.0)})
 
 
 def _round(tiny: Sequence[Step], whole: Sequence[Step]) -> Round:
     grids = measure_products() | measure_sums() | measure_elements()
     few = tuple(seconds_of(step.work, TINY_SECONDS) for step in tiny)
-    return Round(grids, measure_touch(), few, tuple(seconds_of(step.work, 0.0) for step in whole))
+    many = tuple(seconds_of(step.work, WHOLE_SECONDS, warm=False) for step in whole)
+    return Round(grids, measure_touch(), few, many)
 
 
 def _rates(threads: int, rounds: Sequence[Round], tiny: Sequence[Step], whole: Sequence[Step]) -> ThreadRates:
@@ -62,7 +75,7 @@ def _rates(threads: int, rounds: Sequence[Round], tiny: Sequence[Step], whole: S
     found = ThreadRates(
         threads=threads,
         grids={kind: fewest([one.grids[kind] for one in rounds]) for kind in rounds[0].grids},
-        touch=average([one.touch for one in rounds]),
+        touch=middle([one.touch for one in rounds]),
         operator_seconds=1e-12,
         step_seconds=1e-12,
         varied=varied(rounds),
@@ -71,6 +84,9 @@ def _rates(threads: int, rounds: Sequence[Round], tiny: Sequence[Step], whole: S
     operator, step = overhead(tiny, few, CalibratedPrices(found).seconds)
     found = found.model_copy(update={"operator_seconds": operator, "step_seconds": step})
     taken = [statistics.median(several) for several in zip(*(one.whole for one in rounds), strict=True)]
+    if threads > 1:
+        sharing = sharing_seconds(whole, taken, CalibratedPrices(found).seconds, step)
+        found = found.model_copy(update={"sharing_seconds": sharing})
     return found.model_copy(update={"steps": step_factors(whole, taken, CalibratedPrices(found).seconds, step)})
 
 
@@ -79,9 +95,9 @@ def fewest(grids: Sequence[Grid]) -> Grid:
     return _merged(grids, min)
 
 
-def average(grids: Sequence[Grid]) -> Grid:
-    """Their mean: differences of two measurements err either way."""
-    return _merged(grids, statistics.mean)
+def middle(grids: Sequence[Grid]) -> Grid:
+    """Their median: differences of two measurements err either way."""
+    return _merged(grids, statistics.median)
 
 
 def _merged(grids: Sequence[Grid], choose: Callable[[tuple[float, ...]], float]) -> Grid:

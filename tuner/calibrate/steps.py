@@ -16,6 +16,8 @@ from techniques.architecture.gin import GIN
 from techniques.architecture.sage import SAGE, Sage
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import DENSE
+from techniques.hardware.prices import is_shared
+from tuner.calibrate.overhead import slope
 from tuner.calibrate.step import Price, Step, step_of
 
 FUSED = (GCN, SAGE, GIN, APPNP)
@@ -31,6 +33,29 @@ def whole_steps() -> list[Step]:
     return [step_of(one, fused, *size, COLUMNS, DEPTH) for one, fused in pairs for size in SIZES]
 
 
+def sharing_seconds(steps: Sequence[Step], taken: Sequence[float], price: Price, step_seconds: float) -> float:
+    """Of an operator that threads share, beside its work, from steps whose tensors are no new memory: a line through what
+    they took over their price, by shared operators a second of it. Its other end is the factor that ``step_factors`` finds.
+
+    Alone an operator finds the others still awake after its last turn: what it takes in a step is seen in steps only.
+    """
+    points = []
+    for step, seconds in zip(steps, taken, strict=True):
+        if step.name.endswith("csr"):
+            expected, dense = parts(step, price)
+            shared = sum(map(is_shared, step.operations))
+            points.append((shared / expected, (seconds - step_seconds - dense) / expected))
+    return max(slope(points), 0.0)
+
+
+def parts(step: Step, price: Price) -> tuple[float, float]:
+    """Seconds of what is not a dense product, and of what is."""
+    return (
+        price([one for one in step.operations if one.kind not in DENSE]),
+        price([one for one in step.operations if one.kind in DENSE]),
+    )
+
+
 def step_factors(steps: Sequence[Step], taken: Sequence[float], price: Price, step_seconds: float) -> dict[str, Grid]:
     """Measured over priced beside dense products, by architecture and representation; axis the price.
 
@@ -42,8 +67,7 @@ def step_factors(steps: Sequence[Step], taken: Sequence[float], price: Price, st
     """
     points: dict[str, list[tuple[float, float]]] = {}
     for step, seconds in zip(steps, taken, strict=True):
-        expected = price([one for one in step.operations if one.kind not in DENSE])
-        dense = price([one for one in step.operations if one.kind in DENSE])
+        expected, dense = parts(step, price)
         factor = max(seconds - step_seconds - dense, 0.1 * expected) / expected
         points.setdefault(step.name, []).append((expected, factor))
     grids = {name: _grid(sorted(several)) for name, several in points.items()}

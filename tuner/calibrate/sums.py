@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import cycle
 
 import torch
 from torch import Tensor
@@ -16,9 +17,12 @@ TABLE_BYTES = (2**18, 2**22, 2**26)
 COLUMNS = (4, 32, 128, 512)
 DEGREES = (3, 30)
 LEAST_ROWS = 8
+ROWS_BYTES = 2**26
+"""Rows per entry take turns in so much memory: a step has last touched them some operators ago, and no cache holds them all."""
 VALUES, MOST_ROWS = 1_000_000, 400_000
 """Entries times columns of one measurement, at least; and as many entries as the table has rows, up to a number whose
 cache lines no cache holds."""
+MOST_TURNS = 256
 
 
 def measure_sums() -> dict[Kind, Grid]:
@@ -40,15 +44,24 @@ def measure_sums() -> dict[Kind, Grid]:
 
 
 @cache
-def _memory(values: int) -> Tensor:
-    """In which every table lies: new memory takes longer to fill than a table to read."""
+def _memory(values: int, what: str) -> Tensor:
+    """In which every table lies, or every row per entry: new memory takes longer to fill than a table to read."""
     return torch.ones(values)
+
+
+def _turns(rows: int, columns: int) -> Iterator[Tensor]:
+    """Rows per entry, or of sums, in other memory every time until all of it has been touched."""
+    values = rows * columns
+    memory = _memory(max(ROWS_BYTES // 4, values), "rows")
+    count = max(min(memory.numel() // values, MOST_TURNS), 1)
+    return cycle([memory[turn * values : (turn + 1) * values].view(rows, columns) for turn in range(count)])
 
 
 def _table(size: int, columns: int) -> tuple[Tensor, int]:
     """A table, and how many entries to read."""
     rows = max(size // (4 * columns), LEAST_ROWS)
-    table = _memory(max(max(TABLE_BYTES) // 4, LEAST_ROWS * max(COLUMNS)))[: rows * columns].view(rows, columns)
+    values = max(max(TABLE_BYTES) // 4, LEAST_ROWS * max(COLUMNS))
+    table = _memory(values, "table")[: rows * columns].view(rows, columns)
     return table, max(VALUES // columns, min(rows, MOST_ROWS))
 
 
@@ -63,35 +76,35 @@ def _per_value(work: Callable[[], object], entries: int, columns: int) -> float:
 
 def _gather(size: int, columns: int) -> float:
     table, entries = _table(size, columns)
-    index, out = torch.randint(table.size(0), (entries,)), torch.empty(entries, columns)
-    return _per_value(lambda: torch.index_select(table, 0, index, out=out), entries, columns)
+    index, made = torch.randint(table.size(0), (entries,)), _turns(entries, columns)
+    return _per_value(lambda: torch.index_select(table, 0, index, out=next(made)), entries, columns)
 
 
 def _gather_sorted(size: int, columns: int) -> float:
     table, entries = _table(size, columns)
     index = _ascending(table.size(0), entries, columns)
-    out = torch.empty(entries, columns)
-    return _per_value(lambda: torch.gather(table, 0, index, out=out), entries, columns)
+    made = _turns(entries, columns)
+    return _per_value(lambda: torch.gather(table, 0, index, out=next(made)), entries, columns)
 
 
 def _scatter(size: int, columns: int) -> float:
     table, entries = _table(size, columns)
     index = _ascending(table.size(0), entries, columns)
-    rows = torch.ones(entries, columns)
-    return _per_value(lambda: table.scatter_add_(0, index, rows), entries, columns)
+    rows = _turns(entries, columns)
+    return _per_value(lambda: table.scatter_add_(0, index, next(rows)), entries, columns)
 
 
 def _index_add(size: int, columns: int) -> float:
     table, entries = _table(size, columns)
-    index, rows = torch.randint(table.size(0), (entries,)), torch.ones(entries, columns)
-    return _per_value(lambda: table.index_add_(0, index, rows), entries, columns)
+    index, rows = torch.randint(table.size(0), (entries,)), _turns(entries, columns)
+    return _per_value(lambda: table.index_add_(0, index, next(rows)), entries, columns)
 
 
 def _maximum(size: int, columns: int) -> float:
     table, entries = _table(size, columns)
     index = _ascending(table.size(0), entries, columns)
-    rows = torch.ones(entries, columns)
-    work = lambda: table.scatter_reduce_(0, index, rows, "amax", include_self=False)  # noqa: E731
+    rows = _turns(entries, columns)
+    work = lambda: table.scatter_reduce_(0, index, next(rows), "amax", include_self=False)  # noqa: E731
     return _per_value(work, entries, columns)
 
 
@@ -102,5 +115,10 @@ def _fused(size: int, columns: int, degree: int) -> float:
     pointer = torch.arange(0, rows * degree + 1, degree, dtype=torch.int32)
     index, values = torch.randint(table.size(0), (rows * degree,), dtype=torch.int32), torch.ones(rows * degree)
     matrix = torch.sparse_csr_tensor(pointer, index, values, size=(rows, table.size(0)), check_invariants=False)
-    out = torch.empty(rows, columns)
-    return _per_value(lambda: torch.addmm(out, matrix, table, beta=0, out=out), rows * degree, columns)
+    turns = _turns(rows, columns)
+
+    def work() -> None:
+        out = next(turns)
+        torch.addmm(out, matrix, table, beta=0, out=out)
+
+    return _per_value(work, rows * degree, columns)

@@ -9,10 +9,13 @@ POINT_SECONDS = 0.004
 """Spent on one point of a grid in each round, or one turn where that takes longer."""
 
 
-def seconds_of(work: Callable[[], object], budget_seconds: float = POINT_SECONDS, least: int = 1) -> float:
-    """Fewest seconds of a call, after one that is not counted: other work only ever makes it longer. What a quick call finds
-    in the caches, and a step does not, is for those to say that measure whole steps."""
-    work()
+def seconds_of(
+    work: Callable[[], object], budget_seconds: float = POINT_SECONDS, least: int = 1, *, warm: bool = True
+) -> float:
+    """Fewest seconds of a call, after one that is not counted: other work only ever makes it longer. Not ``warm``, all count:
+    what finds its data wherever others left it."""
+    if warm:
+        work()
     fewest, turns, began = float("inf"), 0, time.perf_counter()
     while turns < least or time.perf_counter() - began < budget_seconds:
         start = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import DENSE, Kind, Operation
@@ -32,7 +33,9 @@ def test_every_kind_of_operation_has_rates(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(products, "WIDTHS", (2, 4))
     monkeypatch.setattr(sums, "TABLE_BYTES", (2**10, 2**12))
     monkeypatch.setattr(sums, "VALUES", 1_000)
+    monkeypatch.setattr(sums, "ROWS_BYTES", 2**14)
     monkeypatch.setattr(elements, "BYTES", (2**8, 2**10))
+    monkeypatch.setattr(elements, "RANDOM_BYTES", (2**8, 2**10))
     monkeypatch.setattr(elements, "PARAMETERS", (10, 100))
     monkeypatch.setattr(elements, "SPARSE", ((50, 20, 3), (100, 30, 4)))
     grids = products.measure_products() | sums.measure_sums() | elements.measure_elements()
@@ -71,6 +74,38 @@ def test_what_the_process_holds_is_its_baseline(make_facts: Any) -> None:
     before = measure_baseline(make_facts().hardware)
     held = bytearray(b"x" * 50_000_000)
     assert measure_baseline(make_facts().hardware) - before == pytest.approx(len(held), rel=0.2)
+
+
+def test_what_sharing_an_operator_takes_is_found_beside_a_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "SIZES", ((2_000, 4_000), (4_000, 8_000)))
+    monkeypatch.setattr(steps, "COLUMNS", 32)
+    found = steps.whole_steps()
+
+    def price(operations: list[Operation]) -> float:
+        return float(sum(1e-9 * one.rows * one.columns for one in operations))
+
+    taken = [5.0 + 1.2 * price(rest) + price(dense) + 6e-5 * shared for rest, dense, shared in map(_told_apart, found)]
+    assert steps.sharing_seconds(found, taken, price, 5.0) == pytest.approx(6e-5)
+
+
+def _told_apart(step: Any) -> tuple[list[Operation], list[Operation], int]:
+    rest, dense = ([one for one in step.operations if (one.kind in DENSE) is apart] for apart in (False, True))
+    large = [one for one in step.operations if one.rows * one.columns >= 32_768 and one.kind is not Kind.RANDOM]
+    return rest, dense, len(large)
+
+
+def test_rows_per_entry_take_turns_in_memory_that_caches_do_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums, "ROWS_BYTES", 2**12)
+    monkeypatch.setattr(sums, "_memory", lambda values, what: torch.ones(values))
+    turns = sums._turns(rows=16, columns=8)
+    starts = [next(turns).data_ptr() for _ in range(16)]
+    assert len(set(starts)) == 8 and starts[:8] == starts[8:]
+
+
+def test_memory_that_has_rested_is_told_apart_from_what_any_new_tensor_takes(make_calibration: Any) -> None:
+    rates = make_calibration(work=4e-10).rates[0]  # 1e-10 a byte to write, 1e-12 to touch
+    assert rounds._with_rested(rates, 2e-9).rested_seconds == pytest.approx(2e-9 - 1e-10 - 1e-12)
+    assert rounds._with_rested(rates, 5e-11).rested_seconds == 0.0
 
 
 def test_overheads_are_found_again() -> None:
