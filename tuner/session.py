@@ -207,9 +207,13 @@ class Session:
         order += [(one.family, one.spec) for _, one in standings(bench, self.plan) if one.spec != winner.spec]
         reason: str | None = None
         for family, spec in order:
-            seconds = max(bench.left(FINAL_SHARE) - bench.overhead(spec), MIN_TRIAL_SECONDS)
-            self.log.add("final_started", family=family, seconds=round(seconds, 1))
+            beside = bench.overhead(spec)
+            seconds = max(bench.left(FINAL_SHARE) - beside, MIN_TRIAL_SECONDS)
             wall = max(bench.left(1.0), seconds) + overrun_seconds(self.budget_seconds)
+            if spec == winner.spec and beside + MIN_TRIAL_SECONDS > wall:
+                needs = beside + MIN_TRIAL_SECONDS
+                return self._untrained(bench, winner, f"it takes {needs:.0f} s at least, {wall:.0f} s are left for it")
+            self.log.add("final_started", family=family, seconds=round(seconds, 1))
             measured = final_measurement(
                 runner, self.folder, self.plan.facts, spec, str(self.graph.path), seconds, None, self._tell_epoch, wall
             )
@@ -226,8 +230,20 @@ class Session:
                     number=0, purpose="final", family=family, spec=spec, predicted=predicted, measured=measured
                 )
             reason = measured.reason
+            if measured.state is TrialState.TIMED_OUT and bench.left(1.0) <= 0:
+                return self._untrained(bench, winner, reason or "no time is left")
             self.log.add("stepped_down", family=family, reason=reason)
         raise NoTrialSucceededError(f"final training failed: {reason}", f"See {self.folder.final}/log.txt")
+
+    def _untrained(self, bench: Bench, winner: Winner, reason: str) -> Trial:
+        """What a trial of the winner reached, where the budget has no room for its final training."""
+        trials = (bench.known(purpose, winner.spec) for purpose in ("verify", "search"))
+        known = next((one for one in trials if one is not None and one.measured.state is TrialState.COMPLETE), None)
+        if known is None:
+            raise NoTrialSucceededError(f"final training failed: {reason}", f"See {self.folder.final}/log.txt")
+        self.log.add("final_skipped", family=winner.family, reason=reason)
+        measured = known.measured.model_copy(update={"reason": "stopped by time"})
+        return known.model_copy(update={"number": 0, "purpose": "final", "measured": measured, "score": None})
 
     def _tell_epoch(self, event: dict[str, Any]) -> None:
         if event["event"] == "epoch":

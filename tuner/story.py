@@ -66,6 +66,8 @@ def event_text(event: dict[str, Any]) -> str:
         return f"winner {event['family']}: {event['reason']}"
     if kind == "final_started":
         return f"training {event['family']} on the whole graph for at most {event['seconds']:.0f} s"
+    if kind == "final_skipped":
+        return f"no final training of {event['family']}: {event['reason']}; gnnfit run RUN trains it"
     if kind == "stepped_down":
         return f"{event['family']} failed on the whole graph ({event['reason']}): taking the next verified candidate"
     if kind == "finished":

@@ -43,9 +43,9 @@ def applied(found: Plan, pins: Pins) -> Plan:
 
 
 UNCOARSENED = {Slot.SAMPLING: "full_batch", Slot.COARSENING: "none"}
+ON_A_GPU = {Slot.HARDWARE: "cuda", Slot.ARCHITECTURE: "sage", Slot.COARSENING: "none"}
 SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
     "small machine": (LARGE, {"host": 12 * 10**8}, Pins()),
-    "tiny machine": (LARGE, {"host": 5 * 10**8}, Pins()),
     "pinned full batch": (LARGE, {"host": 12 * 10**9}, Pins(UNCOARSENED)),
     "pinned batch": (
         (300_000, 30_000_000, 400, 10),
@@ -57,12 +57,12 @@ SCENES: dict[str, tuple[tuple[int, ...], dict[str, Any], Pins]] = {
         {"host": 7 * 10**8},
         Pins({**UNCOARSENED, Slot.ARCHITECTURE: "sage"}, {"layers": 4, "hidden": 256}),
     ),
-    "small device": (LARGE, {"device": 5 * 10**8}, Pins({Slot.HARDWARE: "cuda"})),
+    "small device": (LARGE, {"device": 5 * 10**8}, Pins(ON_A_GPU)),
     "stated limit": (LARGE, {"host": 10**12, "host_memory_bytes": 10**9}, Pins()),
     "stated device limit": (
         LARGE,
         {"host": 10**12, "device": 10**11, "device_memory_bytes": 6 * 10**8},
-        Pins({Slot.HARDWARE: "cuda"}),
+        Pins(ON_A_GPU),
     ),
 }
 

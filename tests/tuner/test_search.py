@@ -13,6 +13,7 @@ import pytest
 from planner.api import make_plan
 from planner.pins import Pins
 from planner.proposal import BASELINE_NAME
+from planner.records import Plan
 from techniques.base import Slot
 from techniques.errors import NoTrialSucceededError
 from tuner.bench import SEARCH_SHARE, Bench
@@ -75,6 +76,10 @@ def world() -> World:
     return World()
 
 
+PLANS: dict[str, Plan] = {}
+"""One for each world that is planned for."""
+
+
 @pytest.fixture
 def setting(make_facts: Any, world: World) -> Callable[..., Any]:
     """``setting(pins, budget=, shares=, study=, trials=, **goal)``: bench, space, search and plan."""
@@ -91,7 +96,10 @@ def setting(make_facts: Any, world: World) -> Callable[..., Any]:
         **goal: Any,
     ) -> Any:
         facts = make_facts((50_000, 400_000, 64, 5), **goal)
-        plan = make_plan(facts, pins or Pins())
+        asked = facts.model_dump_json() + repr(pins)
+        if asked not in PLANS:
+            PLANS[asked] = make_plan(facts, pins or Pins())
+        plan = PLANS[asked]
         assert plan.best is not None
         space = Space(facts, families(plan.candidates, plan.baseline), pins or Pins())
         figures = plan.best.forecast

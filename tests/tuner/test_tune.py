@@ -20,9 +20,11 @@ import pytest
 from techniques.errors import GraphError, InputError
 from techniques.facts import Goal
 from tuner.api import run, tune
+from tuner.bench import Bench
 from tuner.cli import main
 from tuner.folder import RunFolder
 from tuner.records import TrialState, TuneReport
+from tuner.report.text import report_text
 from tuner.study import open_study
 
 FILES = {
@@ -194,6 +196,27 @@ def test_data_in_memory_is_spilled_into_the_run(communities: Any, tmp_path: Path
     assert (tmp_path / "run" / "graph" / "edge_index.npy").is_file()
     assert report.final.measured.metric is not None
     assert [event["event"] for event in heard][-1] == "finished"
+
+
+def test_without_time_for_the_final_training_the_winners_trial_stands(
+    community_file: Path, tmp_path: Path, monkeypatch: Any, measured: Any, one_server: None
+) -> None:
+    asked: list[Any] = []
+
+    def late(*given: Any) -> Any:
+        asked.append(given)
+        monkeypatch.setattr(Bench, "left", lambda self, share: -1.0)
+        return measured(state=TrialState.TIMED_OUT, reason="still in evaluate after 9 s")
+
+    monkeypatch.setattr("tuner.session.final_measurement", late)
+    heard: list[Any] = []
+    report = tune(str(community_file), out=tmp_path / "run", trials=1, budget_seconds=10.0, listener=heard.append)
+    assert len(asked) == 1, "nobody else is tried where no time is left"
+    assert report.stopped_by_budget and report.final.spec == report.winner.spec
+    assert report.final.measured.history in [one.measured.history for one in report.trials]
+    assert "no time was left for the final training" in report_text(report)
+    assert [one["reason"] for one in heard if one["event"] == "final_skipped"] == ["still in evaluate after 9 s"]
+    assert run(tmp_path / "run", epochs=2).test_metric is not None
 
 
 def test_a_factory_of_main_is_one_clear_error(tmp_path: Path, capsys: Any, below: Any) -> None:

@@ -50,6 +50,10 @@ def cut_short(report: TuneReport) -> list[str]:
     same = [one.measured for one in report.trials if one.spec == report.final.spec and one.share == 1.0]
     best = max((one.metric for one in same if one.metric is not None), default=None)
     metric = report.final.measured.metric
+    if report.stopped_by_budget and any(one.history == report.final.measured.history for one in same):
+        return [
+            "  no time was left for the final training: this is what a trial of it reached; gnnfit run RUN trains it"
+        ]
     if not report.stopped_by_budget or best is None or metric is None or best <= metric:
         return []
     return [
