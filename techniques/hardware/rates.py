@@ -10,7 +10,7 @@ from techniques.facts import Facts, HardwareFacts
 from techniques.forecast import Place
 from techniques.hardware.calibration import ThreadRates
 from techniques.hardware.operations import DENSE, Operation
-from techniques.hardware.prices import Prices, PublishedPrices, calibrated_prices
+from techniques.hardware.prices import Prices, calibrated_prices, published_prices
 from techniques.hardware.reclaim import mapped_bytes, slowdown
 from techniques.job import JobSpec
 
@@ -80,7 +80,7 @@ def rates(facts: Facts, spec: JobSpec) -> Rates:
         bytes_per_second=bandwidth,
         flops_per_second=flops,
         step_seconds=GPU_STEP_SECONDS,
-        prices=PublishedPrices(bandwidth, flops, on_host=False),
+        prices=published_prices(bandwidth, flops, on_host=False),
         link_bytes_per_second=(gpu and gpu.host_link_bytes_per_second) or UNKNOWN_LINK,
     )
 
@@ -91,7 +91,7 @@ def host_rates(hardware: HardwareFacts, threads: int = 0) -> Rates:
     share = min(1.0, threads / hardware.cores)
     bandwidth = hardware.memory_bandwidth_bytes_per_second * share
     flops = hardware.gemm_flops_per_second * share
-    prices: Prices = PublishedPrices(bandwidth, flops, on_host=True, threads=threads)
+    prices: Prices = published_prices(bandwidth, flops, on_host=True, threads=threads)
     step, factor, measured = CPU_STEP_SECONDS, PUBLISHED_FACTOR, None
     if hardware.calibration is not None and hardware.calibration.rates:
         measured = hardware.calibration.at(threads)

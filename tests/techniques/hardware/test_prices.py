@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from techniques.hardware.operations import Kind, Operation, fused_sum, gather, launches, product, scatter, stream
-from techniques.hardware.prices import CalibratedPrices, PublishedPrices
+from techniques.hardware.prices import CalibratedPrices, PublishedPrices, published_prices
 
 HOST = PublishedPrices(20e9, 100e9, on_host=True)
 
@@ -40,6 +40,13 @@ def test_rows_that_caches_hold_are_gathered_faster() -> None:
 def test_an_empty_operation_takes_no_work(make_calibration: Any) -> None:
     prices = CalibratedPrices(make_calibration().rates[0])
     assert prices.seconds([fused_sum(0, 8, 0, 0)]) == 0.0
+
+
+def test_an_operation_is_priced_once() -> None:
+    prices, asked = PublishedPrices(20e9, 100e9, on_host=True), [gather(1e5, 64, 1e4), launches(3)]
+    assert prices.seconds(asked * 50) == pytest.approx(50 * HOST.seconds(asked))
+    assert set(prices.known) == set(asked)
+    assert published_prices(1e9, 1e9, on_host=True) is published_prices(1e9, 1e9, on_host=True)
 
 
 def test_wide_rows_come_as_a_stream() -> None:
