@@ -10,8 +10,10 @@ from planner import costing
 from planner.costing import BASELINE_HOST_BYTES, Costed, candidate, cost, epochs_to_converge, fits, fitted
 from planner.pins import Pins
 from planner.proposal import make_spec
+from techniques.architecture import train_step
 from techniques.base import Slot
 from techniques.errors import OptionError
+from techniques.forecast import Range
 
 NEIGHBOR = Pins({Slot.SAMPLING: "neighbor", Slot.HARDWARE: "cpu", Slot.ARCHITECTURE: "sage"})
 FULL = Pins({Slot.SAMPLING: "full_batch", Slot.HARDWARE: "cpu", Slot.ARCHITECTURE: "sage"})
@@ -49,6 +51,19 @@ def test_a_calibration_knows_what_its_libraries_take(make_facts: Any, make_calib
 
     assert baseline(400_000_000) == 400e6
     assert baseline(None) == BASELINE_HOST_BYTES.expected
+
+
+@pytest.mark.parametrize(("pins", "wider"), [(NEIGHBOR, True), (FULL, False)])
+def test_assumed_sizes_of_batches_widen_the_range(
+    pins: Pins, wider: bool, make_facts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = make_facts(WIDE)
+    spec = make_spec(facts, pins, {})
+    found = cost(facts, spec).peak_host_bytes
+    monkeypatch.setattr(train_step, "COUNTED_SIZES", Range.exact(0.0))
+    known = cost(facts, spec).peak_host_bytes
+    assert (found.low < known.low and known.high < found.high) is wider
+    assert found.expected == known.expected
 
 
 def test_the_device_has_a_limit_of_its_own(make_facts: Any) -> None:

@@ -201,11 +201,11 @@ def test_size_classes(nodes: int, edges: int, expected: str) -> None:
 
 def test_importing_loads_nothing_heavy() -> None:
     code = (
-        "import sys, planner.inspect.graph, planner.inspect.machine, planner.inspect.model, planner.catalog, "
+        "import sys, planner.inspect.estimate, planner.inspect.graph, planner.inspect.machine, planner.inspect.model, planner.catalog, "
         "planner.quantities\n"
         "planner.catalog.machine('colab-t4')\n"
-        "planner.inspect.graph.from_counts(2_400_000, 61_900_000, 100, 47, directed=False)\n"
-        "planner.inspect.graph.from_dataset(planner.catalog.dataset('reddit'))\n"
+        "planner.inspect.estimate.from_counts(2_400_000, 61_900_000, 100, 47, directed=False)\n"
+        "planner.inspect.estimate.from_dataset(planner.catalog.dataset('reddit'))\n"
         "print(sorted({'numpy', 'torch', 'psutil', 'pynvml', 'optuna', 'textual', 'rich'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
