@@ -38,7 +38,7 @@ PATIENCE = 90.0
 def finished(tmp_path_factory: Any) -> tuple[Path, TuneReport]:
     """The real Karate Club graph that ships inside PyG, tuned by the real command."""
     run = Path(tmp_path_factory.mktemp("runs")) / "karate"
-    done = _gnnfit("tune", "pyg:KarateClub", "--budget", "20s", "--trials", "4", "--out", str(run), "--json")
+    done = _gnnfit("tune", "pyg:KarateClub", "--budget", "60s", "--trials", "4", "--out", str(run), "--json")
     assert done.returncode == 0, done.stderr
     assert "finished:" in done.stderr
     return run, TuneReport.model_validate_json(done.stdout)
@@ -76,7 +76,7 @@ def test_a_finished_run_is_reported_and_not_run_again(finished: Any, capsys: Any
     assert main(["report", str(run)]) == 0
     assert report.winner.family in capsys.readouterr().out
     trials = {file: file.stat().st_mtime_ns for file in run.glob("trials/*/trial.json")}
-    arguments = ["tune", "pyg:KarateClub", "--budget", "20s", "--trials", "4", "--out", str(run), "--json"]
+    arguments = ["tune", "pyg:KarateClub", "--budget", "60s", "--trials", "4", "--out", str(run), "--json"]
     assert main([*arguments, "--resume"]) == 0
     assert TuneReport.model_validate_json(capsys.readouterr().out) == report
     assert {file: file.stat().st_mtime_ns for file in run.glob("trials/*/trial.json")} == trials
@@ -84,17 +84,17 @@ def test_a_finished_run_is_reported_and_not_run_again(finished: Any, capsys: Any
 
 def test_other_arguments_and_no_resume_are_refused(finished: Any, capsys: Any) -> None:
     run, _ = finished
-    arguments = ["tune", "pyg:KarateClub", "--budget", "20s", "--trials", "4", "--out", str(run)]
+    arguments = ["tune", "pyg:KarateClub", "--budget", "60s", "--trials", "4", "--out", str(run)]
     assert main(arguments) == 2
     assert "--resume" in capsys.readouterr().err
-    for change in (["--trials", "5"], ["--budget", "21s"], ["--set", "hidden=8"], ["--optimize", "memory"]):
+    for change in (["--trials", "5"], ["--budget", "61s"], ["--set", "hidden=8"], ["--optimize", "memory"]):
         assert main([*arguments, *change, "--resume"]) == 2
         assert "changed (" in capsys.readouterr().err
 
 
 def test_a_run_that_is_held_is_refused(finished: Any, capsys: Any) -> None:
     run, _ = finished
-    arguments = ["tune", "pyg:KarateClub", "--budget", "20s", "--trials", "4", "--out", str(run)]
+    arguments = ["tune", "pyg:KarateClub", "--budget", "60s", "--trials", "4", "--out", str(run)]
     before = (run / "events.jsonl").read_bytes()
     with RunFolder(run).locked():
         for command in (arguments, [*arguments, "--resume"], ["run", str(run)]):
