@@ -28,8 +28,8 @@ SLACK = 2.0
 """Where no target is asked for, a trial may train so many times as long as the best took: it may show a better quality."""
 FIRST_CAP_SECONDS = 0.2
 FIRST_SHARE, GROWTH = 1 / 6, 2.0
-"""Until a trial has reached the target, none trains longer than the larger of this share of a full trial and so many times the
-age at which the best quality yet was seen: the first few are cheap, and whoever leads is followed further."""
+"""Until a trial has reached the target, none but who leads trains longer than the larger of this share of a full trial and so many
+times the age at which the best quality yet was seen: the first few are cheap, and whoever leads is followed."""
 HOPELESS = 1.2
 """A candidate whose first evaluation is expected so many times later than a trial may last is not tried."""
 GAP_WEIGHT = 5.0
@@ -192,19 +192,11 @@ class Bench:
     def fidelity(self, rung: int) -> Fidelity:
         """A rung of the ladder, with the race that its trials are in; nothing on the whole graph trains on once it has lost."""
         rung_of = self.ladder[rung]
-        return Fidelity(rung_of.share, min(rung_of.seconds, self._cap_seconds(rung_of)), self.race(rung_of))
-
-    def _cap_seconds(self, rung: Fidelity) -> float:
-        """How long a trial of this share of the graph may train, by what is known of others."""
-        if self.objective is not Objective.TIME or not rung.whole:
-            return rung.seconds
-        if self.best is not None:
+        seconds = rung_of.seconds
+        if rung_of.whole and self.objective is Objective.TIME and self.best is not None:
             slack = SLACK if self.facts.goal.target is None else 1.0
-            return max(slack * self.best, FIRST_CAP_SECONDS)
-        seen = self.frontier(rung.share).seconds
-        if not seen and self.facts.goal.target is None:
-            return rung.seconds  # it shows what is to be had
-        return max(FIRST_SHARE * rung.seconds, GROWTH * seen[-1] if seen else 0.0)
+            seconds = min(seconds, max(slack * self.best, FIRST_CAP_SECONDS))
+        return Fidelity(rung_of.share, seconds, self.race(rung_of))
 
     def frontier(self, share: float) -> Frontier:
         """The best that trials on this share of the graph have learnt, by age."""
@@ -219,8 +211,11 @@ class Bench:
         if not frontier.seconds:
             return None
         goal = self._goal_seconds(rung.share)
-        bound = goal if self.objective is Objective.TIME else max(goal, rung.seconds)
-        return Race(frontier=frontier, goal_seconds=goal, bound_seconds=SLOWER * bound)
+        bound = SLOWER * goal if self.objective is Objective.TIME else max(SLOWER * goal, rung.seconds)
+        target = self.target_at(rung.share)
+        reached = target is not None and frontier.metrics[-1] >= target
+        cap = rung.seconds if reached else max(FIRST_SHARE * rung.seconds, GROWTH * frontier.seconds[-1])
+        return Race(frontier=frontier, goal_seconds=goal, bound_seconds=bound, cap_seconds=cap)
 
     def _goal_seconds(self, share: float) -> float:
         """Age at which the frontier has reached the target, or its end where nobody has, or none is set."""

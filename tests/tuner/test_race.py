@@ -40,14 +40,25 @@ def test_what_is_expected_lies_between_its_pace_and_the_best(
 
 
 def test_a_trial_is_lost_once_it_is_expected_to_be_too_late() -> None:
-    race = Race(frontier=FRONTIER, goal_seconds=8.0, bound_seconds=12.0)
+    race = Race(frontier=FRONTIER, goal_seconds=8.0, bound_seconds=12.0, cap_seconds=99.0)
     assert not race.lost(curve((1, 0.2), (3, 0.4)))
     assert race.lost(curve((1, 0.2), (5, 0.4)))
     assert not race.lost(curve((5, 0.89))), "who leads goes on"
 
 
+def test_a_slow_start_is_forgiven() -> None:
+    assert expected_seconds(0.5, 0.1, 8.0) < 12.0 < expected_seconds(2.0, 0.4, 8.0), "as slow in proportion, but older"
+
+
+def test_beyond_the_cap_only_the_leader_goes_on() -> None:
+    race = Race(frontier=FRONTIER, goal_seconds=8.0, bound_seconds=99.0, cap_seconds=4.0)
+    assert not race.lost(curve((3.9, 0.5)))
+    assert race.lost(curve((4.0, 0.9)))
+    assert not race.lost(curve((4.0, 0.91)))
+
+
 def test_a_leader_that_learns_no_more_is_lost_too() -> None:
-    race = Race(frontier=FRONTIER, goal_seconds=8.0, bound_seconds=12.0)
+    race = Race(frontier=FRONTIER, goal_seconds=8.0, bound_seconds=12.0, cap_seconds=99.0)
     ahead = curve((2, 0.85))
     assert not race.lost(ahead)
     assert race.lost([*ahead, *curve((6, 0.84))])

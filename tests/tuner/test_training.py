@@ -88,7 +88,9 @@ def test_stops_at_the_target(bench: Any) -> None:
 
 def test_stops_once_it_has_lost_the_race(bench: Any) -> None:
     at_once = Frontier(seconds=(1e-6,), metrics=(1.0,))
-    measured, _, _, _ = bench(race=Race(frontier=at_once, goal_seconds=1e-6, bound_seconds=2e-6), epochs=9)
+    measured, _, _, _ = bench(
+        race=Race(frontier=at_once, goal_seconds=1e-6, bound_seconds=2e-6, cap_seconds=9.0), epochs=9
+    )
     assert (measured.reason, measured.epochs) == ("stopped by race", 1)
 
 
