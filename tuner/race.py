@@ -61,7 +61,9 @@ def expected_seconds(seconds: float, age: float, goal_seconds: float) -> float:
     at_its_pace = seconds * goal_seconds / max(age, 1e-9)
     from_here_at_best = seconds + max(goal_seconds - age, 0.0)
     weight = PACE_SHARE * min(seconds / (PACE_FROM * max(goal_seconds, 1e-9)), 1.0)
-    expected = math.exp(weight * math.log(at_its_pace) + (1.0 - weight) * math.log(from_here_at_best))
+    expected = math.exp(
+        weight * math.log(max(at_its_pace, 1e-9)) + (1.0 - weight) * math.log(max(from_here_at_best, 1e-9))
+    )
     return max(expected, seconds)
 
 

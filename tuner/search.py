@@ -247,11 +247,11 @@ class Search:
         key = point.spec.model_dump_json()
         if _key(point.spec, rung) in self._busy or key in self.refused:
             return
+        if rung == self.bench.top and self.bench.too_slow(point.spec):  # asked first: it draws no batches
+            self.late.add(key)
+            return
         if not self.bench.fits(point.spec):
             self.refused.add(key)
-            return
-        if rung == self.bench.top and self.bench.too_slow(point.spec):
-            self.late.add(key)
             return
         yield Step(point, rung)
 

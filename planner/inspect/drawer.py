@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FEWEST_BATCHES, DRAWN_BATCHES, DRAWN_EDGES = 6, 50, 3_000_000
 """Batches drawn to see their sizes, and the edges after which six must do."""
+LEAST_BATCHES, MOST_EDGES = 2, 12_000_000
+"""Of huge batches (ego graphs of many hops) two must do after so many edges, or a plan would draw for half a minute: the larger a
+batch, the less it differs from the next."""
 MOST_COARSENED_EDGES = 30_000_000
 """Stored edges up to which a plan coarsens the graph itself to see what is left: some seconds. METIS takes several times as long."""
 
@@ -42,12 +45,13 @@ class Drawer:
         return self._open()
 
     def _draw(self, batches: Drawable) -> tuple[DrawnHops, ...]:
-        """Fifty batches, or fewer large ones, but never less than six."""
+        """Fifty batches, six large ones or two huge ones."""
         found: list[DrawnHops] = []
-        edges = 0
-        while len(found) < FEWEST_BATCHES or (len(found) < DRAWN_BATCHES and edges < DRAWN_EDGES):
+        edges, enough = 0, DRAWN_BATCHES
+        while len(found) < enough:
             found.append(batches.draw(self.graph, len(found)))
             edges += sum(found[-1].edges)
+            enough = LEAST_BATCHES if edges >= MOST_EDGES else FEWEST_BATCHES if edges >= DRAWN_EDGES else DRAWN_BATCHES
         return tuple(found)
 
     def coarsened(self, plan: CoarseningPlan) -> tuple[GraphFacts, Drawer] | None:
