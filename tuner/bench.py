@@ -13,7 +13,7 @@ from planner.records import Candidate, ForecastFigures
 from techniques.facts import Facts, Objective
 from techniques.job import JobSpec
 from tuner.parts import Fidelity
-from tuner.race import SLOWER, Frontier, Race
+from tuner.race import SLOWER, Frontier, Race, best_of
 from tuner.records import Measurement, Trial
 from tuner.scoring import MISSED, evaluations_target, score
 from tuner.space import Point
@@ -27,6 +27,7 @@ MAX_TRIAL_SECONDS = 1800.0
 SLACK = 2.0
 """Where no target is asked for, a trial may train so many times as long as the best took: it may show a better quality."""
 FIRST_CAP_SECONDS = 0.2
+"""No trial is stopped before: a first epoch on a small graph is mostly warming up."""
 FIRST_SHARE, GROWTH = 1 / 6, 2.0
 """Until a trial has reached the target, none but who leads trains longer than the larger of this share of a full trial and so many
 times the age at which the best quality yet was seen: the first few are cheap, and whoever leads is followed."""
@@ -78,6 +79,7 @@ class Bench:
         self._scores: dict[tuple[int, float | None], float | None] = {}
         self._outlook, self._outlooks = outlook or forecast, dict[str, ForecastFigures]()
         self._frontiers: dict[tuple[float, int], Frontier] = {}
+        self._ratios: dict[int, float | None] = {}
 
     def refresh(self) -> None:
         """Learn of what other processes have measured."""
@@ -119,14 +121,21 @@ class Bench:
     def too_slow(self, spec: JobSpec) -> bool:
         """Whether the first evaluation is forecast so late that the race is over by then; forecasts are corrected by what this
         run has measured."""
-        whole = [one for one in self.trials if one.share >= 1.0 and one.measured.history]
-        ratios = [one.measured.history[0].seconds / self.outlook(one.spec).first_evaluation_seconds for one in whole]
-        ratio = statistics.median(ratios) if ratios else 1.0
-        return ratio * self.outlook(spec).first_evaluation_seconds > HOPELESS * self.fidelity(self.top).seconds
+        ratio = self._first_ratio()
+        seconds = self.outlook(spec).first_evaluation_seconds
+        return ratio is not None and ratio * seconds > HOPELESS * self.fidelity(self.top).seconds
+
+    def _first_ratio(self) -> float | None:
+        """First evaluations on the whole graph over their forecast; ``None`` before there is one: something has to be tried."""
+        if len(self.trials) not in self._ratios:
+            whole = [one for one in self.trials if one.share >= 1.0 and one.measured.history]
+            found = [one.measured.history[0].seconds / self.outlook(one.spec).first_evaluation_seconds for one in whole]
+            self._ratios = {len(self.trials): statistics.median(found) if found else None}
+        return self._ratios[len(self.trials)]
 
     def predicted(self, point: Point) -> Candidate:
         """A point with its forecast, under the name of the plan's candidate that it varies."""
-        return as_candidate(point.family, point.spec, self.forecast(point.spec))
+        return point.candidate(self.forecast(point.spec))
 
     @property
     def target(self) -> float | None:
@@ -156,9 +165,9 @@ class Bench:
         if key not in self._scores:
             self._scores[key] = score(trial.measured, key[1], self.objective)
         value = self._scores[key]
-        if value is None or trial.share >= 1.0 or value >= MISSED or self.objective is not Objective.TIME or value < 0:
+        if value is None or value >= MISSED or self.objective is not Objective.TIME or value < 0:
             return value
-        return value * self.growth(trial.spec, trial.share)
+        return value * self._growth(trial)
 
     def reached(self, trial: Trial) -> bool:
         """Whether it has come to the target: training longer would not change its score, unless accuracy is the goal."""
@@ -191,8 +200,7 @@ class Bench:
 
     def fidelity(self, rung: int) -> Fidelity:
         """A rung of the ladder, with the race that its trials are in; nothing on the whole graph trains on once it has lost."""
-        rung_of = self.ladder[rung]
-        seconds = rung_of.seconds
+        rung_of, seconds = self.ladder[rung], self.ladder[rung].seconds
         if rung_of.whole and self.objective is Objective.TIME and self.best is not None:
             slack = SLACK if self.facts.goal.target is None else 1.0
             seconds = min(seconds, max(slack * self.best, FIRST_CAP_SECONDS))
@@ -202,7 +210,8 @@ class Bench:
         """The best that trials on this share of the graph have learnt, by age."""
         key = share, len(self.trials)
         if key not in self._frontiers:
-            self._frontiers = {key: Frontier.of(one.measured.history for one in self.trials if one.share == share)}
+            self._frontiers = {kept: one for kept, one in self._frontiers.items() if kept[1] == len(self.trials)}
+            self._frontiers[key] = Frontier.of(one.measured.history for one in self.trials if one.share == share)
         return self._frontiers[key]
 
     def race(self, rung: Fidelity) -> Race | None:
@@ -211,7 +220,7 @@ class Bench:
         if not frontier.seconds:
             return None
         goal = self._goal_seconds(rung.share)
-        bound = SLOWER * goal if self.objective is Objective.TIME else max(SLOWER * goal, rung.seconds)
+        bound = max(SLOWER * goal, FIRST_CAP_SECONDS if self.objective is Objective.TIME else rung.seconds)
         target = self.target_at(rung.share)
         reached = target is not None and frontier.metrics[-1] >= target
         cap = rung.seconds if reached else max(FIRST_SHARE * rung.seconds, GROWTH * frontier.seconds[-1])
@@ -229,14 +238,20 @@ class Bench:
         value = self.score(trial)
         if value is None:
             return math.inf
+        if self.objective is Objective.ACCURACY or self.target_at(trial.share) is None:
+            return value
         if value >= MISSED:
             if self.objective is Objective.MEMORY:
                 miss = 1.5 + GAP_WEIGHT * (value / MISSED - 1.0)
                 return math.log(max(trial.measured.peak_host_bytes + trial.measured.peak_device_bytes, 1)) + miss
-            goal = self._goal_seconds(trial.share)
-            seconds = self.frontier(trial.share).expected_seconds(trial.measured.history, goal)
-            return math.log(max(seconds * self._growth(trial), 1e-9))
-        return math.log(max(value, 1e-9)) if value > 0 else value
+            return math.log(max(self._expected_seconds(trial) * self._growth(trial), 1e-9))
+        return math.log(max(value, 1e-9))
+
+    def _expected_seconds(self, trial: Trial) -> float:
+        """To the goal, for a trial that missed the target; nobody has shown that the best of all could have been quicker."""
+        frontier, (best, own) = self.frontier(trial.share), best_of(trial.measured.history)
+        leads, goal = best >= frontier.metrics[-1], self._goal_seconds(trial.share)
+        return own if leads else frontier.expected_seconds(trial.measured.history, goal)
 
     def prior(self, spec: JobSpec) -> float:
         """What a value is expected to be but for a constant: logarithm of seconds or bytes, by forecast.
@@ -283,10 +298,3 @@ class Bench:
 def full_seconds(budget_seconds: float) -> float:
     """How long a full trial trains at most."""
     return min(max(budget_seconds * TRIAL_SHARE, MIN_TRIAL_SECONDS), MAX_TRIAL_SECONDS)
-
-
-def as_candidate(family: str, spec: JobSpec, figures: ForecastFigures) -> Candidate:
-    """A spec with its forecast, under the name of the plan's candidate that it varies."""
-    return Candidate(
-        name=family, options=spec.options, settings=spec.settings, training=spec.training, forecast=figures
-    )

@@ -13,7 +13,6 @@ from techniques.errors import InputError
 from techniques.facts import Facts
 from techniques.forecast import Phase
 from techniques.job import JobSpec
-from tuner.bench import as_candidate
 from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.history import remember
@@ -23,6 +22,7 @@ from tuner.records import MAX_EPOCHS_BETWEEN_EVALUATIONS, Limits, Measurement, T
 from tuner.report import write_report
 from tuner.resumed import with_earlier
 from tuner.runner import Progress, Runner
+from tuner.space import Point
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
 
@@ -112,7 +112,7 @@ def _predicted(folder: RunFolder, plan: Plan, winner: Winner) -> Candidate:
         return final.predicted
     whole = (one for one in folder.finished_trials() if one.spec == winner.spec and one.share == 1.0)
     found = next((one.predicted for one in whole), None)
-    return found or as_candidate(winner.family, winner.spec, cost(plan.facts, winner.spec))
+    return found or Point(winner.family, winner.spec).candidate(cost(plan.facts, winner.spec))
 
 
 def _report_again(folder: RunFolder, winner: Winner, predicted: Candidate, measured: Measurement) -> None:

@@ -50,10 +50,15 @@ class Frontier(Record):
 
     def expected_seconds(self, history: Sequence[Evaluation], goal_seconds: float) -> float:
         """Until the goal, for a trial with this history; its own best counts as a part of the frontier."""
-        best = max(one.metric for one in history)
-        own = next(one.seconds for one in history if one.metric == best)
+        best, own = best_of(history)
         age = self.age(best)
         return expected_seconds(history[-1].seconds, own if age is None else min(age, own), goal_seconds)
+
+
+def best_of(history: Sequence[Evaluation]) -> tuple[float, float]:
+    """The best metric of a trial, and the age at which it had it first."""
+    best = max(one.metric for one in history)
+    return best, next(one.seconds for one in history if one.metric == best)
 
 
 def expected_seconds(seconds: float, age: float, goal_seconds: float) -> float:
@@ -79,9 +84,11 @@ class Race(Record):
     """A trial of this age is stopped unless it leads."""
 
     def lost(self, history: Sequence[Evaluation]) -> bool:
-        """Whether a trial with this history is to be stopped."""
-        if self.frontier.expected_seconds(history, self.goal_seconds) > self.bound_seconds:
+        """Whether a trial with this history is to be stopped; one that leads sets its own goal, and is stopped once it has learnt
+        nothing for too long."""
+        best, own = best_of(history)
+        leads = best > self.frontier.metrics[-1]
+        goal = max(self.goal_seconds, own) if leads else self.goal_seconds
+        if self.frontier.expected_seconds(history, goal) > self.bound_seconds * goal / self.goal_seconds:
             return True
-        return (
-            history[-1].seconds >= self.cap_seconds and max(one.metric for one in history) <= self.frontier.metrics[-1]
-        )
+        return history[-1].seconds >= self.cap_seconds and not leads

@@ -81,6 +81,7 @@ class Search:
         """The improvement that the model expects of its best proposal."""
         self._busy: set[str] = set()
         self._pools: dict[Vary, dict[str, Point]] = {}
+        self._redraws = 0
 
     def run(self) -> str:
         """Measure until it is over; why it is."""
@@ -115,7 +116,15 @@ class Search:
         if step is not None:
             return step
         step = next(self._proposed(), None)
-        return (self._worth_it() or step) if step is not None else "every point that fits has been measured"
+        if step is None:  # all that was drawn is measured, or left out: others may be better
+            self._pools.clear()
+            self._redraws += 1
+            step = next(self._proposed(), None)
+        return (
+            (self._worth_it() or step)
+            if step is not None
+            else "every point that fits, and is not too late, has been measured"
+        )
 
     def _used_up(self) -> str | None:
         searched = sum(1 for one in self.bench.trials if one.purpose == "search")
@@ -197,7 +206,7 @@ class Search:
 
     def _varied(self, vary: Vary, rung: int) -> Iterator[Step]:
         seen = self._observed(rung)
-        rng = np.random.default_rng((self.seed, len(self.bench.trials)))
+        rng = np.random.default_rng((self.seed, len(self.bench.trials), self._redraws))
         pool = self._pool(seen, rng, vary)
         if len(self.bench.trials) % EXPLORE_EVERY == EXPLORE_EVERY - 1 or len(seen) < 2:
             order = list(rng.permutation(len(pool)))

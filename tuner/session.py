@@ -26,7 +26,6 @@ from tuner.bench import (
     SEARCH_SHARE,
     VERIFY_SHARE,
     Bench,
-    as_candidate,
     full_seconds,
 )
 from tuner.events import EventLog, Listener
@@ -41,7 +40,7 @@ from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report import write_report
 from tuner.runner import Runner
 from tuner.search import Search
-from tuner.space import Space, families
+from tuner.space import Point, Space, families
 from tuner.study import Study, masked
 from tuner.subsample import compared
 from tuner.verify import standings, verify
@@ -224,7 +223,7 @@ class Session:
                     write_text(self.folder.best, taken.model_dump_json(indent=1))
                 self.log.add("final_finished", **told(measured, None))
                 figures = bench.forecast(spec)
-                predicted = as_candidate(family, spec, figures)
+                predicted = Point(family, spec).candidate(figures)
                 remember(self.plan.facts, spec, figures, measured)
                 return Trial(
                     number=0, purpose="final", family=family, spec=spec, predicted=predicted, measured=measured
@@ -238,7 +237,8 @@ class Session:
     def _untrained(self, bench: Bench, winner: Winner, reason: str) -> Trial:
         """What a trial of the winner reached, where the budget has no room for its final training."""
         trials = (bench.known(purpose, winner.spec) for purpose in ("verify", "search"))
-        known = next((one for one in trials if one is not None and one.measured.state is TrialState.COMPLETE), None)
+        done = (one for one in trials if one is not None and one.share >= 1.0)
+        known = next((one for one in done if one.measured.state is TrialState.COMPLETE), None)
         if known is None:
             raise NoTrialSucceededError(f"final training failed: {reason}", f"See {self.folder.final}/log.txt")
         self.log.add("final_skipped", family=winner.family, reason=reason)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from planner.pins import Pins
 from planner.proposal import BASELINE_NAME, check, knobs_of
-from planner.records import Candidate
+from planner.records import Candidate, ForecastFigures
 from techniques.architecture.bf16 import has_bf16
 from techniques.base import Knob, SettingValue, Slot
 from techniques.facts import Facts
@@ -49,6 +49,13 @@ class Point(NamedTuple):
 
     family: str
     spec: JobSpec
+
+    def candidate(self, figures: ForecastFigures) -> Candidate:
+        """With its forecast, under the name of the plan's candidate that it varies."""
+        spec = self.spec
+        return Candidate(
+            name=self.family, options=spec.options, settings=spec.settings, training=spec.training, forecast=figures
+        )
 
 
 class Dimension(NamedTuple):

@@ -150,6 +150,10 @@ class _Loop:
         scores = self.judge.scores("val")
         metric = scores.get(self.judge.metric, 0.0)
         progress = self.progress
+        if not math.isfinite(metric):
+            raise FloatingPointError(
+                f"the validation {self.metric_name} became {metric} in epoch {progress.epoch}: lower the learning rate"
+            )
         if progress.epoch == 1:
             share = (time.perf_counter() - start) / max(progress.train_seconds, 1e-9)
             progress.every = self.request.evaluate_every or evaluation_interval(share)
@@ -180,8 +184,8 @@ class _Loop:
         progress = self.progress
         if progress.target_seconds is not None and self.request.limits.target is not None:
             return "target"
-        race = self.request.limits.race
-        if race is not None and progress.history and race.lost(progress.history):
+        race, evaluated = self.request.limits.race, progress.history and progress.history[-1].epoch == progress.epoch
+        if race is not None and evaluated and race.lost(progress.history):
             return "race"
         if progress.stale >= self.job.spec.training.patience_evaluations:
             return "patience"

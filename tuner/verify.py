@@ -79,17 +79,22 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     time to verify them, so that the winner is worse than none of them.
     """
     found = []
+    whole = bench.scored(bench.whole())
+    # A trial that lost the race says how it stood at an early age, not what it reaches.
+    finished = [pair for pair in whole if pair[1].measured.reason != "stopped by race"]
     for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
-        full = bench.scored(one for one in bench.at(bench.top) if one.spec == trial.spec)
-        found.append((_worst([(value, trial), *full]), trial))
+        same = [pair for pair in finished if pair[1].spec == trial.spec]
+        found.append((_worst([(value, trial), *same]), trial))
     tried = [one.spec for one in bench.trials if one.purpose == "verify"]
     verified = [trial.spec for _, trial in found]
-    searched = bench.scored(bench.at(bench.top)) or bench.scored(ranking(bench))
-    searched = [pair for pair in searched if pair[1].spec in verified or pair[1].spec not in tried]
+    searched = [pair for pair in whole if pair[1].spec in verified or pair[1].spec not in tried]
     for place, (value, trial) in enumerate(searched):
         reference = trial.family == BASELINE_NAME or (plan.best is not None and trial.spec == plan.best.spec)
         if (reference or place == 0) and trial.spec not in verified:
             found.append((value, trial))
+    if all(trial.family == BASELINE_NAME for _, trial in found):
+        known = [*tried, *(trial.spec for _, trial in found)]
+        found += bench.scored(one for one in ranking(bench) if one.spec not in known)[:1]
     return sorted(found, key=lambda pair: pair[0])
 
 

@@ -57,8 +57,11 @@ def test_beyond_the_cap_only_the_leader_goes_on() -> None:
     assert not race.lost(curve((4.0, 0.91)))
 
 
-def test_a_leader_that_learns_no_more_is_lost_too() -> None:
-    race = Race(frontier=FRONTIER, goal_seconds=8.0, bound_seconds=12.0, cap_seconds=99.0)
-    ahead = curve((2, 0.85))
-    assert not race.lost(ahead)
-    assert race.lost([*ahead, *curve((6, 0.84))])
+def test_a_leader_goes_on_until_it_learns_no_more() -> None:
+    """Beyond the frontier, for as long as it likes; 1.5 times the age of its best is too long."""
+    race = Race(frontier=FRONTIER, goal_seconds=8.0, bound_seconds=12.0, cap_seconds=4.0)
+    rising = curve((2, 0.85), (20, 0.91), (50, 0.95))
+    assert not race.lost(rising)
+    assert not race.lost([*rising, *curve((70, 0.95))])
+    assert race.lost([*rising, *curve((76, 0.95))])
+    assert race.lost(curve((2, 0.85), (13, 0.85))), "behind the frontier's best"

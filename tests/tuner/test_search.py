@@ -18,6 +18,7 @@ from techniques.base import Slot
 from techniques.errors import NoTrialSucceededError
 from tuner.bench import SEARCH_SHARE, Bench
 from tuner.parts import Fidelity, ladder
+from tuner.race import Frontier, Race
 from tuner.records import Evaluation, Measurement, TrialState
 from tuner.replay import Lookup, Row, Table, TablePlaces, cut
 from tuner.scoring import score
@@ -300,6 +301,27 @@ def test_the_best_of_the_search_stands_where_there_was_no_time_to_verify_it(sett
     assert best.spec != plan.best.spec
     world.seconds = 10_000.0
     assert verify(bench, search.study, plan, space.defaults()).spec == best.spec
+
+
+def test_a_trial_that_lost_the_race_is_no_second_measurement(setting: Any, world: World) -> None:
+    """PyG's defaults were stopped early in the search; what counts is what they reach when they are verified."""
+    bench, space, search, plan = setting(target=0.8, budget=100.0)
+    default = space.defaults()[0]
+    slow = Race(
+        frontier=Frontier(seconds=(0.01,), metrics=(0.99,)), goal_seconds=0.01, bound_seconds=0.02, cap_seconds=9.0
+    )
+    bench.measure(900, "search", default, Fidelity(1.0, LIMIT, slow), bench.top, stop_at_target=True)
+    assert bench.trials[0].measured.reason == "stopped by race"
+    verify(bench, search.study, plan, space.defaults())
+    seconds = next(value for value, one in standings(bench, plan) if one.spec == default.spec)
+    assert seconds == pytest.approx(world.pace(default) * math.log(9), abs=0.16)
+
+
+def test_a_model_of_quality_prefers_quality(setting: Any, world: World) -> None:
+    bench, _, search, _ = setting(optimize="accuracy", max_trials=8)
+    search.run()
+    trials = [one for one in bench.trials if one.measured.metric is not None]
+    assert sorted(trials, key=bench.value) == sorted(trials, key=lambda one: -(one.measured.metric or 0.0))
 
 
 def test_a_miss_in_a_shorter_trial_is_no_miss(setting: Any, world: World) -> None:
