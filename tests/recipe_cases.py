@@ -55,6 +55,17 @@ EXACT: dict[str, dict[str, Any]] = {
     "dynamic_batch": {"layers": 2, "batch_cost": 100_000},
 }
 """Settings under which nothing is left to chance; GraphSAINT's draws and the negatives are fixed besides."""
+SMALL: dict[str, Any] = {
+    "fanouts": (3, 2),
+    "batch_size": 16,
+    "num_neighbors": 2,
+    "batch_cost": 60,
+    "num_parts": 5,
+    "parts_per_batch": 2,
+    "seed_order": "imbalanced",
+    "sample_coverage": 3,
+}
+"""Settings that make several small batches of a tiny graph."""
 
 
 def facts_for(sampling: str, stored: Any, profiled: Any, **others: Any) -> Any:

@@ -123,6 +123,11 @@ class Measurement(Record):
     history: tuple[Evaluation, ...] = ()
     wall_seconds: float = 0.0
 
+    @property
+    def lost_race(self) -> bool:
+        """Whether it was stopped since others had learnt far more at its age: what it reaches in the end is not known."""
+        return self.reason == "stopped by race"
+
 
 class MeasuredCandidate(Measurement):
     """A measurement with what was measured: its name, settings and forecast."""

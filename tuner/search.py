@@ -120,11 +120,9 @@ class Search:
             self._pools.clear()
             self._redraws += 1
             step = next(self._proposed(), None)
-        return (
-            (self._worth_it() or step)
-            if step is not None
-            else "every point that fits, and is not too late, has been measured"
-        )
+        if step is None:
+            return "every point that fits, and is not too late, has been measured"
+        return self._worth_it() or step
 
     def _used_up(self) -> str | None:
         searched = sum(1 for one in self.bench.trials if one.purpose == "search")
@@ -171,8 +169,9 @@ class Search:
         """
         points = self.places.first()
         priors = [self.bench.prior(point.spec) for point in points]
+        furthest = min(priors, default=0.0) + FAR_BEHIND
         for place, (point, prior) in enumerate(zip(points, priors, strict=True)):
-            behind = place > 0 and prior > min(priors) + FAR_BEHIND
+            behind = place > 0 and prior > furthest
             if not behind and self.bench.known("search", point.spec) is None:
                 full = place == 0 and self.bench.facts.goal.target is None
                 yield from self._free(point, self.bench.top if full else 0)
@@ -275,9 +274,7 @@ class Search:
             )
             for place, one in enumerate(self.bench.ladder)
         )
-        lost = sum(
-            1 for one in self.bench.trials if one.purpose == "search" and one.measured.reason == "stopped by race"
-        )
+        lost = sum(1 for one in self.bench.trials if one.purpose == "search" and one.measured.lost_race)
         return SearchSummary(
             stopped=stopped, rungs=rungs, lost=lost, skipped=len(self.refused), late=len(self.late), shares=shares
         )

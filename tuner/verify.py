@@ -81,7 +81,7 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     found = []
     whole = bench.scored(bench.whole())
     # A trial that lost the race says how it stood at an early age, not what it reaches.
-    finished = [pair for pair in whole if pair[1].measured.reason != "stopped by race"]
+    finished = [pair for pair in whole if not pair[1].measured.lost_race]
     for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
         same = [pair for pair in finished if pair[1].spec == trial.spec]
         found.append((_worst([(value, trial), *same]), trial))

@@ -16,8 +16,8 @@ from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Slot
 from techniques.recipe import recipe
 from techniques.remote.source import from_object
+from tests.recipe_cases import loaded
 
-LAST_LINE = "print(epoch())\n"
 SAMPLERS = ("full_batch", "neighbor")
 COMBINATIONS = list(product(TYPED, SAMPLERS))
 EXACT: dict[str, Any] = {
@@ -60,14 +60,6 @@ def make(films: Any, profiled: Any, make_job: Any, monkeypatch: Any, tmp_path: A
         return SimpleNamespace(job=job, spec=spec, facts=facts)
 
     return build
-
-
-def loaded(script: str) -> SimpleNamespace:
-    """What a script defines, before it trains."""
-    assert script.endswith(LAST_LINE)
-    names: dict[str, Any] = {}
-    exec(compile(script.removesuffix(LAST_LINE), "recipe", "exec"), names)
-    return SimpleNamespace(**names)
 
 
 def copy_parameters(job: Any, ready_made: Any) -> None:

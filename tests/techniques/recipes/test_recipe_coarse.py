@@ -12,18 +12,7 @@ import torch
 from techniques import options
 from techniques.base import Slot
 from techniques.recipe import recipe
-from tests.recipe_cases import GRAPH_SAMPLERS, SAMPLERS, assert_same_losses, spec_of
-
-SMALL: dict[str, Any] = {
-    "fanouts": (3, 2),
-    "batch_size": 16,
-    "num_neighbors": 2,
-    "batch_cost": 60,
-    "num_parts": 5,
-    "parts_per_batch": 2,
-    "seed_order": "imbalanced",
-    "sample_coverage": 3,
-}
+from tests.recipe_cases import GRAPH_SAMPLERS, SAMPLERS, SMALL, assert_same_losses, spec_of
 
 COARSENINGS = [one.name for one in options(Slot.COARSENING) if one.name != "none"]
 COARSE_GRAPHS = {

@@ -11,21 +11,9 @@ import torch
 from planner.inspect.estimate import from_counts
 from techniques.facts import Task
 from techniques.recipe import recipe
-from tests.recipe_cases import COMBINATIONS, GRAPH_SAMPLERS, LAST_LINE, facts_for, loaded, spec_of
+from tests.recipe_cases import COMBINATIONS, GRAPH_SAMPLERS, LAST_LINE, SMALL, facts_for, loaded, spec_of
 
 every_combination = pytest.mark.parametrize("chosen", COMBINATIONS, ids="-".join)
-
-
-SMALL: dict[str, Any] = {
-    "fanouts": (3, 2),
-    "batch_size": 16,
-    "num_neighbors": 2,
-    "batch_cost": 60,
-    "num_parts": 5,
-    "parts_per_batch": 2,
-    "seed_order": "imbalanced",
-    "sample_coverage": 3,
-}
 
 
 @every_combination
