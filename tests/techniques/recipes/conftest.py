@@ -85,3 +85,15 @@ def tiny(tiny: Any, tiny_set: Any, request: Any) -> Callable[..., Any]:
         return tiny_set(labels=labels, features=features, weights=weights, edge_columns=columns, undirected=undirected)
 
     return build
+
+
+@pytest.fixture
+def written_job(make_job: Any, write_graph: Callable[..., None]) -> Callable[..., Any]:
+    """``written_job(facts, stored, spec)``: our job, with its graph where scripts run."""
+
+    def build(facts: Any, stored: Any, spec: Any) -> Any:
+        job = make_job(facts, stored, spec)
+        write_graph(stored, job)
+        return job
+
+    return build

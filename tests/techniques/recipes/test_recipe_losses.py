@@ -60,8 +60,7 @@ def test_the_losses_are_those_of_our_job(
     chosen: tuple[str, str, str],
     tiny: Any,
     profiled: Any,
-    make_job: Any,
-    write_graph: Any,
+    written_job: Any,
     fixed_draws: None,
 ) -> None:
     arrays, settings = GRAPHS[graph]
@@ -70,8 +69,7 @@ def test_the_losses_are_those_of_our_job(
     sparse = graph == "sparse features" and chosen[1] not in PRECOMPUTED  # whose propagated features are dense
     slots = {"representation_features": "csr"} if sparse else {}
     spec = spec_of(facts, chosen, {**EXACT[chosen[0]], **settings, "dropout": 0.0}, **slots)
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     assert_same_losses(job, spec)
 
 
@@ -84,8 +82,7 @@ def test_any_depth(
     layers: int,
     tiny: Any,
     profiled: Any,
-    make_job: Any,
-    write_graph: Any,
+    written_job: Any,
     fixed_draws: None,
 ) -> None:
     if (sampling, architecture) in NEVER[1]:
@@ -95,8 +92,7 @@ def test_any_depth(
     settings = {**EXACT[sampling], "layers": layers, "fanouts": (-1,) * layers, "dropout": 0.0, "depth": layers}
     spec = spec_of(facts, (sampling, architecture, "csr" if architecture in PRECOMPUTED else "coo"), settings)
     assert spec.settings["layers"] == layers
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     assert_same_losses(job, spec)
 
 
@@ -110,7 +106,7 @@ RENUMBERED = covering(
 
 @pytest.mark.parametrize(("graph", "architecture", "order"), RENUMBERED)
 def test_renumbered_nodes(
-    graph: str, architecture: str, order: str, tiny: Any, profiled: Any, make_job: Any, write_graph: Any
+    graph: str, architecture: str, order: str, tiny: Any, profiled: Any, written_job: Any
 ) -> None:
     arrays, _ = GRAPHS[graph]
     stored = tiny(**arrays)
@@ -119,8 +115,7 @@ def test_renumbered_nodes(
     representation = "coo" if architecture in ("gat", "gatv2") else "csr"
     settings = {"layers": 2, "dropout": 0.0, "node_order": order}
     spec = spec_of(facts, ("full_batch", architecture, representation), settings, **slots)
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     data = torch.load("graph.pt", weights_only=False)
     for name in ("y", "train_mask"):  # the script starts from the graph as it is stored
         data[name] = job.as_given(data[name])
@@ -133,26 +128,22 @@ def test_renumbered_nodes(
 @pytest.mark.parametrize("coverage", [0, 20])
 @pytest.mark.parametrize("sampler", ["node", "edge", "random_walk"])
 def test_every_kind_of_graphsaint(
-    sampler: str, coverage: int, tiny: Any, profiled: Any, make_job: Any, write_graph: Any, fixed_draws: None
+    sampler: str, coverage: int, tiny: Any, profiled: Any, written_job: Any, fixed_draws: None
 ) -> None:
     stored = tiny()
     facts = profiled(stored)
     settings = {"saint_sampler": sampler, "batch_size": 20, "sample_coverage": coverage, "dropout": 0.0}
     spec = spec_of(facts, ("graph_saint", "sage", "coo"), settings)
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     assert_same_losses(job, spec)
 
 
 @pytest.mark.parametrize("sampling", [name for name in SAMPLERS if name != "rows"])
-def test_graphsage_with_max(
-    sampling: str, tiny: Any, profiled: Any, make_job: Any, write_graph: Any, fixed_draws: None
-) -> None:
+def test_graphsage_with_max(sampling: str, tiny: Any, profiled: Any, written_job: Any, fixed_draws: None) -> None:
     stored = tiny(undirected=False)
     facts = facts_for(sampling, stored, profiled)
     spec = spec_of(facts, (sampling, "sage", "coo"), {**EXACT[sampling], "aggregator": "max", "dropout": 0.0})
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     assert_same_losses(job, spec)
 
 
@@ -163,44 +154,38 @@ def test_mapped_features(
     features: str,
     tiny: Any,
     profiled: Any,
-    make_job: Any,
-    write_graph: Any,
+    written_job: Any,
     fixed_draws: None,
 ) -> None:
     stored = tiny(features=features)
     facts = facts_for(sampling, stored, profiled)
     settings = {**EXACT[sampling], "dropout": 0.0}
     spec = spec_of(facts, (sampling, "sage", "csr"), settings, remote_features="memmap")
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     np.save("x.npy", stored.read("x"))
     assert_same_losses(job, spec)
 
 
 @pytest.mark.parametrize("chosen", LEARNED, ids="-".join)
 def test_learned_rows(
-    chosen: tuple[str, str, str], tiny: Any, profiled: Any, make_job: Any, write_graph: Any, fixed_draws: None
+    chosen: tuple[str, str, str], tiny: Any, profiled: Any, written_job: Any, fixed_draws: None
 ) -> None:
     stored = tiny(features="none")
     facts = facts_for(chosen[0], stored, profiled)
     settings = {**EXACT[chosen[0]], "dropout": 0.0, "embedding_width": 6}
     spec = spec_of(facts, chosen, settings, representation_features="embedding")
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     assert_same_losses(job, spec)
 
 
 @pytest.mark.parametrize("sampling", [name for name in SAMPLERS if name not in ("full_batch", "rows")])
-def test_features_as_float16(
-    sampling: str, tiny: Any, profiled: Any, make_job: Any, write_graph: Any, fixed_draws: None
-) -> None:
+def test_features_as_float16(sampling: str, tiny: Any, profiled: Any, written_job: Any, fixed_draws: None) -> None:
     stored = tiny()
     facts = facts_for(sampling, stored, profiled)
     spec = spec_of(
         facts, (sampling, "sage", "csr"), {**EXACT[sampling], "dropout": 0.0}, representation_features="half"
     )
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     assert_same_losses(job, spec)
 
 
@@ -218,13 +203,12 @@ GRAPH_LEVEL = {
 @pytest.mark.parametrize("architecture", [one for one in ARCHITECTURES if one not in NO_READOUT])
 @pytest.mark.parametrize("kind", GRAPH_LEVEL)
 def test_sets_of_graphs(
-    kind: str, architecture: str, sampler: str, tiny_set: Any, profiled: Any, make_job: Any, write_graph: Any
+    kind: str, architecture: str, sampler: str, tiny_set: Any, profiled: Any, written_job: Any
 ) -> None:
     arrays, settings = GRAPH_LEVEL[kind]
     stored = tiny_set(**arrays)
     facts = profiled(stored)
     settings = {**EXACT[sampler], "dropout": 0.0, **settings}
     spec = spec_of(facts, (sampler, architecture, "coo"), settings)
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     assert_same_losses(job, spec)

@@ -35,8 +35,7 @@ def test_savings_are_kept(
     chosen: tuple[str, str, str],
     tiny: Any,
     profiled: Any,
-    make_job: Any,
-    write_graph: Any,
+    written_job: Any,
     fixed_draws: None,
 ) -> None:
     from tuner.training import train_epoch
@@ -44,8 +43,7 @@ def test_savings_are_kept(
     stored = tiny()
     facts = facts_for(chosen[0], stored, profiled)
     spec = spec_of(facts, chosen, {**EXACT[chosen[0]], "dropout": 0.0, **SAVINGS[name]})
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     pasted = loaded(recipe(spec, facts))
     copy_parameters(job, pasted.model)
     tolerance = BF16_TOLERANCE if spec.training.precision == "bf16" else 1e-5
@@ -55,9 +53,7 @@ def test_savings_are_kept(
 
 
 @pytest.mark.parametrize("sampling", ["neighbor", "full_batch", "shadow_k_hop"])
-def test_accumulation_is_kept(
-    sampling: str, tiny: Any, profiled: Any, make_job: Any, write_graph: Any, monkeypatch: Any
-) -> None:
+def test_accumulation_is_kept(sampling: str, tiny: Any, profiled: Any, written_job: Any, monkeypatch: Any) -> None:
     """Batches in the order of the nodes, so that both accumulate the same ones; the last is smaller."""
     from tuner.training import train_epoch
 
@@ -66,8 +62,7 @@ def test_accumulation_is_kept(
     settings = {**EXACT[sampling], "batch_size": 8, "dropout": 0.0, "accumulate_batches": 2}
     spec = spec_of(facts, (sampling, "sage", "coo"), settings)
     monkeypatch.setattr(torch, "randperm", lambda count, *_, **__: torch.arange(count))
-    job = make_job(facts, stored, spec)
-    write_graph(stored, job)
+    job = written_job(facts, stored, spec)
     pasted = loaded(recipe(spec, facts))
     copy_parameters(job, pasted.model)
     for _ in range(3):
