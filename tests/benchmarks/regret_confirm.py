@@ -1,8 +1,10 @@
-"""A live search judged again: its winner and a table's ten best are measured in turn; kept as CSV, goes on where it stopped."""
+"""A live search and replays judged again: the rows they end on and a table's ten best are measured in turn; kept as CSV, goes on
+where it stopped."""
 
 from __future__ import annotations
 
 import csv
+import math
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -65,25 +67,40 @@ class Kept:
         """A line that is there already."""
         return next((one for one in self.lines if one["turn"] == str(turn) and one["which"] == which), None)
 
+    def turns(self) -> int:
+        """Turns that are complete."""
+        return min((len(one) for one in self._measured().values()), default=0)
+
     def confirmed(self) -> Confirmed | None:
-        """The regret by all turns that are complete, or ``None`` before the first."""
-        search = self.find(0, SEARCH)
-        by_name: dict[str, list[float]] = {}
-        for one in self.lines:
-            if one["which"] != SEARCH:
-                by_name.setdefault(one["which"], []).append(float(one["seconds"]))
-        turns = min((len(one) for one in by_name.values()), default=0)
-        if search is None or not turns:
+        """The live search's regret by all turns that are complete, or ``None`` before the first."""
+        search, medians = self.find(0, SEARCH), self._medians()
+        if search is None or not medians:
             return None
-        medians = {name: float(np.median(one[:turns])) for name, one in by_name.items()}
         best = min(medians.values())
         # Where none of them reached the target in the median, nothing can be said of the winner.
         regret = medians[WINNER] / best - 1.0 if np.isfinite(best) else float("nan")
-        return Confirmed(float(search["seconds"]), int(search["trials"]), regret, turns)
+        return Confirmed(float(search["seconds"]), int(search["trials"]), regret, self.turns())
+
+    def regrets(self) -> dict[int, float]:
+        """Of rows of the table that were measured again, by place: their medians over the best of them."""
+        found = {int(name.split()[1]): median for name, median in self._medians().items() if name != WINNER}
+        best = min(found.values(), default=math.inf)
+        return {place: median / best - 1.0 for place, median in found.items()} if math.isfinite(best) else {}
+
+    def _medians(self) -> dict[str, float]:
+        turns = self.turns()
+        return {name: float(np.median(one[:turns])) for name, one in self._measured().items()} if turns else {}
+
+    def _measured(self) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {}
+        for one in self.lines:
+            if one["which"] != SEARCH:
+                found.setdefault(one["which"], []).append(float(one["seconds"]))
+        return found
 
 
-def confirm(graph: str, table: Path, share: float, threads: int, turns: int) -> None:
-    """Search live, measure again in turn, say what came of it."""
+def confirm(graph: str, table: Path, share: float, threads: int, turns: int, seeds: int) -> None:
+    """Search live, measure again in turn, say what came of it; the rows that replays end on are among what is measured."""
     found, kept = Replayed(table, share, own_target=False), Kept(table)
     with tempfile.TemporaryDirectory() as folder, Runner() as runner:
         collector = Collector(graph, Path(folder), threads)
@@ -91,8 +108,9 @@ def confirm(graph: str, table: Path, share: float, threads: int, turns: int) -> 
             spec, seconds, trials, stopped = search_live(found, collector, runner)
             kept.add(turn=0, which=SEARCH, seconds=f"{seconds:.2f}", trials=trials, spec=spec.model_dump_json())
             print(f"live search: {trials} trials in {seconds:.0f} s, stopped: {stopped}", flush=True)
+        entered = entrants(found, kept, seeds)
         for turn in range(1, turns + 1):
-            for which, spec in entrants(found, kept).items():
+            for which, spec in entered.items():
                 if kept.find(turn, which) is None:
                     again = collector.measure(
                         runner, spec, collector.parts[-1], found.rows[0].seconds * LONGEST, found.target
@@ -106,13 +124,14 @@ def confirm(graph: str, table: Path, share: float, threads: int, turns: int) -> 
         print(f"regret {percent(result.regret)} over {result.turns} turns, search {result.seconds:.0f} s")
 
 
-def entrants(found: Replayed, kept: Kept) -> dict[str, JobSpec]:
-    """The winner and the table's best that reach the target, by name."""
+def entrants(found: Replayed, kept: Kept, seeds: int) -> dict[str, JobSpec]:
+    """The winner, the table's best that reach the target and the rows that replays end on, by name."""
     search = kept.find(0, SEARCH)
     assert search is not None
     regrets = [found.regret(place, found.target) for place in range(len(found.rows))]
     best = [int(place) for place in np.argsort(regrets)[:BEST] if regrets[int(place)] <= MISSED_REGRET]
-    chosen = {f"row {place}": found.rows[place].spec for place in best}
+    ended = sorted({int(found.searched(seed)[3]) for seed in range(seeds)} - set(best))
+    chosen = {f"row {place}": found.rows[place].spec for place in best + ended}
     return {WINNER: JobSpec.model_validate_json(search["spec"]), **chosen}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,10 +28,10 @@ MISSED_REGRET = MISSED / 1e6
 
 
 class Replayed:
-    """A table that is searched again and again."""
+    """A table that is searched again and again; ``again`` are regrets of rows by place that were measured in turn."""
 
-    def __init__(self, file: Path, share: float, own_target: bool) -> None:
-        found = Table(file).rows
+    def __init__(self, file: Path, share: float, own_target: bool, again: Mapping[int, float] | None = None) -> None:
+        found, self.again = Table(file).rows, again or {}
         self.rows = [row for row in found if not row.family.startswith(REFERENCE)]
         self.references = [row.measurement(1.0) for row in found if row.family.startswith(REFERENCE)]
         self.full = [row.measurement(1.0) for row in self.rows]
@@ -76,7 +77,9 @@ class Replayed:
         return (self.regret(best, self.target) if best < len(self.rows) else float("inf")), spent
 
     def regret(self, place: int, target: float | None) -> float:
-        """How much longer than the best of the table a row takes to the target."""
+        """How much longer than the best of the table a row takes to the target: measured again, or else by the table alone."""
+        if place in self.again:
+            return self.again[place]
         found = [score(one, target, Objective.TIME) for one in self.full]
         best = min(one for one in found if one is not None)
         value = found[place]
