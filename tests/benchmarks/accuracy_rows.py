@@ -46,9 +46,9 @@ FIELDS = (
     *(f"{phase.value}_{kind}" for phase in Phase for kind in ("measured", "expected")),
 )  # fmt: skip
 TEXTS = {*KEY, "kind", "features", "state", "reason", "peak_phase", "measured_phase"}
-EPOCHS = {"full_batch": 3}
-OTHER_EPOCHS = 2
-"""Every tensor of training is there from the second step on, and the heap's worst from the second epoch on."""
+MOST_EPOCHS = 20
+"""As many epochs as fit into the seconds, up to so many: one epoch's time is chance (two in turn differed by up to 80 %), the
+median's is not. Every tensor of training is there from the second step on, the heap's worst from the second epoch on."""
 MOST_COUNTED_BYTES = 400e6
 """FLOPs are counted in a process of their own where a step takes no more."""
 Row = dict[str, Any]
@@ -177,7 +177,7 @@ class Rows:
         limits = Limits(
             host_bytes=self.memory_bytes,
             seconds=self.seconds,
-            epochs=EPOCHS.get(spec.options[Slot.SAMPLING], OTHER_EPOCHS),
+            epochs=MOST_EPOCHS,
         )
         with tempfile.TemporaryDirectory() as trial:
             measured = runner.measure(
