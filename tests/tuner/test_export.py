@@ -16,6 +16,7 @@ from planner import plan
 from planner.api import make_plan
 from planner.pins import Pins
 from techniques.errors import InputError, UnsupportedTaskError
+from techniques.facts import Goal, Task
 from tuner.export import export_run
 from tuner.export.script import Exported, script_of
 from tuner.folder import RunFolder, write_text
@@ -45,6 +46,7 @@ CASES = [
     {"sampling": "graph_saint", "architecture": "sage"},
     {"architecture": "sign"},
     {"sampling": "cluster", "architecture": "appnp"},
+    {"sampling": "link_neighbor", "architecture": "gcn"},
 ]
 
 
@@ -70,11 +72,13 @@ def exported(community_file: Path) -> Any:
     """``exported(fix, graph=...)``: the text of a script of the plan's best, for two epochs."""
 
     def build(fix: Any, graph: str | None = None, **others: Any) -> str:
-        made = plan(graph or str(community_file), fix=fix)
+        links = fix.get("sampling") == "link_neighbor"
+        made = plan(graph or str(community_file), fix=fix, goal=Goal(task=Task.LINK) if links else None)
         assert made.best is not None
         training = made.best.spec.training.model_copy(update={"max_epochs": 2})
         spec = made.best.spec.model_copy(update={"training": training})
-        values = {"graph_folder": "", "title": "t", "metric": "accuracy", "every": 1, "validation": 0.5, "test": 0.4}
+        metric = "AUROC" if links else "accuracy"
+        values = {"graph_folder": "", "title": "t", "metric": metric, "every": 1, "validation": 0.5, "test": 0.4}
         return script_of(Exported(facts=made.facts, spec=spec, **{**values, **others}))
 
     return build
@@ -97,7 +101,7 @@ def test_a_script_runs_with_pyg_alone(fix: Any, exported: Any, tmp_path: Path, m
     if fix.get("sampling", "full_batch") not in ("full_batch", "shadow_k_hop"):
         assert_judged_in_chunks(names)
     last = capsys.readouterr().out.splitlines()[-1]
-    assert re.fullmatch(r"validation accuracy [01]\.\d+, test accuracy [01]\.\d+", last)
+    assert re.fullmatch(r"validation (accuracy|AUROC) [01]\.\d+, test \1 [01]\.\d+", last)
     assert (tmp_path / "model.pt").is_file()
 
 

@@ -1,4 +1,4 @@
-"""The pieces of a script that depend on the graph's form, the sampler and the stopping rule."""
+"""The pieces of a script that depend on the graph's form, the task, the sampler and the stopping rule."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from techniques.architecture.chunks import PAIRS_PER_CHUNK
 from techniques.base import Slot
+from techniques.facts import Facts, Task
 from techniques.job import JobSpec
 
-PLAIN_LOADERS = {
-    "NeighborLoader": "neighbor_loader",
-    "RandomNodeLoader": "random_node_loader",
-    "ClusterData": "cluster_loader",
-    "ClusterLoader": "cluster_loader",
-    "ShaDowKHopSampler": "shadow_loader",
-    "GraphSAINTNodeSampler": "saint_samplers",
-    "GraphSAINTEdgeSampler": "saint_samplers",
-    "GraphSAINTRandomWalkSampler": "saint_samplers",
+PLAIN_LOADERS: dict[str, tuple[str, ...]] = {
+    "NeighborLoader": ("hops", "neighbor_loader"),
+    "LinkNeighborLoader": ("hops", "link_neighbor_loader"),
+    "RandomNodeLoader": ("random_node_loader",),
+    "ClusterData": ("cluster_loader",),
+    "ClusterLoader": ("cluster_loader",),
+    "ShaDowKHopSampler": ("shadow_loader",),
+    "GraphSAINTNodeSampler": ("saint_samplers",),
+    "GraphSAINTEdgeSampler": ("saint_samplers",),
+    "GraphSAINTRandomWalkSampler": ("saint_samplers",),
 }
 """Where a class of ``techniques.sampling.loader`` is pasted from."""
 
@@ -70,6 +73,17 @@ def answers(split):
     return torch.cat([out for out, _ in parts]), torch.cat([y for _, y in parts])
 '''
 
+LINK_ANSWERS = '''\
+@torch.no_grad()
+def answers(split):
+    """Logits (of none, of a link) and labels of a split's pairs: products of both ends' rows, which all neighbours give."""
+    model.eval()
+    out, (edges, others) = {rows}, held_out[split]
+    ends = torch.cat([edges, others], dim=1).split({pairs_at_once}, dim=1)
+    link = torch.cat([(out[source] * out[target]).sum(1).cpu() for source, target in ends])
+    return torch.stack([torch.zeros_like(link), link], dim=1), (torch.arange(len(link)) < edges.size(1)).long()
+'''
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -104,8 +118,19 @@ def reading_of(source: str | None, graph_folder: str) -> Reading:
     )
 
 
+def data_of(facts: Facts) -> Reading:
+    """What makes a ``Data`` with the splits of the task of what is read."""
+    if facts.task is Task.LINK:
+        undirected = facts.graph.undirected
+        return Reading({"links": None}, f"data, held_out = link_graph_of(read(), undirected={undirected})\n")
+    return Reading({"labels": None}, "data = graph_of(read())\n")
+
+
 def answers_of(spec: JobSpec, body: str) -> str:
     """``predict`` and ``answers``."""
+    if spec.options[Slot.SAMPLING] == "link_neighbor":
+        rows = "layer_by_layer(model, data, device)" if is_layer_wise(spec) else "predict(whole)"
+        return predict_of(body) + "\n\n" + LINK_ANSWERS.format(rows=rows, pairs_at_once=PAIRS_PER_CHUNK)
     settings = spec.settings
     ego = spec.options[Slot.SAMPLING] == "shadow_k_hop"
     answers = EGO_ANSWERS if ego else LAYER_ANSWERS if is_layer_wise(spec) else WHOLE_ANSWERS
@@ -119,7 +144,7 @@ def is_layer_wise(spec: JobSpec) -> bool:
     """Whether batches were needed, so that the graph is judged layer by layer: layers and walks on rows that scripts hold dense."""
     options = spec.options
     return (
-        options[Slot.SAMPLING] in ("neighbor", "cluster", "random_node", "graph_saint")
+        options[Slot.SAMPLING] in ("neighbor", "link_neighbor", "cluster", "random_node", "graph_saint")
         and options[Slot.ARCHITECTURE] in ("sage", "gcn", "gat", "gatv2", "gin", "appnp")
         and options[Slot.REPRESENTATION_FEATURES] in ("dense", "csr")
     )

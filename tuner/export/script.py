@@ -12,7 +12,7 @@ from techniques.errors import UnsupportedTaskError
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
 from techniques.recipe import recipe
-from tuner.export.parts import LOOP, PLAIN_LOADERS, answers_of, is_layer_wise, reading_of
+from tuner.export.parts import LOOP, PLAIN_LOADERS, answers_of, data_of, is_layer_wise, reading_of
 
 LAST_LINES = "# How long to train, and evaluation on data.val_mask, are up to you.\nprint(epoch())\n"
 METRICS = ("accuracy", "micro_f1", "macro_f1", "auroc")
@@ -39,15 +39,16 @@ def script_of(what: Exported) -> str:
     """The whole script, without a trace of gnnfit in its imports.
 
     Raises:
-        UnsupportedTaskError: links, sets of graphs, several types and coarse graphs have no plain script yet.
+        UnsupportedTaskError: sets of graphs, several types and coarse graphs have no plain script yet.
     """
     refuse_unsupported(what)
     spec = without_order(what.spec)
     text = recipe(spec, what.facts)
     body = text.removesuffix(LAST_LINES)
-    body, loaders = without_gnnfit(body, what.graph_folder)
+    making = data_of(what.facts)
+    body, loaders = without_gnnfit(body, what.graph_folder, making.line)
     reading = reading_of(what.facts.graph.source, what.graph_folder)
-    pasted = [*reading.modules, "graph", *(["sampling", *loaders] if loaders else [])]
+    pasted = [*reading.modules, "graph", *making.modules, *(["sampling", *loaders] if loaders else [])]
     pasted += ["layerwise"] * is_layer_wise(spec)
     metric = what.metric.lower().replace("-", "_")
     loop = LOOP.format(
@@ -80,7 +81,6 @@ def refuse_unsupported(what: Exported) -> None:
     """Refuse what the plain pieces do not cover."""
     options, facts = what.spec.options, what.facts
     reasons = {
-        "link prediction": facts.task is Task.LINK,
         "sets of graphs": facts.task is Task.GRAPH,
         "several node types": "typed" in options.get(Slot.ARCHITECTURE, "") or bool(facts.graph.edge_types),
         "coarsened graphs": options.get(Slot.COARSENING, "none") != "none",
@@ -89,23 +89,23 @@ def refuse_unsupported(what: Exported) -> None:
     for name, found in reasons.items():
         if found:
             raise UnsupportedTaskError(
-                f"export writes scripts of node classification on one graph, this run has {name}",
+                f"export writes scripts that classify nodes or predict links of one graph, this run has {name}",
                 "Use gnnfit run RUN, whose final/model.pt holds the weights",
             )
 
 
-def without_gnnfit(body: str, graph_folder: str) -> tuple[str, list[str]]:
-    """A recipe without our imports, and the pasted modules that take their place."""
+def without_gnnfit(body: str, graph_folder: str, making: str) -> tuple[str, list[str]]:
+    """A recipe without our imports whose ``data`` the line ``making`` makes, and the pasted modules that take their place."""
     loaders: list[str] = []
     lines = []
     for line in body.split("\n"):
         if line.startswith("from techniques.sampling.loader import "):
             names = line.partition(" import ")[2].split(", ")
-            loaders += sorted({PLAIN_LOADERS[name] for name in names})
+            loaders += dict.fromkeys(module for name in names for module in PLAIN_LOADERS[name])
         elif not line.startswith(("from techniques.remote.read_data", "data = read_data(", "data = torch.load(")):
             lines.append(line)
     told = "\n".join(lines).replace('np.load("x.npy"', f'np.load("{graph_folder}/x.npy"')
-    told = re.sub(r"# A torch_geometric\.data\.Data with [^\n]*\n", "data = graph_of(read())\n", told)
+    told = re.sub(r"# A torch_geometric\.data\.Data with [^\n]*\n", making, told)
     return told, loaders
 
 

@@ -1,5 +1,7 @@
 """How good predictions are."""
 
+import math
+
 import torch
 
 
@@ -23,9 +25,11 @@ def macro_f1(logits: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def auroc(logits: torch.Tensor, y: torch.Tensor) -> float:
-    """Chance that a node of the rarer class scores above one of the other, ties counting half."""
+    """Chance that a row of the rarer class scores above one of the other, ties counting half; NaN where a class is absent."""
     rare = int(2 * int((y == 1).sum()) <= len(y))
     scores, wanted = (logits[:, rare] - logits[:, 1 - rare]).double(), y == rare
     positive, negative = scores[wanted], scores[~wanted].sort().values
+    if not len(positive) or not len(negative):
+        return math.nan
     below = torch.searchsorted(negative, positive) + torch.searchsorted(negative, positive, right=True)
     return float(below.sum()) / (2 * len(positive) * len(negative))
