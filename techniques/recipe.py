@@ -35,6 +35,10 @@ GENERATED = """\
 from torch_geometric.utils import degree
 in_degree = degree(data.edge_index[1], data.num_nodes)
 data.x = torch.stack([in_degree.log1p(), torch.ones_like(in_degree)], dim=1)  # the graph has no features"""
+WEIGHTED_GENERATED = GENERATED.replace("import degree", "import scatter").replace(
+    "degree(data.edge_index[1], data.num_nodes)",
+    "scatter(data.edge_weight, data.edge_index[1], dim_size=data.num_nodes)  # weighted",
+)
 SUMMING = {"appnp": "[model.propagate]"}
 """Where a script keeps what sums over neighbours, if not in ``model.convs``."""
 LAYERS = {"appnp": "model.lins", "sgc": "model[::3]", "sign": "model[::3]"}
@@ -135,7 +139,13 @@ def recipe(spec: JobSpec, facts: Facts) -> str:
     facts = trained_facts(facts, spec)
     spec = _told(spec, facts, **_coarsening_facts(whole, spec))
     reading = [fragment.replace(LOAD, _reading(whole)) for fragment in _recipes(fine, BEFORE_FEATURES)]
-    fragments = [*reading, *_unread(fine, whole), *_about(whole), *_scaled(fine), *_recipes(spec, (Slot.COARSENING,))]
+    fragments = [
+        *reading,
+        *_unread(fine, whole),
+        *_about(whole, fine),
+        *_scaled(fine),
+        *_recipes(spec, (Slot.COARSENING,)),
+    ]
     fragments += _recipes(spec, BEFORE_OPTIMIZER)
     fragments += [
         _optimizer(spec),
@@ -202,9 +212,10 @@ def _unread(spec: JobSpec, facts: Facts) -> list[str]:
     return [f"data.{name} = None  # {spec.options[Slot.ARCHITECTURE]} does not read it" for name in unread]
 
 
-def _about(facts: Facts) -> list[str]:
+def _about(facts: Facts, spec: JobSpec) -> list[str]:
     """What only the facts tell: stand-in features, the number of classes, the loss."""
-    fragments = [GENERATED] if facts.graph.features.generated else []
+    generated = WEIGHTED_GENERATED if spec.settings.get(EDGE_WEIGHTED) else GENERATED
+    fragments = [generated] if facts.graph.features.generated else []
     labels = facts.graph.labels
     if facts.task is Task.LINK:
         return [*fragments, "criterion = F.binary_cross_entropy_with_logits"]

@@ -72,14 +72,7 @@ FINE_WEIGHTED, SEVERAL_LABELS, HIERARCHY = "fine_weighted", "several_labels", "c
 
 def inputs(spec: JobSpec, more: str = "") -> str:
     """What the model is called with for one ``batch``; ``more`` stands behind the edges."""
-    # A memory map keeps the type of its file.
-    half = spec.options[Slot.REPRESENTATION_FEATURES] == "half"
-    x = "batch.x.float()" if half or spec.options[Slot.REMOTE_FEATURES] == "memmap" else "batch.x"
-    if has_unit_rows(spec) and spec.options[Slot.REMOTE_FEATURES] == "memmap":
-        x = "F.normalize(batch.x.float())"
-    if spec.options[Slot.REPRESENTATION_FEATURES] == "embedding":
-        x = "model.embedding(batch.x)"
-    name = edge_input(spec)
+    x, name = input_rows(spec, "batch.x"), edge_input(spec)
     if trims(spec):
         given = f"        {name}=batch.{name},\n" if name else ""
         return (
@@ -96,6 +89,16 @@ def inputs(spec: JobSpec, more: str = "") -> str:
     sparse_given = given
     given += f", {name}=batch.{name}" if name else ""
     return f"{x}, adjacency(batch){sparse_given}" if sparse else f"{x}, batch.edge_index{given}"
+
+
+def input_rows(spec: JobSpec, x: str) -> str:
+    """What becomes of rows ``x`` as they are held before the first layer."""
+    if spec.options[Slot.REPRESENTATION_FEATURES] == "embedding":
+        return f"model.embedding({x})"
+    mapped = spec.options[Slot.REMOTE_FEATURES] == "memmap"  # which keeps the type of its file
+    if has_unit_rows(spec) and mapped:
+        return f"F.normalize({x}.float())"
+    return f"{x}.float()" if mapped or spec.options[Slot.REPRESENTATION_FEATURES] == "half" else x
 
 
 def _own_inputs(spec: JobSpec, x: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from planner import plan
 from planner.api import make_plan
 from planner.pins import Pins
+from techniques.base import Slot
 from techniques.errors import InputError, UnsupportedTaskError
 from techniques.facts import Goal, Task
 from tuner.export import export_run
@@ -265,11 +266,13 @@ def test_plain_sampling_draws_without_replacement(most: int, communities: Any) -
     assert seen == 40
 
 
-def test_what_has_no_script_yet_is_refused(make_facts: Any, exported: Any, tmp_path: Path) -> None:
+def test_what_has_no_script_yet_is_refused(make_facts: Any, tmp_path: Path) -> None:
+    made = make_plan(make_facts(), Pins()).best
+    assert made is not None
+    coarse = made.spec.model_copy(update={"options": {**made.spec.options, Slot.COARSENING: "heavy_edge"}})
     with pytest.raises(UnsupportedTaskError, match="coarsened graphs"):
-        exported({"coarsening": "heavy_edge", "sampling": "full_batch"})
+        script_of(Exported(make_facts(), coarse, "", "t", "accuracy", 1, None, None))
     folder = RunFolder(tmp_path / "run")
     folder.start({"graph": "g"}, "", resume=False)
     with pytest.raises(InputError, match="no winner yet"):
         export_run(folder)
-    assert make_plan(make_facts(), Pins()).best is not None

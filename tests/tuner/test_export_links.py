@@ -84,26 +84,27 @@ def test_a_batch_has_edges_and_random_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "graph", "features"),
+    ("architecture", "graph", "slots"),
     [
-        ("sage", {"features": "sparse"}, "csr"),
-        ("gcn", {"features": "none"}, "dense"),
-        ("gat", {"edge_columns": 2}, "dense"),
-        ("gin", {"undirected": False}, "half"),
-        ("appnp", {"weights": "none"}, "dense"),
-        ("sage", {"features": "none", "undirected": False}, "embedding"),
+        ("sage", {"features": "sparse"}, {"representation_features": "csr"}),
+        ("gcn", {"features": "none"}, {}),
+        ("gat", {"edge_columns": 2}, {}),
+        ("gin", {"undirected": False}, {"representation_features": "half"}),
+        ("gatv2", {"features": "float16", "unit_rows": True}, {"remote_features": "memmap"}),
+        ("appnp", {"features": "none", "undirected": False}, {"representation_features": "embedding"}),
     ],
 )
 def test_links_are_judged_as_the_run_does(
-    architecture: str, graph: Any, features: str, profiled: Any, make_job: Any, tmp_path: Path, monkeypatch: Any
+    architecture: str, graph: Any, slots: Any, profiled: Any, make_job: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """With the job's weights a script says the same of every split."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["train.py"])
+    settings = {"fanouts": (3, 2), "batch_size": 64, "max_epochs": 1}
+    settings |= {"unit_rows": True} if graph.pop("unit_rows", False) else {}
     stored = ArrayGraph("links", link_arrays(**graph))
     facts = profiled(stored, task=Task.LINK)
-    chosen, settings = ("link_neighbor", architecture, "coo"), {"fanouts": (3, 2), "batch_size": 64, "max_epochs": 1}
-    spec = spec_of(facts, chosen, settings, representation_features=features)
+    spec = spec_of(facts, ("link_neighbor", architecture, "coo"), settings, **slots)
     job = make_job(facts, stored, spec)
     names = scripted(script_of(Exported(facts, spec, str(tmp_path / "graph"), "t", "AUROC", 1, None, None)))
     give(names, list(job.model.parameters()))

@@ -10,6 +10,7 @@ from techniques.architecture.chunks import PAIRS_PER_CHUNK
 from techniques.base import Slot
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
+from techniques.recipe_parts import input_rows
 
 PLAIN_LOADERS: dict[str, tuple[str, ...]] = {
     "NeighborLoader": ("hops", "neighbor_loader"),
@@ -59,7 +60,7 @@ LAYER_ANSWERS = '''\
 def answers(split):
     """Logits and labels of a split, with all neighbours; layer by layer, in chunks that fit where batches were needed."""
     model.eval()
-    out, chosen = layer_by_layer(model, data, device), data[f"{{split}}_mask"]
+    out, chosen = {rows}, data[f"{{split}}_mask"]
     return out[chosen.cpu()], data.y[chosen].cpu()
 '''
 
@@ -128,26 +129,30 @@ def data_of(facts: Facts) -> Reading:
 
 def answers_of(spec: JobSpec, body: str) -> str:
     """``predict`` and ``answers``."""
+    rows = layer_wise_rows(spec) if is_layer_wise(spec) else "predict(whole)"
     if spec.options[Slot.SAMPLING] == "link_neighbor":
-        rows = "layer_by_layer(model, data, device)" if is_layer_wise(spec) else "predict(whole)"
         return predict_of(body) + "\n\n" + LINK_ANSWERS.format(rows=rows, pairs_at_once=PAIRS_PER_CHUNK)
     settings = spec.settings
     ego = spec.options[Slot.SAMPLING] == "shadow_k_hop"
     answers = EGO_ANSWERS if ego else LAYER_ANSWERS if is_layer_wise(spec) else WHOLE_ANSWERS
     loader = re.search(r"depth=(\d+),\s+num_neighbors=(-?\d+)", body)
     depth, neighbors = loader.groups() if loader else ("0", "0")
-    told = answers.format(depth=depth, num_neighbors=neighbors, batch_size=settings.get("batch_size", 1))
+    told = answers.format(rows=rows, depth=depth, num_neighbors=neighbors, batch_size=settings.get("batch_size", 1))
     return predict_of(body) + "\n\n" + told
 
 
 def is_layer_wise(spec: JobSpec) -> bool:
-    """Whether batches were needed, so that the graph is judged layer by layer: layers and walks on rows that scripts hold dense."""
+    """Whether batches were needed, so that the graph is judged layer by layer: layers and walks that are built in."""
     options = spec.options
-    return (
-        options[Slot.SAMPLING] in ("neighbor", "link_neighbor", "cluster", "random_node", "graph_saint")
-        and options[Slot.ARCHITECTURE] in ("sage", "gcn", "gat", "gatv2", "gin", "appnp")
-        and options[Slot.REPRESENTATION_FEATURES] in ("dense", "csr")
-    )
+    return options[Slot.SAMPLING] in ("neighbor", "link_neighbor", "cluster", "random_node", "graph_saint") and options[
+        Slot.ARCHITECTURE
+    ] in ("sage", "gcn", "gat", "gatv2", "gin", "appnp")
+
+
+def layer_wise_rows(spec: JobSpec) -> str:
+    """What judges the graph layer by layer, from rows as the script holds them."""
+    read = input_rows(spec, "x")
+    return "layer_by_layer(model, data, device" + (f", lambda x: {read})" if read != "x" else ")")
 
 
 def predict_of(body: str) -> str:

@@ -15,7 +15,9 @@ def bare_graph_of(arrays: dict[str, Any]) -> Data:
         parts = (torch.from_numpy(np.array(arrays[name])) for name in ("x_indptr", "x_indices", "x_data"))
         pointer, index, values = parts
         shape = tuple(int(size) for size in arrays["x_shape"])
-        data.x = torch.sparse_csr_tensor(pointer.long(), index.long(), values.float(), size=shape)
+        data.x = torch.sparse_csr_tensor(
+            pointer.long(), index.long(), values.float(), size=shape, check_invariants=True
+        )
     elif "x" in arrays:
         data.x = torch.from_numpy(np.array(arrays["x"], dtype=np.float32, order="C"))
     for name in ("edge_weight", "edge_attr"):

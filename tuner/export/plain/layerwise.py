@@ -1,6 +1,6 @@
 """Logits of every node with all neighbours, one layer after the other in chunks of nodes: memory for a chunk's messages only."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -12,21 +12,28 @@ from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
 from tuner.export.plain.sampling import InEdges
 
+Read = Callable[[torch.Tensor], torch.Tensor]
+"""What becomes of rows as they are held before the first layer."""
 CHUNK_EDGES = 100_000
 """A chunk has so many edges, or one node."""
 
 
-def layer_by_layer(model: Any, data: Data, device: torch.device) -> torch.Tensor:
-    """What ``model(data.x, data.edge_index)`` is, [N, C] in host memory; GCN takes the weights that the whole graph gives."""
+def unchanged(rows: torch.Tensor) -> torch.Tensor:
+    """Rows as they are."""
+    return rows
+
+
+def layer_by_layer(model: Any, data: Data, device: torch.device, read: Read = unchanged) -> torch.Tensor:
+    """What ``model(read(data.x), data.edge_index)`` is, [N, C] in host memory; GCN takes the weights that the whole graph gives."""
     if hasattr(model, "propagate"):
-        return propagated(model, data, device)
+        return propagated(model, data, device, read)
     graph = degree_weighted(data) if isinstance(model.convs[0], GCNConv) else data
     given = graph.get("gcn_weight", graph.get("edge_attr") if getattr(model.convs[0], "edge_dim", None) else None)
     edges, x = InEdges(graph), data.x
     with of_whole_graph(model.convs):
         for place, conv in enumerate(model.convs):
-            x = torch.cat([chunk(conv, x, edges, nodes, given, device) for nodes in chunks(edges)])
-            x = model.act(x) if place < len(model.convs) - 1 else x
+            x = torch.cat([chunk(conv, x, edges, nodes, given, device, read) for nodes in chunks(edges)])
+            x, read = model.act(x) if place < len(model.convs) - 1 else x, unchanged
     rows: torch.Tensor = x
     return rows
 
@@ -48,9 +55,9 @@ def of_whole_graph(convs: Any) -> Iterator[None]:
                 setattr(conv, name, value)
 
 
-def propagated(model: Any, data: Data, device: torch.device) -> torch.Tensor:
+def propagated(model: Any, data: Data, device: torch.device, read: Read) -> torch.Tensor:
     """APPNP: the perceptron's rows, then each step of its walk as sums over the neighbours of a chunk of nodes."""
-    first = torch.cat([perceptron(model, rows.to(device)).cpu() for rows in data.x.split(CHUNK_EDGES)])
+    first = torch.cat([perceptron(model, read(rows.to(device))).cpu() for rows in data.x.split(CHUNK_EDGES)])
     graph = degree_weighted(data)
     edges, x, alpha = InEdges(graph), first, model.propagate.alpha
     for _ in range(model.propagate.K):
@@ -83,17 +90,18 @@ def chunk(
     nodes: torch.Tensor,
     given: torch.Tensor | None,
     device: torch.device,
+    read: Read,
 ) -> torch.Tensor:
     """One layer's rows of some nodes, [n, H]; they are the first of those that their edges come from."""
     place, owner = edges.of(nodes)
     source = edges.source[place]
     others = source.unique()
     others = others[(others < nodes[0]) | (others > nodes[-1])]
-    read = torch.cat([nodes, others])
+    needed = torch.cat([nodes, others])
     inside = (source >= nodes[0]) & (source <= nodes[-1])
     local = torch.where(inside, source - nodes[0], len(nodes) + torch.searchsorted(others, source))
     values = () if given is None else (given[edges.edge[place]].to(device),)
-    out: torch.Tensor = conv(x[read].to(device), torch.stack([local, owner]).to(device), *values)[: len(nodes)]
+    out: torch.Tensor = conv(read(x[needed].to(device)), torch.stack([local, owner]).to(device), *values)[: len(nodes)]
     return out.cpu()
 
 
