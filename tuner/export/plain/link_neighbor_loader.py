@@ -33,7 +33,7 @@ class LinkNeighborLoader(DataLoader[int]):
     def batch(self, places: list[int]) -> Data:
         """What is sampled around these edges and their random pairs, ``edge_label_index`` [2, B] in its places."""
         random = torch.randint(self.edges.num_nodes, (2, self.negatives * len(places)))
-        pairs = torch.cat([self.positive[:, torch.tensor(places)], random], dim=1)
+        pairs: Any = torch.cat([self.positive[:, torch.tensor(places)], random], dim=1)
         seeds, local = pairs.unique(return_inverse=True)
         out = around(self.data, self.edges, seeds, self.fanouts)
         out.edge_label_index = local
