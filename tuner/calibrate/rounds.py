@@ -6,6 +6,7 @@ Of every point the round with the fewest seconds counts; how far the slowest lie
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -24,7 +25,8 @@ from tuner.calibrate.steps import sharing_seconds, step_factors, whole_steps
 from tuner.calibrate.sums import measure_sums
 from tuner.calibrate.timing import seconds_of
 
-ROUNDS = 3
+ROUNDS, FEWEST_ROUNDS, ROUNDS_SECONDS = 3, 2, 21.0
+"""Another round is made where it is expected to end in time: a calibration is to take half a minute on slow machines, too."""
 TINY_SECONDS = 0.02
 """Spent on each step of a graph of 40 nodes, a round."""
 WHOLE_SECONDS = 0.02
@@ -47,9 +49,12 @@ def measure_rates(threads: Sequence[int], tell: Callable[[str], None]) -> tuple[
     rested = measure_rested(threads)
     tiny, whole = tiny_steps(), whole_steps()
     rounds: dict[int, list[Round]] = {count: [] for count in threads}
+    began = time.perf_counter()
     for number in range(ROUNDS):
+        if number >= FEWEST_ROUNDS and (time.perf_counter() - began) * (number + 1) / number > ROUNDS_SECONDS:
+            break
         for count, found in rounds.items():
-            tell(f"{count} thread{'s' * (count > 1)}, round {number + 1} of {ROUNDS}")
+            tell(f"{count} thread{'s' * (count > 1)}, round {number + 1} of at most {ROUNDS}")
             torch.set_num_threads(count)
             found.append(_round(tiny, whole))
     found_rates = (_rates(count, found, tiny, whole) for count, found in rounds.items())
