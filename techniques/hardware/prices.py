@@ -21,8 +21,10 @@ CACHED_STREAM, CACHED_ROWS = 0.75, 3.3
 """Multiply-adds of a dense product that take as long as a value in the caches: streamed, and of a row that is summed or
 gathered. Caches are the cores' own: their rate grows with the cores, not with the memory's (measured on one core: 0.03 and
 0.08 to 0.2 ns a value, 0.02 to 0.03 a multiply-add)."""
-TOUCH = 0.8
-"""Time to touch new memory over that to stream as much of it (page faults; measured 0.6 to 1.0), for large tensors only."""
+TOUCH = 3.0
+"""Time to get and clear new memory over that to stream as much of it, for large tensors only. Measured alone 1 to 3 in a virtual
+machine, and up to 25 where its hypervisor has taken the memory (``reclaim.py``). Epochs of 242 candidates are forecast within a
+factor of 1.30 in the median with 3, 1.53 with 0.8, 1.26 with 4 (2 cores; ``tests/benchmarks/accuracy.py``)."""
 HEAP_BLOCK_BYTES = 6 * 2**20
 """Smaller tensors lie in memory that was used before."""
 PASSES = {
