@@ -121,6 +121,8 @@ class Forecast:
     """The 99th percentile of steps: what the high end of memory is judged on."""
     seen_shape: StepShape | None = None
     """The largest step of a few epochs, where that is another one: what memory is expected of."""
+    rows_vary: bool = False
+    """Whether no tensor of a step has as many rows as that of the step before."""
     steps_per_epoch: int = 1
     full_steps_per_epoch: float = 1.0
     """Steps of ``shape`` that an epoch amounts to: its last batch is smaller."""

@@ -14,13 +14,14 @@ from techniques.architecture.operations.step import training_step
 from techniques.architecture.readout import Readout
 from techniques.base import Stage
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, SOURCE_BYTES, GraphFacts
-from techniques.forecast import BATCH_LABELS, ZERO, Forecast, Level, Phase, Place, Range
+from techniques.forecast import BATCH_LABELS, Forecast, Level, Phase, Place, Range
 from techniques.hardware.allocator import (
     LIVE_ERROR,
     METRICS_BYTES,
     conversion_slack,
     independent,
     resident,
+    rows_slack,
     set_slack,
 )
 from techniques.hardware.overlap import spend_steps
@@ -110,8 +111,12 @@ class TrainStep:
         place, live = self.speed.place, self._live_bytes(step)
         if self.plan.readout is Readout.GRAPHS and place is Place.HOST and self.shapes_vary:
             return independent(LIVE_ERROR * live, set_slack(live + _batch_bytes(so_far), step.blocks))
-        converted = conversion_slack(step.sparse_blocks) if place is Place.HOST else ZERO
-        return resident(live, step.blocks, place, self.shapes_vary) + converted
+        needs = resident(live, step.blocks, place, self.shapes_vary)
+        if place is not Place.HOST:
+            return needs
+        if so_far.rows_vary:
+            needs = independent(needs, rows_slack(live, step.blocks))
+        return needs + conversion_slack(step.sparse_blocks)
 
     def _operations(self, so_far: Forecast, shape: StepShape) -> Operations:
         return training_step(

@@ -9,7 +9,7 @@ from techniques.forecast import Place, Range
 
 MMAP_THRESHOLD_BYTES = 8 * 2**20
 TRIM_BYTES = 64 * 2**20
-SET_HEAP, SET_FIXED_BYTES = 1.0, 4e6
+SET_HEAP, SET_FIXED_BYTES, SET_VARIES = 1.0, 4e6, Range(0.3, 1.0, 2.5)
 """Freed heap over live bytes, and what comes on top, up to the live bytes, where batches are whole graphs (nine settings of
 GIN, GraphSAGE, GCN and GAT on three sets)."""
 RUN_ENVIRONMENT = {
@@ -128,8 +128,18 @@ def batch_slack(batch_bytes: float, alive: float) -> Range:
 def set_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
     """All that comes on top of live bytes where batches are whole graphs: every tensor of a step has a size of its own, so
     freed blocks seldom fit the next ones, and the heap grows until its free end reaches the trim threshold."""
-    expected = heap_share(blocks) * min(SET_HEAP * live_bytes, TRIM_BYTES) + min(SET_FIXED_BYTES, live_bytes)
-    return Range(0.3 * expected, expected, 2.5 * expected)
+    return SET_VARIES * (_unfitting_bytes(live_bytes, blocks) + min(SET_FIXED_BYTES, live_bytes))
+
+
+def rows_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
+    """The same beside holes and small tensors, where every batch has its own number of nodes (18 candidates of GraphSAINT on 15
+    graphs: 1.2 % off in the median with it, 4.2 % without)."""
+    return SET_VARIES * _unfitting_bytes(live_bytes, blocks)
+
+
+def _unfitting_bytes(live_bytes: float, blocks: Sequence[float]) -> float:
+    """Of freed blocks that do not fit the next ones."""
+    return heap_share(blocks) * min(SET_HEAP * live_bytes, TRIM_BYTES)
 
 
 def conversion_slack(blocks: Sequence[float]) -> Range:

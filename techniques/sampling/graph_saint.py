@@ -95,7 +95,8 @@ class SaintBatches(SubgraphBatches):
     def forecast(self, so_far: Forecast) -> Forecast:
         """Weights come from counts of as many nodes and edges."""
         weights = self.held_bytes(so_far.facts.graph)
-        return super().forecast(so_far.spike(Phase.PREPARE, Place.HOST, Range.within(2 * weights, 0.1)))
+        so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(2 * weights, 0.1))
+        return super().forecast(so_far.changed(rows_vary=True))
 
     def prepare_seconds(self, graph: GraphFacts) -> Range:
         looked_at = self.coverage * graph.num_nodes * max(graph.mean_degree, 1.0)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
+from planner.inspect.estimate import from_counts
+from planner.pins import Pins
+from planner.proposal import make_spec
+from techniques.assembly import forecast
+from techniques.base import Slot
 from techniques.forecast import Place, Range
 from techniques.hardware.allocator import (
     FIXED_BYTES,
@@ -18,11 +24,13 @@ from techniques.hardware.allocator import (
     HOLES_MOST,
     MAPPED_BYTES,
     RUN_ENVIRONMENT,
+    TRIM_BYTES,
     batch_slack,
     heap_share,
     heap_slack,
     independent,
     resident,
+    rows_slack,
 )
 
 MANY = 100e6
@@ -87,3 +95,17 @@ def test_from_the_stated_size_on_blocks_are_mapped() -> None:
 
     assert mapped(MAPPED_BYTES) >= MAPPED_BYTES
     assert mapped(MAPPED_BYTES - 64 * 1024) == 0
+
+
+def test_tensors_whose_rows_vary_leave_as_much_heap_as_they_take_up_to_the_trim_threshold() -> None:
+    taken = (rows_slack(live, SMALL).expected for live in (0.0, 20e6, 1e9))
+    assert list(taken) == [0.0, 20e6, TRIM_BYTES]
+    assert rows_slack(MANY, MAPPED) == Range(0.0, 0.0, 0.0)
+    assert rows_slack(MANY, (4e6, 12e6)).expected == pytest.approx(TRIM_BYTES / 4)
+
+
+def test_rows_vary_from_batch_to_batch_of_graphsaint_only(make_facts: Any) -> None:
+    facts = make_facts(from_counts(20_000, 100_000, 32, 4, directed=False))
+    specs = {name: make_spec(facts, Pins({Slot.SAMPLING: name}, {}), {}) for name in ("graph_saint", "random_node")}
+    found = {name: forecast(spec, facts) for name, spec in specs.items()}
+    assert {name: one.rows_vary for name, one in found.items()} == {"graph_saint": True, "random_node": False}
