@@ -84,7 +84,7 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     finished = [pair for pair in whole if not pair[1].measured.lost_race]
     for value, trial in bench.scored(one for one in bench.trials if one.purpose == "verify"):
         same = [pair for pair in finished if pair[1].spec == trial.spec]
-        found.append((_worst([(value, trial), *same]), trial))
+        found.append((_worst([(value, trial), *same], bench.objective), trial))
     tried = [one.spec for one in bench.trials if one.purpose == "verify"]
     verified = [trial.spec for _, trial in found]
     searched = [pair for pair in whole if pair[1].spec in verified or pair[1].spec not in tried]
@@ -98,10 +98,12 @@ def standings(bench: Bench, plan: Plan) -> list[tuple[float, Trial]]:
     return sorted(found, key=lambda pair: pair[0])
 
 
-def _worst(measured: list[tuple[float, Trial]]) -> float:
-    """The worse of two measurements of one point; a miss beside a hit says that it takes longer than that trial lasted."""
-    if all(value >= MISSED for value, _ in measured):
-        return min(value for value, _ in measured)
+def _worst(measured: list[tuple[float, Trial]], objective: Objective) -> float:
+    """The worse of two measurements of one point; a miss beside a hit says that it takes longer than that trial lasted, or, where
+    bytes are compared, that it cannot be relied on."""
+    misses = [value for value, _ in measured if value >= MISSED]
+    if len(misses) == len(measured) or (misses and objective is Objective.MEMORY):
+        return min(misses)
     return max(value if value < MISSED else (trial.limit_seconds or 0.0) for value, trial in measured)
 
 
@@ -118,10 +120,12 @@ def choose(bench: Bench, plan: Plan) -> Winner:
 
 def _why(bench: Bench, trial: Trial, best: float, baselines: list[float]) -> str:
     objective, target = bench.objective, bench.target
-    if objective is not Objective.TIME or target is None:
+    if objective is Objective.ACCURACY or target is None:
         return f"best by {objective.value} among the verified"
     if best >= MISSED:
         return f"nothing verified reaches validation {target:.3f}; {trial.measured.metric or 0.0:.3f} is nearest"
+    if objective is Objective.MEMORY:
+        return f"least memory of the verified that reach validation {target:.3f}"
     text = f"reaches validation {target:.3f} in {best:.2f} s"
     if trial.family == BASELINE_NAME:
         return f"{text}; PyG's defaults are the best that was found"

@@ -21,7 +21,7 @@ from tuner.parts import Fidelity, ladder
 from tuner.race import Frontier, Race
 from tuner.records import Evaluation, Measurement, TrialState
 from tuner.replay import Lookup, Row, Table, TablePlaces, cut
-from tuner.scoring import score
+from tuner.scoring import MISSED, score
 from tuner.search import FEWEST_STALE, Search
 from tuner.space import Point, Space, families
 from tuner.study import Study
@@ -435,7 +435,21 @@ def test_memory_and_accuracy_are_goals_too(setting: Any, world: World) -> None:
     assert verify(bench, search.study, plan, space.defaults()).spec.settings["hidden"] == 256
     bench, space, search, plan = setting(optimize="memory", max_trials=12)
     search.run()
-    assert "best by memory" in verify(bench, search.study, plan, space.defaults()).reason
+    assert "least memory of the verified that reach" in verify(bench, search.study, plan, space.defaults()).reason
+    bench, space, search, plan = setting(optimize="memory", target=0.95, max_trials=12)
+    search.run()
+    assert "nothing verified reaches validation 0.950" in verify(bench, search.study, plan, space.defaults()).reason
+
+
+def test_bytes_of_a_run_that_misses_when_it_is_verified_do_not_count(setting: Any, world: World) -> None:
+    bench, space, search, plan = setting(optimize="memory", target=0.85, max_trials=12)
+    search.run()
+    hits = [one.spec for one in bench.whole() if bench.reached(one)]
+    world.top = lambda point: 0.5
+    verify(bench, search.study, plan, space.defaults())
+    again = [value for value, one in standings(bench, plan) if one.purpose == "verify" and one.spec in hits]
+    assert again
+    assert min(again) >= MISSED
 
 
 def test_the_same_search_runs_from_a_table(setting: Any, world: World, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tuner.report.sections import (
     why,
 )
 from tuner.report.style import STYLE
-from tuner.report.text import part_rows, state_words, verified_rows
+from tuner.report.text import part_rows, searched_on_part, state_words, verified_rows
 from tuner.report.told import RunState, Story
 
 STATES = {
@@ -76,7 +76,7 @@ def _verified(story: Story) -> str:
 
 
 def _part(story: Story) -> str:
-    rows = part_rows(story.subsample)
+    rows = part_rows(story.subsample) if searched_on_part(story.trials) else []
     note = "The search saw a part of the graph; the best were measured again on all of it."
     return (
         section("Searched on a part", table(["", "whole", "part"], rows, "What the part kept"), note=note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from planner.quantities import format_bytes, format_seconds
 from planner.records import Candidate, range_bytes
@@ -40,7 +40,7 @@ def report_text(report: TuneReport) -> str:
     if report.search is not None:
         lines += ["", *search_lines(report.search)]
     lines += ["", "Trials", *trial_table(report.trials)]
-    if report.subsample:
+    if report.subsample and searched_on_part(report.trials):
         lines += ["", "Searched on a part of the graph", *subsample_lines(report)]
     return "\n".join(lines)
 
@@ -216,6 +216,11 @@ def search_lines(search: SearchSummary) -> list[str]:
         *table(header, rows),
         f"Of the budget: {until}",
     ]
+
+
+def searched_on_part(trials: Iterable[Trial]) -> bool:
+    """Whether anything was measured on the part that was made."""
+    return any(one.share < 1.0 for one in trials)
 
 
 def subsample_lines(report: TuneReport) -> list[str]:

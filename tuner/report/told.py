@@ -92,7 +92,7 @@ def story_of(folder: RunFolder, report: TuneReport | None = None) -> Story:
         metric_name=next((one.measured.metric_name for one in trials if one.measured.metric is not None), "accuracy"),
         budget_seconds=spec.get("budget_seconds"),
         elapsed_seconds=max((float(event.get("elapsed_seconds", 0.0)) for event in events), default=0.0),
-        target=evaluations_target(searched, BASELINE_NAME),
+        target=spec.get("goal", {}).get("target") or evaluations_target(searched, BASELINE_NAME),
         winner=folder.winner() if folder.best.is_file() else None,
         baseline=baselines[0] if baselines else None,
         trials=trials,
