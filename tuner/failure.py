@@ -68,7 +68,8 @@ def failure_of(status: int, log: Path) -> tuple[TrialState, str]:
         name = signal.strsignal(-status) or "without a name"
         if -status in {one.value for one in signal.Signals}:
             name = signal.Signals(-status).name
-        return state, f"ended by signal {name}: {last}" if short_of_memory else f"ended by signal {name}; see {log}"
+        more = f": {last}" if short_of_memory else f"; see {log}" if log.is_file() else ""
+        return state, f"ended by signal {name}{more}"
     return state, f"ended with status {status} and no result: {last}"
 
 

@@ -7,6 +7,7 @@ targets gathers the rows of its own neighbourhood only.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -203,10 +204,17 @@ class LayerWise:
 
 
 def new_table(rows: int, columns: int, folder: Path, most_bytes: int = INFERENCE_CHUNK_BYTES) -> Tensor:
-    """[rows, columns] float32: in memory up to ``most_bytes``, else behind a file in ``folder`` that has no name."""
-    if FLOAT_BYTES * rows * columns <= most_bytes:
+    """[rows, columns] float32: in memory up to ``most_bytes``, else behind a file in ``folder`` that has no name.
+
+    Raises:
+        OSError: the disk has no room for it; a file with holes would end the process with SIGBUS at the first row instead.
+    """
+    size_bytes = FLOAT_BYTES * rows * columns
+    if size_bytes <= most_bytes:
         return torch.empty(rows, columns)
     with tempfile.NamedTemporaryFile(dir=folder, prefix="inference-") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
         return torch.from_file(file.name, shared=True, size=rows * columns).view(-1, columns)
 
 

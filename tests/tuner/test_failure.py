@@ -56,6 +56,8 @@ def test_exit_statuses(tmp_path: Path) -> None:
     assert "the last words" in reason
     assert failure_of(-40, log)[0] is TrialState.FAILED, "real-time signals have no name"
     assert "printed nothing" in failure_of(1, tmp_path / "absent")[1]
+    assert str(log) in failure_of(-signal.SIGBUS, log)[1]
+    assert "see" not in failure_of(-signal.SIGBUS, tmp_path / "absent")[1], "no log: nothing to look at"
 
 
 def test_only_faults_of_the_program_are_not_infeasible() -> None:

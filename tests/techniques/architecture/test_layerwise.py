@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from techniques.architecture.convs import set_true_degrees
-from techniques.architecture.layerwise import LayerWise
+from techniques.architecture.layerwise import LayerWise, new_table
 from techniques.job import Job
 
 CASES = [(name, form) for name in ("gcn", "sage", "gin", "appnp") for form in ("coo", "csr")]
@@ -93,6 +93,20 @@ def test_large_tables_are_files_that_nobody_sees(job_of: Any, tmp_path: Path) ->
     maps = Path("/proc/self/maps")
     if maps.is_file():
         assert str(tmp_path / "scratch" / "inference-") in maps.read_text()
+
+
+def test_tables_take_their_room_when_they_are_made(tmp_path: Path, monkeypatch: Any) -> None:
+    """A full disk is refused with ENOSPC; a file with holes would end the process with SIGBUS later."""
+    taken: list[int] = []
+    mapped = torch.from_file
+
+    def watched(name: str, **given: Any) -> Any:
+        taken.append(Path(name).stat().st_blocks * 512)
+        return mapped(name, **given)
+
+    monkeypatch.setattr(torch, "from_file", watched)
+    new_table(5000, 8, tmp_path, most_bytes=0)
+    assert taken[0] >= 4 * 5000 * 8
 
 
 @pytest.mark.parametrize("training", [True, False])
