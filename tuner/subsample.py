@@ -62,7 +62,7 @@ def character(stored: StoredGraph) -> dict[str, float]:
         source, target = y[edge_index[0]], y[edge_index[1]]
         known = (source >= 0) & (target >= 0)
         found["homophily"] = float((source[known] == target[known]).mean()) if known.any() else 0.0
-        found["majority_share"] = float(np.bincount(y[y >= 0].astype(np.int64)).max() / max((y >= 0).sum(), 1))
+        found["majority_share"] = max(_class_shares(y).values(), default=0.0)
     return found
 
 
@@ -82,10 +82,8 @@ def distances(whole: StoredGraph, part: StoredGraph) -> dict[str, float]:
     """From 0, the same, to 1: degrees, and classes where there are any."""
     found = {"degree_distance": _steps_apart(_degrees(whole), _degrees(part))}
     if "y" in whole.headers and not targets_are_real(np.asarray(whole.read("y"))):
-        shares = _class_shares(whole), _class_shares(part)
-        length = max(len(one) for one in shares)
-        before, after = (np.pad(one, (0, length - len(one))) for one in shares)
-        found["class_distance"] = float(np.abs(before - after).sum() / 2)
+        before, after = (_class_shares(np.asarray(one.read("y"))) for one in (whole, part))
+        found["class_distance"] = sum(abs(before.get(one, 0.0) - after.get(one, 0.0)) for one in before | after) / 2
     return found
 
 
@@ -103,12 +101,10 @@ def _steps_apart(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
     return float(np.abs(below[0] - below[1]).max())
 
 
-def _class_shares(stored: StoredGraph) -> NDArray[np.float64]:
-    """Of the known labels; of several a node, each one's share of all that are set."""
-    y: Any = np.asarray(stored.read("y"))
-    counts = y.clip(0).sum(0) if y.ndim == 2 else np.bincount(y[y >= 0].astype(np.int64))
-    shares: NDArray[np.float64] = counts / max(counts.sum(), 1)
-    return shares
+def _class_shares(y: NDArray[Any]) -> dict[int, float]:
+    """Of the known labels by class id, which may be any; of several a node, each one's share of all that are set."""
+    ids, counts = (np.arange(y.shape[1]), y.clip(0).sum(0)) if y.ndim == 2 else np.unique(y[y >= 0], return_counts=True)
+    return dict(zip(ids.tolist(), (counts / max(counts.sum(), 1)).tolist(), strict=True))
 
 
 def _grow(

@@ -117,3 +117,12 @@ def test_distances_of_known_graphs(tiny: Any) -> None:
     double.arrays["edge_index"] = np.concatenate([ring.arrays["edge_index"], ring.arrays["edge_index"][::-1]], axis=1)
     ring.arrays["y"], double.arrays["y"] = nodes % 2, np.zeros(60, dtype=np.int64)
     assert distances(ring, double) == {"degree_distance": 1.0, "class_distance": 0.5}
+
+
+def test_class_ids_may_be_any(tiny: Any) -> None:
+    """Ids are compared as they are: a class that only one of two graphs has is not taken for another."""
+    whole, part = tiny(), tiny()
+    whole.arrays["y"] = np.where(np.arange(60) < 45, 7_000_000_003, 5)
+    part.arrays["y"] = np.where(np.arange(60) < 30, 7_000_000_003, 6)
+    assert character(whole)["majority_share"] == 0.75
+    assert distances(whole, part)["class_distance"] == 0.5
