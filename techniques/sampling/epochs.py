@@ -37,5 +37,7 @@ class Epochs(Generic[C]):
         threads = 1 if self._prefetch else 0
         pairs = list(zip(chunks, seeds, strict=True))
         batches = Prefetcher(lambda pair: self._make(*pair), pairs, depth=max(self._prefetch, 1), threads=threads)
-        yield from batches
-        self.wait_seconds += batches.wait_seconds
+        try:
+            yield from batches
+        finally:  # a deadline leaves an epoch in the middle
+            self.wait_seconds += batches.wait_seconds

@@ -113,6 +113,14 @@ def test_waiting_is_counted(job_of: Any) -> None:
     assert job.wait_seconds() > 0.0
 
 
+def test_waiting_is_counted_in_an_epoch_that_a_deadline_ends(job_of: Any) -> None:
+    job = job_of()
+    batches = job.need("batches")()
+    next(batches)
+    batches.close()
+    assert job.wait_seconds() > 0
+
+
 def test_evaluation_draws_nothing_from_the_generator(job_of: Any) -> None:
     job = job_of()
     torch.manual_seed(0)
