@@ -6,6 +6,7 @@ one whose trial has the lower number keeps it: no locks but the storage's own.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import socket
@@ -21,7 +22,7 @@ from tuner.space import RATE, Point
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
 STUDY_NAME = "gnnfit"
 KEY, OWNER, SPEC, LEVEL = "point", "owner", "spec", "level"
@@ -61,20 +62,28 @@ class Study:
         Args:
             attributes: kept beside the score: dashboards show them.
         """
-        from optuna.trial import Trial, TrialState
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import Trial
 
         frozen = self.study.get_trials(deepcopy=False)[number - 1]
         if frozen.state.is_finished():
             return
-        running = Trial(self.study, frozen._trial_id)
+        # Whoever joins may settle it in between; Optuna then warns of the constraint, and refuses the rest.
+        with contextlib.suppress(UpdateFinishedTrialError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            self._tell(Trial(self.study, frozen._trial_id), score, attributes or {})
+
+    def _tell(self, running: Trial, score: float | None, attributes: Mapping[str, Any]) -> None:
+        from optuna.trial import TrialState
+
         feasible = 0.0 if score is not None else 1.0
         running.set_constraint("feasible", feasible)
-        for name, value in {"infeasible": feasible, **(attributes or {})}.items():
+        for name, value in {"infeasible": feasible, **attributes}.items():
             running.set_user_attr(name, value)
         if score is None:
-            self.study.tell(running, state=TrialState.PRUNED)
+            self.study.tell(running, state=TrialState.PRUNED, skip_if_finished=True)
         else:
-            self.study.tell(running, score)
+            self.study.tell(running, score, skip_if_finished=True)
 
     def running(self) -> list[FrozenTrial]:
         """Trials that are being measured now, by anyone who lives."""
@@ -105,13 +114,15 @@ class Study:
             scores: of finished trials by number, ``None`` for infeasible ones. What is given up is not known to the
                 search and so will be measured again where it is still worth it. Nothing is being measured here now.
         """
+        from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
         for one in self._trials(TrialState.RUNNING):
             if one.number + 1 in scores:
                 self.tell(one.number + 1, scores[one.number + 1])
             elif one.user_attrs.get(OWNER) == self.owner or self._is_dead(one):
-                self.study.tell(one.number, state=TrialState.FAIL)
+                with contextlib.suppress(UpdateFinishedTrialError):
+                    self.study.tell(one.number, state=TrialState.FAIL, skip_if_finished=True)
 
     def same_machine(self, hardware: str) -> None:
         """Remember the machine of the first process, and refuse all others that are not like it.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 
 from techniques.errors import InputError
 from techniques.job import JobSpec
@@ -98,6 +98,24 @@ def test_after_a_kill_measured_trials_are_told_and_others_given_up(journal: Path
     assert [trial.state.name for trial in after.study.trials] == ["COMPLETE", "PRUNED", "FAIL"]
     assert after.claim("search", _point(8), "rung 0") is None, "measured: not again"
     assert after.claim("search", _point(32), "rung 0") == 5, "given up: free again"
+
+
+@pytest.mark.parametrize("late_to", ["set_constraint", "set_user_attr"])
+def test_what_another_settles_in_between_is_left_as_it_is(journal: Path, monkeypatch: Any, late_to: str) -> None:
+    """A joiner finds the measured trial on disk while the one that measured it tells the score."""
+    one, other = Study(journal), Study(journal)
+    number = one.claim("search", _point(8), "rung 0")
+    assert number is not None
+    write = getattr(Trial, late_to)
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(Trial, late_to, write)
+        other.reclaim({number: 0.5})
+        write(*given)
+
+    monkeypatch.setattr(Trial, late_to, late)
+    one.tell(number, 0.5)
+    assert [trial.value for trial in one.study.trials] == [0.5]
 
 
 def test_a_killed_process_is_dead_and_a_living_one_is_not(journal: Path, child: Any) -> None:
