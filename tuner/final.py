@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,29 +40,61 @@ def final_measurement(
     progress: Progress = lambda event: None,
     wall_seconds: float | None = None,
 ) -> Measurement:
-    """Train ``spec`` in ``RUN/final``, going on from the checkpoint of the same spec if there is one."""
-    final = folder.final
-    final.mkdir(parents=True, exist_ok=True)
-    mark = final / "spec.txt"
-    now = fingerprint(spec.model_dump(mode="json"))
-    if not mark.is_file() or mark.read_text(encoding="utf-8").strip() != now:
-        for name in ("checkpoint.pt", "model.pt", "predictions.pt", "measurement.json"):
-            (final / name).unlink(missing_ok=True)
-        write_text(mark, now)
+    """Train ``spec`` in ``RUN/final``, going on from the checkpoint of the same spec if there is one; once, too, where the
+    child is killed on the way. What was trained with another spec stays there until this training is complete."""
+    place = _place(folder, fingerprint(spec.model_dump(mode="json")))
     request = WorkRequest(
         spec=spec,
         facts=facts,
         graph=graph,
-        folder=str(final),
+        folder=str(place),
         limits=Limits(host_bytes=facts.host_limit_bytes, seconds=seconds, epochs=epochs, wall_seconds=wall_seconds),
         checkpoint=True,
         save=True,
         check_values=False,
         evaluate_every=forecast_interval(facts, spec),
     )
-    measured = with_earlier(runner.measure(request, progress), final / "measurement.json")
-    write_text(final / "measurement.json", measured.model_dump_json(indent=1))
+    measured = with_earlier(_measured(runner, request, progress), place / "measurement.json")
+    if measured.state is TrialState.COMPLETE or not (place / "model.pt").is_file():
+        write_text(place / "measurement.json", measured.model_dump_json(indent=1))
+    if measured.state is TrialState.COMPLETE and place != folder.final:
+        _replace(folder.final, place)
     return measured
+
+
+def _place(folder: RunFolder, spec: str) -> Path:
+    """``RUN/final``, or ``RUN/final.next`` beside a training of another spec; empty but for what ``spec`` left there."""
+    there = folder.final / "spec.txt"
+    place = folder.next_final if there.is_file() and there.read_text(encoding="utf-8").strip() != spec else folder.final
+    mark = place / "spec.txt"
+    if not mark.is_file() or mark.read_text(encoding="utf-8").strip() != spec:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        write_text(mark, spec)
+    return place
+
+
+def _measured(runner: Runner, request: WorkRequest, progress: Progress) -> Measurement:
+    """One training; who kills a child may have meant another, so it goes on from its checkpoint once, in the time left."""
+    begun = time.monotonic()
+    measured = runner.measure(request, progress)
+    if measured.state is not TrialState.KILLED or not (Path(request.folder) / "checkpoint.pt").is_file():
+        return measured
+    took, limits = time.monotonic() - begun, request.limits
+    wall = None if limits.wall_seconds is None else limits.wall_seconds - took
+    if min(limits.seconds - took, math.inf if wall is None else wall) <= 0:
+        return measured
+    left = limits.model_copy(update={"seconds": limits.seconds - took, "wall_seconds": wall})
+    return runner.measure(request.model_copy(update={"limits": left}), progress)
+
+
+def _replace(final: Path, place: Path) -> None:
+    """Swap a complete training in; a kill in between loses neither."""
+    old = final.with_name(".final.partial")
+    shutil.rmtree(old, ignore_errors=True)
+    final.rename(old)
+    place.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def forecast_interval(facts: Facts, spec: JobSpec) -> int:
@@ -85,7 +119,7 @@ def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> M
             measured = final_measurement(
                 runner, folder, plan.facts, one.spec, str(stored.path), UNLIMITED_SECONDS, epochs, progress
             )
-            if not measured.state.infeasible:
+            if measured.state is not TrialState.OUT_OF_MEMORY:
                 break
             progress({"event": "stepped_down", "family": one.family, "reason": measured.reason})
     _refuse_incomplete(folder, measured)
@@ -102,7 +136,7 @@ def runners_up(folder: RunFolder, winner: Winner) -> list[Winner]:
     """The other verified candidates, best first."""
     trials = [one for one in folder.finished_trials() if one.purpose == "verify" and one.spec != winner.spec]
     ranked = sorted((one for one in trials if one.score is not None), key=lambda one: one.score or 0.0)
-    reason = f"next verified: {winner.family} ran out of memory or time on the whole graph"
+    reason = f"next verified: {winner.family} ran out of memory on the whole graph"
     return [Winner(family=one.family, spec=one.spec, reason=reason) for one in ranked]
 
 
@@ -155,4 +189,6 @@ def _train(
 def _refuse_incomplete(folder: RunFolder, measured: Measurement) -> None:
     if measured.state is not TrialState.COMPLETE:
         problem = f"training ended as {measured.state.value}: {measured.reason}"
-        raise error_of(problem, measured, f"See {folder.final}/log.txt")
+        raise error_of(
+            problem, measured, f"See {folder.path}/final*/log.txt; the same command goes on from a checkpoint"
+        )

@@ -27,7 +27,7 @@ class RunFolder:
     """Paths and records of one run.
 
     ``spec.toml  manifest.json  plan.json  study.journal  events.jsonl  run.lock  graph/  trials/NNNN/  best.json
-    command.txt  final/  report.json  report.txt  report.html``
+    command.txt  final/  final.next/  report.json  report.txt  report.html``
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -36,6 +36,7 @@ class RunFolder:
             self.path / one for one in ("plan.json", "events.jsonl", "study.journal")
         )
         self.graph, self.trials_folder, self.final = (self.path / one for one in ("graph", "trials", "final"))
+        self.next_final = self.path / "final.next"
         self.report, self.best = self.path / "report.json", self.path / "best.json"
 
     @staticmethod

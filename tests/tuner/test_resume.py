@@ -85,6 +85,40 @@ def test_evaluations_do_not_follow_the_clock(community_file: Path) -> None:
     assert 1 <= forecast_interval(made.facts, made.best.spec) <= 10
 
 
+def test_one_kill_goes_on_and_another_spec_takes_the_place_only_when_complete(
+    community_file: Path, tmp_path: Path, measured: Any
+) -> None:
+    made, run = plan(str(community_file)), RunFolder(tmp_path)
+    heard: list[tuple[str, TrialState]] = []
+
+    class Told:
+        """A runner whose trainings end as ``states`` says; a child leaves its checkpoint, and a model once complete."""
+
+        def measure(self, request: Any, progress: Any) -> Any:
+            state, place = states.pop(0), Path(request.folder)
+            heard.append((place.name, state))
+            (place / "checkpoint.pt").touch()
+            if state is TrialState.COMPLETE:
+                (place / "model.pt").write_text(str(request.spec))
+            return measured(0.5) if state is TrialState.COMPLETE else measured(state=state, reason="gone")
+
+    def train(number: int) -> TrialState:
+        spec = made.candidates[number].spec
+        return final_measurement(Told(), run, made.facts, spec, "", 60.0, None).state  # type: ignore[arg-type]
+
+    states = [TrialState.KILLED, TrialState.COMPLETE]
+    assert train(0) is TrialState.COMPLETE
+    trained = {name: (run.final / name).read_text() for name in ("model.pt", "measurement.json", "spec.txt")}
+    states = [TrialState.KILLED, TrialState.KILLED, TrialState.OUT_OF_MEMORY]
+    assert (train(0), train(1)) == (TrialState.KILLED, TrialState.OUT_OF_MEMORY)
+    assert {name: (run.final / name).read_text() for name in trained} == trained
+    states = [TrialState.COMPLETE]
+    assert train(1) is TrialState.COMPLETE
+    assert (run.final / "model.pt").read_text() == str(made.candidates[1].spec)
+    assert not run.next_final.exists()
+    assert [name for name, _ in heard] == ["final"] * 4 + ["final.next"] * 2
+
+
 @pytest.fixture
 def searched(community_file: Path, tmp_path: Path, measured: Any) -> tuple[RunFolder, Winner]:
     """A run with a winner and three verified candidates."""
@@ -137,6 +171,7 @@ def test_a_winner_that_runs_out_of_memory_steps_down_to_the_next(
     monkeypatch.setattr("tuner.final.final_measurement", lambda *a: measured(state=TrialState.KILLED, reason="gone"))
     with pytest.raises(TrialFailedError, match="killed: gone"):
         train_winner(folder, None, heard.append)
+    assert len(heard) == 1, "only who runs out of memory steps down"
 
 
 def test_a_candidate_that_fails_for_another_reason_is_not_stepped_over(
