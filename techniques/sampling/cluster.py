@@ -39,8 +39,8 @@ METIS_SECONDS_PER_EDGE = Range(0.2e-6, 2e-6, 12e-6)
 METIS_LEFT = 0.25
 """What of METIS's memory stays in the heap at most: training finds room in it."""
 MOST_CUT_EDGES, MOST_CUT_WORK = 3_000_000, 120e6
-"""Stored edges, and edges times parts, up to which a plan has METIS cut the graph at hand and so knows every part of the run: at most
-1.6 s of one core on 22 graphs (5 s at 194 million)."""
+"""Stored edges (or nodes, where there are more), and these times parts, up to which a plan has METIS cut the graph at hand and so knows
+every part of the run: at most 1.6 s of one core on 22 graphs (5 s at 194 million)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class ClusterBatches(SubgraphBatches):
         return HopSizes([nodes], [expected], [min(1.05 * nodes, graph.num_nodes)], [most])
 
     def can_draw(self, graph: GraphFacts) -> bool:
-        quick = graph.num_edges <= MOST_CUT_EDGES and graph.num_edges * self.num_parts <= MOST_CUT_WORK
+        size = max(graph.num_edges, graph.num_nodes)  # nodes count where most of them are isolated
+        quick = size <= MOST_CUT_EDGES and size * self.num_parts <= MOST_CUT_WORK
         return quick and find_spec("pymetis") is not None
 
     def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:

@@ -49,7 +49,39 @@ def metis_parts(
     ptr, neighbor = undirected_neighbors(colptr, row)
     if len(neighbor) == 0:  # METIS crashes on a graph without edges
         return (np.arange(num_nodes) * num_parts // num_nodes).astype(np.int32)
-    return _call_metis(ptr, neighbor, num_parts, seed, recursive=recursive)
+    linked = np.flatnonzero(ptr[1:] > ptr[:-1])
+    if len(linked) == num_nodes:
+        return _call_metis(ptr, neighbor, num_parts, seed, recursive=recursive)
+    if num_parts >= len(linked):
+        return deal_isolated(linked, np.arange(len(linked), dtype=np.int32), num_nodes, num_parts)
+    place = np.zeros(num_nodes, neighbor.dtype)
+    place[linked] = np.arange(len(linked))
+    ptr = np.concatenate([ptr[:1], ptr[1:][linked]])
+    parts = _call_metis(ptr, place[neighbor], num_parts, seed, recursive=recursive)
+    return deal_isolated(linked, parts, num_nodes, num_parts)
+
+
+def deal_isolated(
+    linked: NDArray[np.int64], linked_parts: NDArray[np.int32], num_nodes: int, num_parts: int
+) -> NDArray[np.int32]:
+    """Fill the parts of the linked nodes up to even sizes with all other nodes.
+
+    METIS gets no isolated nodes: it merges nodes along edges, so with many isolated ones it stays at the full size and
+    takes minutes where the edges take none.
+
+    Args:
+        linked: ``[l]``, ascending ids of the nodes with edges; linked_parts: int32 ``[l]``, the part of each.
+
+    Returns:
+        int32 ``[num_nodes]``; a part beyond its even share gets no more nodes, the others share what is left.
+    """
+    parts = np.full(num_nodes, -1, np.int32)
+    parts[linked] = linked_parts
+    even = np.diff(np.arange(num_parts + 1) * num_nodes // num_parts)
+    room = np.maximum(even - np.bincount(linked_parts, minlength=num_parts), 0)
+    free, isolated = np.repeat(np.arange(num_parts, dtype=np.int32), room), num_nodes - len(linked)
+    parts[parts < 0] = free[np.arange(isolated) * len(free) // max(isolated, 1)]
+    return parts
 
 
 def weighted_metis_parts(

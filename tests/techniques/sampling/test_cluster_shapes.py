@@ -48,6 +48,7 @@ def test_only_graphs_that_are_cut_quickly_are_cut_while_planning() -> None:
     assert BATCHES.can_draw(graph)
     assert not BATCHES.can_draw(graph.model_copy(update={"num_edges": MOST_CUT_EDGES + 1}))
     assert not replace(BATCHES, num_parts=4).can_draw(graph.model_copy(update={"num_edges": MOST_CUT_EDGES + 1}))
+    assert not BATCHES.can_draw(graph.model_copy(update={"num_nodes": MOST_CUT_EDGES + 1}))
 
 
 def test_members_leave_empty_parts_out() -> None:

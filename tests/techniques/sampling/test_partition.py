@@ -57,6 +57,26 @@ def test_two_cliques_come_apart():
         assert set(parts[:10]) != set(parts[10:]) and len(set(parts[:10])) == len(set(parts[10:])) == 1
 
 
+def test_isolated_nodes_are_dealt_out_and_kept_from_metis(monkeypatch):
+    """Two cliques of ten nodes, one self-loop, and isolated nodes before, between and behind them."""
+    import pymetis
+
+    seen, part_graph = [], pymetis.part_graph
+
+    def spy(num_parts, graph, **options):
+        seen.append(len(graph.adj_starts) - 1)
+        return part_graph(num_parts, graph, **options)
+
+    monkeypatch.setattr("pymetis.part_graph", spy)
+    u, v = np.divmod(np.arange(100), 10)
+    edge_index = np.concatenate([[u + 7, v + 7], [u + 40, v + 40], [[7, 99], [40, 99]]], axis=1)
+    colptr, row, _ = build_csc(edge_index, 101)
+    parts = metis_parts(colptr, row, 2)
+    assert seen == [20] and sorted(np.bincount(parts)) == [50, 51]
+    assert {*parts[7:17]} != {*parts[40:50]} and len({*parts[7:17]}) == len({*parts[40:50]}) == 1
+    assert np.bincount(metis_parts(colptr, row, 25)).tolist() == [4] * 24 + [5] and seen == [20]
+
+
 def test_empty_parts_take_from_the_largest():
     parts = fill_empty_parts(np.array([1, 1, 1, 1, 3], np.int32), 4)
     assert np.bincount(parts).tolist() == [1, 2, 1, 1] and parts[4] == 3
