@@ -227,10 +227,13 @@ class Bench:
         return Race(frontier=frontier, goal_seconds=goal, bound_seconds=bound, cap_seconds=cap)
 
     def _goal_seconds(self, share: float) -> float:
-        """Age at which the frontier has reached the target, or its end where nobody has, or none is set."""
+        """Age at which the frontier has reached the target, or its end where none is set; where nobody has, it lies beyond the
+        longest that anybody has trained."""
         frontier, target = self.frontier(share), self.target_at(share)
-        reached = None if target is None or self.objective is Objective.ACCURACY else frontier.age(target)
-        return reached or frontier.seconds[-1]
+        if target is None or self.objective is Objective.ACCURACY:
+            return frontier.seconds[-1]
+        ages = (one.measured.history[-1].seconds for one in self.trials if one.share == share and one.measured.history)
+        return frontier.age(target) or max(ages)
 
     def value(self, trial: Trial) -> float:
         """A trial's score as the model sees it: logarithms of seconds and bytes; who was stopped before the target counts with

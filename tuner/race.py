@@ -77,7 +77,7 @@ class Race(Record):
 
     frontier: Frontier
     goal_seconds: float
-    """Age at which the frontier reaches the goal, or ends."""
+    """Age at which the frontier reaches the goal; its end where none is set, the longest trained where nobody has reached it."""
     bound_seconds: float
     """A trial that is expected to take longer to the goal is stopped."""
     cap_seconds: float

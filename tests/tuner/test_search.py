@@ -183,6 +183,17 @@ def test_it_finds_what_is_fast(setting: Any, world: World) -> None:
     assert 0.008 < trial.spec.training.learning_rate < 0.05
 
 
+def test_a_target_that_nobody_has_reached_lies_beyond_the_longest_that_anybody_has_trained(setting: Any) -> None:
+    bench, _, search, _ = setting(target=0.95, max_trials=1)
+    search.run()
+    (trial,) = bench.trials
+    flat = tuple(one.model_copy(update={"metric": 0.5}) for one in trial.measured.history)
+    bench.trials[0] = trial.model_copy(update={"measured": trial.measured.model_copy(update={"history": flat})})
+    race = bench.race(bench.ladder[0])
+    assert race.frontier.seconds == (flat[0].seconds,)
+    assert race.goal_seconds == flat[-1].seconds > flat[0].seconds
+
+
 def test_it_stops_by_itself_and_says_why(setting: Any) -> None:
     bench, _, search, _ = setting(budget=10_000.0)
     why = search.run()
