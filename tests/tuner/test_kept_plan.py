@@ -9,6 +9,8 @@ from planner import plan
 from planner.inspect.estimate import from_counts
 from planner.inspect.fingerprint_machine import machine_fingerprint
 from planner.inspect.machine import inspect_machine
+from techniques.errors import InputError
+from tuner.final import train_graph
 from tuner.planning import kept_plan
 
 
@@ -25,3 +27,18 @@ def test_a_run_goes_on_with_the_rates_of_its_calibration(
     saved.write_text(there.model_copy(update={"date": "2026-02-02T00:00:00+00:00"}).to_document())
     other = kept_plan(tmp_path / "plan.json").facts.hardware.calibration
     assert other is not None and other.date == there.date and other.rates == ()
+
+
+def test_a_file_that_has_changed_is_not_trained_as_it_was(
+    communities: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Any
+) -> None:
+    import numpy as np
+
+    file, out = tmp_path / "graph.npz", tmp_path / "run"
+    monkeypatch.setattr("tuner.final._train", lambda *ignored: measured(0.5))
+    np.savez(file, **communities())
+    for _ in range(2):
+        assert train_graph(file, None, out, 1, print).metric == 0.5
+    np.savez(file, **communities(seed=1))
+    with pytest.raises(InputError, match=r"changed since the run began: [0-9a-f]{32} then, [0-9a-f]{32} now"):
+        train_graph(file, None, out, 1, print)
