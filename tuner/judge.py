@@ -78,8 +78,10 @@ class NodeJudge:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self.metric = metric_of(job.facts)
         self._nodes = {split: job.masks[split].nonzero().flatten() for split in ("val", "test")}
+        self.metric = metric_of(job.facts)
+        if self.metric == "auroc" and job.need("labels")[self._nodes["val"]].unique().numel() == 1:
+            self.metric = "accuracy"  # nothing to rank; the plan has a note
 
     def scores(self, split: str) -> dict[str, float]:
         nodes = self._nodes[split]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from planner.inspect.labels import _single_label, _split
+from planner.inspect.labels import _one_class_notes, _single_label, _split
 from planner.inspect.structure import CHUNK, chunks
 from techniques.errors import OptionError
 from techniques.graph_figures import GraphSetFacts, LabelFacts
@@ -110,6 +110,7 @@ def graph_labels(stored: StoredGraph) -> tuple[LabelFacts, list[str]]:
     else:
         classes = np.where(known, labels.reshape(-1), -1).astype(np.int64)
         facts, notes = _single_label(classes)
+        notes += _one_class_notes(stored, classes, facts.num_classes)
         if facts.num_classes > MANY_VALUES and labels.dtype.kind == "f":
             notes.append(f"y holds {facts.num_classes} whole values: taken as classes; a regression needs fractions")
     if "train_mask" in stored.headers:

@@ -53,6 +53,7 @@ def read_labels(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Tas
         known = classes >= 0
         if len(classes) == num_nodes and task is not Task.GRAPH:
             facts = facts.model_copy(update={"homophily": homophily(edge_index, classes)})
+        notes += _one_class_notes(stored, classes, facts.num_classes)
     split, split_notes = _split(stored, facts.labelled or 0, known)
     return facts.model_copy(update=split), notes + split_notes
 
@@ -145,10 +146,26 @@ def _split(
     return dict(counts), [f"no {', '.join(missing)} stored"] if missing else []
 
 
+def _one_class_notes(stored: StoredGraph, classes: Ints, num_classes: int) -> list[str]:
+    if num_classes != 2 or "val_mask" not in stored.headers:
+        return []
+    held_out = classes[_mask(stored, "val_mask") & (classes >= 0)]
+    if not held_out.size or held_out.min() != held_out.max():
+        return []
+    return [
+        f"val_mask holds class {int(held_out[0])} only: no AUROC there, training is judged by accuracy, which says little; "
+        "store a val_mask with both classes"
+    ]
+
+
 def _masked(stored: StoredGraph, key: str, known: NDArray[np.bool_] | None) -> int:
     import numpy as np
 
+    first = _mask(stored, key)
+    return int(np.count_nonzero(first if known is None else first & known))
+
+
+def _mask(stored: StoredGraph, key: str) -> NDArray[np.bool_]:
     mask = stored.read(key)
     # Some collections store ten splits side by side: the first one counts.
-    first = (mask if mask.ndim == 1 else mask[:, 0]).astype(bool)
-    return int(np.count_nonzero(first if known is None else first & known))
+    return (mask if mask.ndim == 1 else mask[:, 0]).astype(bool)

@@ -56,6 +56,14 @@ def test_the_metric_of_node_labels(classes: int, labels: dict[str, Any], expecte
     assert expected in NAMES
 
 
+def test_validation_nodes_of_one_class_are_judged_by_accuracy(facts_of: Any) -> None:
+    """AUROC is not defined there: it would stay 0 whatever is learned."""
+    facts, labels = facts_of(2, majority_share=0.75), torch.tensor([0, 0, 0, 1])
+    one, both = (NodeJudge(node_job(facts, torch.eye(2)[labels], labels, val=val)) for val in ([0, 1], [0, 3]))
+    assert (one.metric, both.metric) == ("accuracy", "auroc")
+    assert one.scores("val")[one.metric] == 1.0
+
+
 @pytest.mark.parametrize("labels", [{}, {"multi_label": True}, {"majority_share": 0.99}])
 def test_links_are_judged_by_auroc_whatever_the_labels(labels: dict[str, Any], facts_of: Any, make_facts: Any) -> None:
     facts = facts_of(3, **labels)

@@ -110,6 +110,13 @@ def test_masks_count_labelled_nodes_only(make_graph: MakeGraph) -> None:
     assert (labels.train, labels.val, labels.test, labels.split_is_seeded) == (1, 1, 0, False)
 
 
+@pytest.mark.parametrize("second, noted", [(1, False), (0, True), (-1, True)])
+def test_validation_nodes_of_one_class_are_noted(make_graph: MakeGraph, second: int, noted: bool) -> None:
+    masks = {"train_mask": [True, True, False, False], "val_mask": [False, False, True, True], "test_mask": [False] * 4}
+    notes = profile(make_graph(4, TRIANGLE, y=[0, 1, 0, second], **masks)).notes
+    assert any("judged by accuracy" in note for note in notes) is noted
+
+
 def test_a_mask_that_is_missing_is_unknown(make_graph: MakeGraph) -> None:
     facts = profile(make_graph(3, TRIANGLE, y=[0, 1, 1], train_mask=[True, False, False]))
     assert (facts.labels.train, facts.labels.val) == (1, None)
