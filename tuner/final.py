@@ -19,7 +19,7 @@ from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
-from tuner.planning import Wanted, choose, graph_name, planned, refuse_changed_graph
+from tuner.planning import Wanted, choose, graph_name, keep_source, planned, refuse_changed_graph
 from tuner.records import MAX_EPOCHS_BETWEEN_EVALUATIONS, Limits, Measurement, TrialState, Winner, WorkRequest
 from tuner.report import write_report
 from tuner.resumed import with_earlier
@@ -167,7 +167,8 @@ def train_graph(
         raise InputError(f"{folder.path} holds a tuned run", f"Use gnnfit run {folder.path}, or choose another --out")
     with folder.begun():
         if folder.plan.is_file():
-            refuse_changed_graph(graph, Plan.load(folder.plan))
+            refuse_changed_graph(graph, Plan.load(folder.plan), folder)
+        keep_source(graph, folder)
         stored = ingest(graph, folder.graph)
         made = planned(stored, graph, Wanted(plan=loaded))
         if folder.plan.is_file() and Plan.load(folder.plan).facts.graph.source != made.facts.graph.source:

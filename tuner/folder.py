@@ -26,7 +26,7 @@ BEFORE_THE_SPEC = {"run.lock", "trials", "command.txt", "manifest.json", "manife
 class RunFolder:
     """Paths and records of one run.
 
-    ``spec.toml  manifest.json  plan.json  study.journal  events.jsonl  run.lock  graph/  trials/NNNN/  best.json
+    ``spec.toml  manifest.json  plan.json  source.txt  study.journal  events.jsonl  run.lock  graph/  trials/NNNN/  best.json
     command.txt  final/  final.next/  report.json  report.txt  report.html``
     """
 
@@ -36,7 +36,7 @@ class RunFolder:
             self.path / one for one in ("plan.json", "events.jsonl", "study.journal")
         )
         self.graph, self.trials_folder, self.final = (self.path / one for one in ("graph", "trials", "final"))
-        self.next_final = self.path / "final.next"
+        self.next_final, self.source = self.path / "final.next", self.path / "source.txt"
         self.report, self.best = self.path / "report.json", self.path / "best.json"
 
     @staticmethod

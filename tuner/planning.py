@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from techniques.base import SettingValue
 from techniques.errors import InputError, NothingFitsError, OptionError, UnsupportedTaskError
 from techniques.facts import Goal, GraphFacts, Task
 from techniques.remote.source.folder import FolderGraph
-from tuner.folder import fingerprint
+from tuner.folder import RunFolder, fingerprint, write_text
 from tuner.ingest import needs_child
 
 
@@ -129,17 +130,37 @@ def choose(plan: Plan, name: str | None) -> Candidate:
     raise OptionError(f"the plan has no candidate {name!r}", f"Choose one of: {', '.join(one.name for one in known)}")
 
 
-def refuse_changed_graph(graph: Any, plan: Plan) -> None:
+def refuse_changed_graph(graph: Any, plan: Plan, folder: RunFolder) -> None:
     """Refuse to go on with a run whose graph is not the one that it was planned for.
 
     Raises:
-        InputError: with both fingerprints. Forms that are read in a child process are not compared.
+        InputError: with both fingerprints. Of what is read in a child process, files are compared, byte by byte.
     """
     if isinstance(graph, str) and needs_child(graph):
-        return
-    before, now = plan.facts.graph.fingerprint, profiled(open_any(graph), None, None, False).fingerprint
-    if before is not None and before != now:
+        before = folder.source.read_text(encoding="utf-8").strip() if folder.source.is_file() else None
+        now = file_fingerprint(graph) if before is not None else None
+    else:
+        before, now = plan.facts.graph.fingerprint, profiled(open_any(graph), None, None, False).fingerprint
+    if before is not None and now is not None and before != now:
         raise InputError(f"the graph has changed since the run began: {before} then, {now} now", "Choose another --out")
+
+
+def keep_source(graph: Any, folder: RunFolder) -> None:
+    """Note which file the run is about to read in a child process, so that it can be told from a changed one."""
+    begun = folder.graph.is_dir() or folder.plan.is_file()
+    if isinstance(graph, str) and needs_child(graph) and not begun:
+        now = file_fingerprint(graph)
+        folder.source.unlink(missing_ok=True) if now is None else write_text(folder.source, now)
+
+
+def file_fingerprint(graph: str) -> str | None:
+    """32 hex digits of a file's bytes and the number of these; ``None`` where the graph is no file."""
+    file = Path(graph).expanduser()
+    if not file.is_file():
+        return None
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return f"{digest} ({file.stat().st_size} bytes)"
 
 
 def graph_name(graph: Any) -> str:

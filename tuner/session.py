@@ -35,7 +35,7 @@ from tuner.history import remember
 from tuner.ingest import ingest
 from tuner.live import Live, told
 from tuner.parts import Part, ladder, parts_of
-from tuner.planning import Wanted, choose, graph_name, kept_plan, planned, refuse_changed_graph
+from tuner.planning import Wanted, choose, graph_name, keep_source, kept_plan, planned, refuse_changed_graph
 from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report import write_report
 from tuner.runner import Runner
@@ -85,11 +85,12 @@ class Session:
         wanted.pins()  # a slot that does not exist is an error before anything is written
         folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
         log = EventLog(folder.events, listener)
+        keep_source(graph, folder)
         stored = ingest(graph, folder.graph)
         begun_before = folder.plan.is_file()
         if begun_before:
             made = kept_plan(folder.plan)
-            refuse_changed_graph(graph, made)
+            refuse_changed_graph(graph, made, folder)
         else:
             made = planned(stored, graph, wanted)
             choose(made, None)

@@ -11,7 +11,10 @@ from planner.inspect.fingerprint_machine import machine_fingerprint
 from planner.inspect.machine import inspect_machine
 from techniques.errors import InputError
 from tuner.final import train_graph
-from tuner.planning import kept_plan
+from tuner.folder import RunFolder
+from tuner.ingest import ingest
+from tuner.planning import Wanted, kept_plan
+from tuner.session import Session
 
 
 def test_a_run_goes_on_with_the_rates_of_its_calibration(
@@ -42,3 +45,22 @@ def test_a_file_that_has_changed_is_not_trained_as_it_was(
     np.savez(file, **communities(seed=1))
     with pytest.raises(InputError, match=r"changed since the run began: [0-9a-f]{32} then, [0-9a-f]{32} now"):
         train_graph(file, None, out, 1, print)
+
+
+def test_a_changed_file_that_torch_reads_is_refused_on_resume(
+    community_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, run, stored = tmp_path / "graph.pt", RunFolder(tmp_path / "run"), ingest(community_file, tmp_path / "graph")
+    monkeypatch.setattr("tuner.session.ingest", lambda *ignored: stored)
+
+    def prepare() -> Session:
+        return Session.prepare(run, str(file), Wanted(), 60.0, None, run.plan.is_file(), lambda event: None)
+
+    file.write_bytes(b"as it was")
+    for _ in range(2):
+        assert prepare().graph is stored
+    file.write_bytes(b"as it is now")
+    with pytest.raises(InputError, match=r"changed since .* \(9 bytes\) then, [0-9a-f]{32} \(12 bytes\) now"):
+        prepare()
+    run.source.unlink()
+    assert prepare().graph is stored, "a run of an earlier version goes on"
