@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from errno import EISDIR
+from errno import EDQUOT, EISDIR, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +226,7 @@ class Plan(Record):
 
         Raises:
             InputError: the place cannot be written.
+            OSError: the disk is full; another place is not the remedy.
         """
         target = Path(path).absolute()
         temporary = target.with_name(f"{target.name}.part")
@@ -236,6 +237,8 @@ class Plan(Record):
             temporary.replace(target)
         except OSError as error:
             temporary.unlink(missing_ok=True)
+            if error.errno in (ENOSPC, EDQUOT):
+                raise
             why = error.strerror or str(error)
             raise InputError(f"a plan must go to a file that can be written, {path} is none ({why})", _REMEDY) from None
 

@@ -252,6 +252,19 @@ def test_an_unwritable_place_is_one_line(refused: Any, community_file: Path, tmp
     refused("tune", str(community_file), "--out", str(tmp_path))
 
 
+def test_a_disk_that_is_full_from_the_start_is_said_with_resume(
+    community_file: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip(f"{full} is not here")
+    run = tmp_path / "run"
+    monkeypatch.setattr("tuner.session.choose", lambda *ignored: (run / "plan.json.part").symlink_to(full))
+    assert main(["tune", str(community_file), "--out", str(run)]) == 1
+    assert re.search("the disk is full: .*Make room, then .* --resume", capsys.readouterr().err)
+    assert full.exists() and not run.exists()
+
+
 @pytest.mark.parametrize("arguments", [("plan", *COUNTS), ("plan", *COLAB), ("doctor",)])
 def test_json_is_one_document_and_nothing_else(arguments: tuple[str, ...], capsys: Any) -> None:
     assert main([*arguments, "--json"]) == 0
