@@ -57,13 +57,14 @@ class EvaluateEgoGraphs:
         import torch
 
         model, ego_batches, transfer = job.need("model"), job.need("ego_batches"), job.need("transfer")
-        everyone = torch.arange(job.facts.graph.num_nodes)
+        num_nodes = job.facts.graph.num_nodes
 
         @torch.no_grad()
         def predict(nodes: Tensor | None = None) -> Tensor:
             was_training = model.training
             model.eval()
-            parts = [model.logits(transfer(batch)) for batch in ego_batches(everyone if nodes is None else nodes)]
+            roots = torch.arange(num_nodes) if nodes is None else nodes
+            parts = [model.logits(transfer(batch)) for batch in ego_batches(roots)]
             model.train(was_training)
             return torch.cat(parts)
 
