@@ -27,6 +27,8 @@ from tuner.runner import Progress, Runner
 from tuner.space import Point
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
+STEPPED_OVER = (TrialState.OUT_OF_MEMORY, TrialState.KILLED)
+"""A child that is killed again, where it has gone on, may be so by a kernel without memory."""
 
 
 def final_measurement(
@@ -119,7 +121,7 @@ def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> M
             measured = final_measurement(
                 runner, folder, plan.facts, one.spec, str(stored.path), UNLIMITED_SECONDS, epochs, progress
             )
-            if measured.state is not TrialState.OUT_OF_MEMORY:
+            if measured.state not in STEPPED_OVER:
                 break
             progress({"event": "stepped_down", "family": one.family, "reason": measured.reason})
     _refuse_incomplete(folder, measured)
