@@ -37,11 +37,23 @@ class LastingFile:
 class TerminalDriver(LinuxDriver):
     """Textual's thread that writes dies with its terminal, and whoever writes next waits for it for ever: here it lives."""
 
+    _is_starting = _was_continued = False
+
     def start_application_mode(self) -> None:
+        """Continued before the first screen is there, Textual starts from within its own signal handler, in the middle of a start or
+        after it: only the last thread that reads would be told to end."""
+        if self._is_starting:
+            self._was_continued = True
+            return
+        self._is_starting, self._was_continued = True, False
         self._file = LastingFile(sys.__stderr__)  # type: ignore[assignment,arg-type]
         if self._key_thread is not None and self._key_thread.is_alive():
-            self.disable_input()  # continued before the first screen was there: only the last thread would be told to end
+            self.disable_input()
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._is_starting = False
+        if self._was_continued:  # a shell may have had the terminal meanwhile
+            self.suspend_application_mode()
+            self.resume_application_mode()
 
     def go_on(self) -> None:
         """After SIGCONT: Textual would start a second time beside what still runs if the stop came from outside."""
