@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.doctor import Diagnosis
 from planner.doctor_changes import OF_PHASE
 from planner.quantities import format_bytes, format_seconds
-from planner.records import range_bytes, range_seconds
+from planner.ranges import range_bytes, range_seconds
 from planner.render import wrap
 
 MARKS = {"look": "[!]", "unknown": "[?]", "ok": "[ok]"}

@@ -7,7 +7,8 @@ from planner.costing import SAMPLED_STEPS_TO_CONVERGE, Costed, correction_of
 from planner.history import LEAST_ROWS
 from planner.judgement import preference, sampler_reasons
 from planner.quantities import format_bytes, format_seconds
-from planner.records import ForecastFigures, range_bytes, range_seconds
+from planner.ranges import range_bytes, range_seconds
+from planner.records import ForecastFigures
 from planner.typed import ONE_TYPE_HANDICAP, trains_types, type_reasons
 from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Reason, Slot

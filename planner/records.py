@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from errno import EDQUOT, EISDIR, ENOSPC
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
 from planner.convergence import convergence_seconds
-from planner.quantities import format_bytes, format_seconds
 from techniques.base import Reason, SettingValue, Slot
-from techniques.errors import GnnfitError, InputError
+from techniques.errors import FULL_DISK, GnnfitError, InputError
 from techniques.facts import Facts
 from techniques.forecast import ZERO, Forecast, Level, LoaderForecast, Phase, Place, Range
 from techniques.job import JobSpec, Training
@@ -237,7 +236,7 @@ class Plan(Record):
             temporary.replace(target)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            if error.errno in (ENOSPC, EDQUOT):
+            if error.errno in FULL_DISK:
                 raise
             why = error.strerror or str(error)
             raise InputError(f"a plan must go to a file that can be written, {path} is none ({why})", _REMEDY) from None
@@ -282,21 +281,3 @@ class Plan(Record):
     def to_json(self) -> dict[str, Any]:
         """The document that ``plan --json`` prints."""
         return self.model_dump(mode="json")
-
-
-def range_bytes(value: Range) -> str:
-    """Such as ``1.90-2.40 GiB``."""
-    return _span(format_bytes(int(value.low)), format_bytes(int(value.high)))
-
-
-def range_seconds(value: Range) -> str:
-    """Such as ``400-900 ms``."""
-    return _span(format_seconds(value.low), format_seconds(value.high))
-
-
-def _span(low: str, high: str) -> str:
-    """From one quantity to another; a unit that both have is said once."""
-    least, most = low.split(" "), high.split(" ")
-    if len(least) == len(most) == 2 and least[1] == most[1]:
-        return f"{least[0]}-{high}"
-    return f"{low}-{high}"

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from planner.quantities import format_bytes, format_seconds
-from planner.records import Candidate, Plan, Rejected, Verdict, range_bytes, range_seconds
+from planner.ranges import range_bytes, range_seconds
+from planner.records import Candidate, Plan, Rejected, Verdict
 from planner.typed import type_lines
 from techniques.base import Slot
 from techniques.facts import GraphFacts, HardwareFacts, Origin, Task

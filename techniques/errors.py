@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from errno import EDQUOT, ENOSPC
+
+FULL_DISK = (ENOSPC, EDQUOT)
+"""What the system says where a disk, or a share of it, is full."""
+
 
 class GnnfitError(Exception):
     """Base of all errors that gnnfit raises on purpose.

@@ -20,10 +20,6 @@ from tuner.space import Point
 
 SEARCH_SHARE, VERIFY_SHARE, FINAL_SHARE = 0.55, 0.75, 0.97
 """Of the budget: search until here, verification until here, final training until here, report the rest."""
-TRIAL_SHARE = 1 / 20
-"""Of the budget, for one trial of full length."""
-MIN_TRIAL_SECONDS = 2.0
-MAX_TRIAL_SECONDS = 1800.0
 SLACK = 2.0
 """Where no target is asked for, a trial may train so many times as long as the best took: it may show a better quality."""
 FIRST_CAP_SECONDS = 0.2
@@ -296,8 +292,3 @@ class Bench:
         self.trials[-1] = scored
         self.keep(scored)
         return scored
-
-
-def full_seconds(budget_seconds: float) -> float:
-    """How long a full trial trains at most."""
-    return min(max(budget_seconds * TRIAL_SHARE, MIN_TRIAL_SECONDS), MAX_TRIAL_SECONDS)

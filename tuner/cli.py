@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -20,7 +19,7 @@ from planner.config import parse
 from planner.doctor_cli import add_doctor
 from planner.flags import Parser
 from planner.wizard_cli import add_wizard
-from techniques.errors import GnnfitError
+from techniques.errors import FULL_DISK, GnnfitError
 from tuner.calibrate.cli import add_calibrate
 from tuner.commands import add_export, add_measure, add_report, add_run, add_tune
 from tuner.watch_cli import add_watch
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL_DISK:
             go_on = kept and f", then go on with the same command and --resume: {kept}"
             return _say(f"the disk is full: {error}. Make room{go_on}.", 1)
         return _say(

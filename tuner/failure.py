@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 from pathlib import Path
 
-from techniques.errors import DiskFullError, GnnfitError, InputError, TrialFailedError
+from techniques.errors import FULL_DISK, DiskFullError, GnnfitError, InputError, TrialFailedError
 from techniques.own_model import OWN_EXIT
 from tuner.records import Measurement, TrialState
 
@@ -21,7 +20,6 @@ HOST_MEMORY_WORDS = (
     "LLVM ERROR: out of memory",
 )
 DEVICE_MEMORY_WORDS = ("CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 LOG_TAIL_BYTES = 64 * 1024
 
 

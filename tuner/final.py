@@ -27,6 +27,7 @@ from tuner.runner import Progress, Runner
 from tuner.space import Point
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
+MARK = "spec.txt"
 STEPPED_OVER = (TrialState.OUT_OF_MEMORY, TrialState.KILLED)
 """A child that is killed again, where it has gone on, may be so by a kernel without memory."""
 
@@ -66,14 +67,18 @@ def final_measurement(
 
 def _place(folder: RunFolder, spec: str) -> Path:
     """``RUN/final``, or ``RUN/final.next`` beside a training of another spec; empty but for what ``spec`` left there."""
-    there = folder.final / "spec.txt"
-    place = folder.next_final if there.is_file() and there.read_text(encoding="utf-8").strip() != spec else folder.final
-    mark = place / "spec.txt"
-    if not mark.is_file() or mark.read_text(encoding="utf-8").strip() != spec:
+    place = folder.final if _mark(folder.final) in (None, spec) else folder.next_final
+    if _mark(place) != spec:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        write_text(mark, spec)
+        write_text(place / MARK, spec)
     return place
+
+
+def _mark(place: Path) -> str | None:
+    """Fingerprint of the spec that is trained in a folder."""
+    mark = place / MARK
+    return mark.read_text(encoding="utf-8").strip() if mark.is_file() else None
 
 
 def _measured(runner: Runner, request: WorkRequest, progress: Progress) -> Measurement:
@@ -138,7 +143,7 @@ def runners_up(folder: RunFolder, winner: Winner) -> list[Winner]:
     """The other verified candidates, best first."""
     trials = [one for one in folder.finished_trials() if one.purpose == "verify" and one.spec != winner.spec]
     ranked = sorted((one for one in trials if one.score is not None), key=lambda one: one.score or 0.0)
-    reason = f"next verified: {winner.family} ran out of memory on the whole graph"
+    reason = f"next verified: {winner.family} ran out of memory, or was killed, on the whole graph"
     return [Winner(family=one.family, spec=one.spec, reason=reason) for one in ranked]
 
 

@@ -11,12 +11,12 @@ from planner.records import ForecastFigures, Plan
 from techniques.facts import Facts
 from techniques.job import JobSpec
 from techniques.remote.source.folder import FolderGraph
-from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS
+from tuner.bench import FINAL_SHARE
 from tuner.events import EventLog
 from tuner.folder import RunFolder
 from tuner.history import remember
 from tuner.machine import machine_lock
-from tuner.parts import Fidelity, Part
+from tuner.parts import MIN_TRIAL_SECONDS, Fidelity, Part
 from tuner.records import Limits, Measurement, Trial, WorkRequest
 from tuner.runner import Runner
 from tuner.space import Point

@@ -20,6 +20,9 @@ RUNGS = (1 / 9, 1 / 3, 1.0)
 al., MLSys 2020, who use 4 and find little between 2 and 5)."""
 TRIALS_TO_CONVERGE = 4
 """A candidate that needs longer than this many full trials to converge is searched on parts of the graph."""
+TRIAL_SHARE = 1 / 20
+"""Of the budget, for one trial of full length."""
+MIN_TRIAL_SECONDS, MAX_TRIAL_SECONDS = 2.0, 1800.0
 MIN_PART_SECONDS = 0.5
 """Starting a trial takes about as long: shorter ones save nothing."""
 FEWEST_JUDGED = 50
@@ -71,6 +74,11 @@ def part_of(stored: StoredGraph, facts: Facts, share: float, folder: Path) -> Pa
     same = {"num_classes": labels.num_classes, "num_targets": labels.num_targets}
     found = found.model_copy(update={"labels": found.labels.model_copy(update=same)})
     return Part(share, graph, facts.model_copy(update={"graph": found}))
+
+
+def full_seconds(budget_seconds: float) -> float:
+    """How long a full trial trains at most."""
+    return min(max(budget_seconds * TRIAL_SHARE, MIN_TRIAL_SECONDS), MAX_TRIAL_SECONDS)
 
 
 def ladder(seconds: float, parts: Sequence[float] = ()) -> tuple[Fidelity, ...]:

@@ -18,7 +18,8 @@ from planner.proposal import BASELINE_NAME
 from techniques.base import Slot
 from techniques.facts import Objective
 from techniques.job import JobSpec
-from tuner.bench import FINAL_SHARE, MIN_TRIAL_SECONDS, SEARCH_SHARE, Bench
+from tuner.bench import FINAL_SHARE, SEARCH_SHARE, Bench
+from tuner.parts import MIN_TRIAL_SECONDS
 from tuner.records import RungSummary, SearchSummary, Trial
 from tuner.space import Point, Vary
 from tuner.study import Study

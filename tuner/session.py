@@ -22,11 +22,9 @@ from techniques.errors import InputError, NoTrialSucceededError, RunLockedError
 from techniques.remote.source.folder import FolderGraph
 from tuner.bench import (
     FINAL_SHARE,
-    MIN_TRIAL_SECONDS,
     SEARCH_SHARE,
     VERIFY_SHARE,
     Bench,
-    full_seconds,
 )
 from tuner.events import EventLog, Listener
 from tuner.final import final_measurement
@@ -34,7 +32,7 @@ from tuner.folder import RunFolder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest
 from tuner.live import Live, told
-from tuner.parts import Part, ladder, parts_of
+from tuner.parts import MIN_TRIAL_SECONDS, Part, full_seconds, ladder, parts_of
 from tuner.planning import Wanted, choose, graph_name, keep_source, kept_plan, planned, refuse_changed_graph
 from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report import write_report

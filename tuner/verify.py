@@ -8,8 +8,8 @@ from planner.proposal import BASELINE_NAME
 from planner.records import Plan
 from techniques.errors import NoTrialSucceededError
 from techniques.facts import Objective
-from tuner.bench import MIN_TRIAL_SECONDS, VERIFY_SHARE, Bench
-from tuner.parts import Fidelity
+from tuner.bench import VERIFY_SHARE, Bench
+from tuner.parts import MIN_TRIAL_SECONDS, Fidelity
 from tuner.records import Trial, Winner
 from tuner.scoring import MISSED
 from tuner.space import Point

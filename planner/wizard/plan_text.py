@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterable
 
 from planner.quantities import format_bytes, format_seconds
-from planner.records import Candidate, Plan, Rejected, range_bytes, range_seconds
+from planner.ranges import range_bytes, range_seconds
+from planner.records import Candidate, Plan, Rejected
 from planner.render import headline, settings_text, verdict_words
 from planner.rules import MEMORY_HIGH, MEMORY_LOW
 from planner.wizard.bars import bar

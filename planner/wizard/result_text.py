@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.quantities import format_bytes, format_seconds
-from planner.records import range_bytes, range_seconds
+from planner.ranges import range_bytes, range_seconds
 from planner.render import table, wrap
 from techniques.forecast import Range
 

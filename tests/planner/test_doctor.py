@@ -16,7 +16,7 @@ from planner.doctor_growth import grown
 from planner.doctor_text import diagnosis_lines
 from planner.inspect.estimate import from_counts
 from planner.pins import Pins
-from planner.records import range_bytes
+from planner.ranges import range_bytes
 from planner.symptoms import Symptom
 from techniques.base import Slot
 from techniques.errors import OptionError

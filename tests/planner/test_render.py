@@ -9,7 +9,8 @@ import pytest
 from planner.api import make_plan, plan
 from planner.inspect.estimate import from_counts
 from planner.pins import Pins
-from planner.records import Plan, range_bytes, range_seconds
+from planner.ranges import range_bytes, range_seconds
+from planner.records import Plan
 from planner.render import SHOWN_REFUSED, graph_notes, machine_line, plan_text, table, wrap
 from techniques.base import Slot
 from techniques.facts import Origin

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from planner.quantities import format_bytes, format_seconds
-from planner.records import Candidate, range_bytes, range_seconds
+from planner.ranges import range_bytes, range_seconds
+from planner.records import Candidate
 from techniques.forecast import Phase, Range
 from tuner.records import Measurement, TrialState
 

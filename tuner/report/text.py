@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from planner.quantities import format_bytes, format_seconds
-from planner.records import Candidate, range_bytes
+from planner.ranges import range_bytes
+from planner.records import Candidate
 from planner.render import settings_text, table, wrap
 from tuner.metric_names import NAMES
 from tuner.records import Measurement, SearchSummary, Trial, TuneReport
