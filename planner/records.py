@@ -102,8 +102,8 @@ class ForecastFigures(Record):
 
     @property
     def device_peak_phase(self) -> Phase:
-        """The phase whose expected device peak is the largest."""
-        return max(Phase, key=lambda phase: self.phases[phase].device_peak_bytes.expected)
+        """The phase whose device peak may be the largest."""
+        return max(Phase, key=lambda phase: self.phases[phase].device_peak_bytes.high)
 
     @property
     def seconds_to_converge(self) -> float:

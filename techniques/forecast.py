@@ -237,13 +237,14 @@ class Forecast:
         return peak
 
     def peak_phase(self, place: Place = Place.HOST) -> Phase:
-        """The phase whose expected peak is the largest."""
+        """The phase whose peak may be the largest: the high end is what a limit is held against."""
 
-        def expected(phase: Phase) -> float:
+        def judged(phase: Phase) -> tuple[float, float]:
             one = self.phases[phase]
-            return (one.host_peak_bytes if place is Place.HOST else one.device_peak_bytes).expected
+            peak = one.host_peak_bytes if place is Place.HOST else one.device_peak_bytes
+            return peak.high, peak.expected
 
-        return max(Phase, key=expected)
+        return max(Phase, key=judged)
 
     @property
     def epoch_seconds(self) -> Range:

@@ -177,7 +177,7 @@ def test_the_peak_is_the_largest_phase(sampling: str, make_facts: Any) -> None:
         phases = figures.phases
         assert figures.peak_host_bytes.expected == max(one.host_peak_bytes.expected for one in phases.values())
         assert figures.peak_device_bytes.high == max(one.device_peak_bytes.high for one in phases.values())
-        assert phases[figures.peak_phase].host_peak_bytes.expected == figures.peak_host_bytes.expected
+        assert phases[figures.peak_phase].host_peak_bytes.high == figures.peak_host_bytes.high
         assert figures.seconds_to_converge > 0
 
 
