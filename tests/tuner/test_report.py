@@ -13,6 +13,7 @@ from planner.api import make_plan
 from planner.pins import Pins
 from planner.proposal import BASELINE_NAME
 from planner.records import Candidate, Plan
+from techniques.forecast import Phase
 from tuner.cli import main
 from tuner.events import EventLog
 from tuner.folder import RunFolder
@@ -103,6 +104,19 @@ def test_the_text_says_what_won_and_fits(report: Any) -> None:
     for part in ("won after 58.3 s", "validation accuracy: 0.800", "peak host memory", "FLOPs per epoch", "0.790"):
         assert part in text
     assert "(+3 more in the run folder)" in text
+
+
+@pytest.mark.parametrize(("times", "words"), [(0.5, "below the range"), (1.0, ""), (2.0, "above the range")])
+def test_a_phase_outside_its_range_is_marked(times: float, words: str, report: Any, page_of: Any) -> None:
+    made = report()
+    predicted = made.final.predicted.forecast.phases[Phase.TRAIN].host_peak_bytes
+    seen = {0.5: predicted.low, 1.0: predicted.expected, 2.0: predicted.high}[times] * times
+    phases = dict.fromkeys(Phase, PhaseMeasurement(host_peak_bytes=round(seen), device_peak_bytes=0, seconds=1.0))
+    measured = made.final.measured.model_copy(update={"phases": phases})
+    marked = made.model_copy(update={"final": made.final.model_copy(update={"measured": measured})})
+    row = next(line for line in report_text(marked).splitlines() if line.startswith("train "))
+    assert row.endswith(words or " s")
+    assert (f"predicted: {words}" if words else "predicted</span>") in page_of(marked).split("<b>train</b>")[1][:200]
 
 
 def test_two_verified_trials_of_one_name_are_told_apart(report: Any, page_of: Any) -> None:

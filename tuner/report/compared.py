@@ -67,6 +67,13 @@ class PhaseCompared:
     measured_bytes: int | None
     seconds: float | None
 
+    @property
+    def outside_words(self) -> str:
+        """On which side of its range the measured peak lies; none where it lies inside, or nothing was measured."""
+        if self.measured_bytes is None or self.predicted.low <= self.measured_bytes <= self.predicted.high:
+            return ""
+        return "above the range" if self.measured_bytes > self.predicted.high else "below the range"
+
 
 def phases_compared(predicted: Candidate, measured: Measurement) -> list[PhaseCompared]:
     """Every phase, in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planner.quantities import format_bytes, format_seconds
+from planner.ranges import range_bytes
 from planner.records import Candidate, Plan
 from planner.render import machine_line, refused_lines, settings_text
 from tuner.records import Measurement, Trial, TrialState
@@ -101,7 +102,8 @@ def memory_by_phase(story: Story, shown: Trial) -> str:
     rows = []
     for one in phases:
         seen = "-" if one.measured_bytes is None else format_bytes(one.measured_bytes)
-        told = f"{seen} measured, {format_bytes(one.predicted.low)} to {format_bytes(one.predicted.high)} predicted"
+        told = f"{seen} measured, {range_bytes(one.predicted)} predicted"
+        told += f": {one.outside_words}" if one.outside_words else ""
         value = float(one.measured_bytes or 0)
         rows.append(
             Bar(one.phase.value, told, value, full, float(base), range=one.predicted, limit=limit if near else None)

@@ -141,8 +141,8 @@ def phase_table(predicted: Candidate, measured: Measurement) -> list[str]:
     for one in phases_compared(predicted, measured):
         memory = "-" if one.measured_bytes is None else format_bytes(one.measured_bytes)
         seconds = "-" if one.seconds is None else format_seconds(one.seconds)
-        rows.append([one.phase.value, range_bytes(one.predicted), memory, seconds])
-    return table(["phase", "predicted", "measured", "spent"], rows)
+        rows.append([one.phase.value, range_bytes(one.predicted), memory, seconds, one.outside_words])
+    return table(["phase", "predicted", "measured", "spent", ""], rows)
 
 
 def target_lines(report: TuneReport) -> list[str]:
