@@ -142,8 +142,39 @@ def _split(
             "no split stored: a seeded, stratified 60/20/20 split of what is labelled"
         ]
     counts = {key.removesuffix("_mask"): _masked(stored, key, known) for key in present}
+    return dict(counts), [
+        *_missing_mask_notes(present),
+        *_columns_notes(stored, present),
+        *_shared_notes(stored, present),
+    ]
+
+
+def _missing_mask_notes(present: list[str]) -> list[str]:
+    """What runs do without them (``techniques.remote.labels``)."""
     missing = [key for key in MASKS if key not in present]
-    return dict(counts), [f"no {', '.join(missing)} stored"] if missing else []
+    if not missing:
+        return []
+    rest = "what else is labelled is" if len(missing) > 1 else f"those of {present[-1]} are"
+    return [f"no {', '.join(missing)} stored: {rest} halved, seeded, into validation and test"]
+
+
+def _columns_notes(stored: StoredGraph, present: list[str]) -> list[str]:
+    """Some collections store ten splits side by side."""
+    columns = max(([*stored.headers[key].shape, 1])[1] for key in present)
+    return [f"{columns} splits are stored side by side: the first one counts"] if columns > 1 else []
+
+
+def _shared_notes(stored: StoredGraph, present: list[str]) -> list[str]:
+    """Who is trained on should not be judged by."""
+    if "train_mask" not in present:
+        return []
+    train = _mask(stored, "train_mask")
+    shared = {key: int((train & _mask(stored, key)).sum()) for key in present if key != "train_mask"}
+    return [
+        f"train_mask and {key} share {count:,}: what {key} judges has been trained on"
+        for key, count in shared.items()
+        if count
+    ]
 
 
 def _one_class_notes(stored: StoredGraph, classes: Ints, num_classes: int) -> list[str]:
@@ -167,5 +198,4 @@ def _masked(stored: StoredGraph, key: str, known: NDArray[np.bool_] | None) -> i
 
 def _mask(stored: StoredGraph, key: str) -> NDArray[np.bool_]:
     mask = stored.read(key)
-    # Some collections store ten splits side by side: the first one counts.
     return (mask if mask.ndim == 1 else mask[:, 0]).astype(bool)

@@ -28,12 +28,23 @@ def check_headers(stored: StoredGraph) -> None:
         _check_length(headers, key, {nodes} if graphs is None else {nodes, graphs})
         if key in headers and headers[key].dtype != "bool":
             raise GraphError(f"{key} must be boolean, got {headers[key].dtype}", f"Store {key}.astype(bool)")
+    _check_masks_are_whole(headers)
     edges = headers["edge_index"].shape[1]
     _check_length(headers, "node_type", {nodes})
     _check_length(headers, "pos", {nodes})
     for key in ("edge_type", "edge_weight", "edge_attr", "edge_split"):
         _check_length(headers, key, {edges})
     _check_edge_values(headers)
+
+
+def _check_masks_are_whole(headers: dict[str, ArrayHeader]) -> None:
+    """Without a mask to train by all would be split anew, and what was held out be trained on."""
+    held_out = [key for key in MASKS[1:] if key in headers]
+    if held_out and MASKS[0] not in headers:
+        raise GraphError(
+            f"{' and '.join(held_out)} must come with {MASKS[0]}, got none",
+            f"Store {MASKS[0]}, such as ~({' | '.join(held_out)}), or leave all masks out",
+        )
 
 
 def count_nodes(stored: StoredGraph) -> int:

@@ -64,6 +64,7 @@ def test_valid_graphs_pass(arrays: dict[str, Any]) -> None:
         ({"train_mask": np.arange(6) == 5}, "labelled node"),
         ({"train_mask": np.zeros(4, dtype=bool)}, "length 6"),
         ({"train_mask": np.zeros(6)}, "boolean, got float64"),
+        ({"train_mask": None, "test_mask": np.arange(6) > 3}, "test_mask must come with train_mask, got none"),
         ({"edge_weight": np.ones(3)}, "length 12"),
         ({"graph_ptr": np.array([0, 4, 2, 6])}, "never fall, got a fall at 1"),
         ({"graph_ptr": np.array([0, 4])}, "from 0 to 6, got 0 to 4"),
