@@ -128,4 +128,6 @@ class LabelFacts(Record):
     train: int | None = None
     val: int | None = None
     test: int | None = None
+    val_classes: int | None = None
+    """Classes among what validates; ``None`` where nobody looked, or where there are no classes."""
     split_is_seeded: bool = False

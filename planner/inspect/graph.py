@@ -15,7 +15,7 @@ from planner.inspect.mixing import with_mixing
 from planner.inspect.sizes import size_class
 from planner.inspect.structure import Structure, scan
 from planner.inspect.train_nodes import train_nodes
-from planner.inspect.types import of_target, type_facts
+from planner.inspect.types import learned_nodes, type_facts
 from techniques.errors import OptionError
 from techniques.facts import EDGE, NODE, GraphFacts, Task
 from techniques.graph_figures import DegreeFacts, LabelFacts
@@ -50,9 +50,9 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     structure = scan(edge_index, num_nodes)
     chosen, task_notes = _task(stored, task, num_nodes)
     features, feature_notes = read_features(stored, num_nodes, edge_index)
-    labels, label_notes = _labels(stored, edge_index, num_nodes, chosen)
-    edge_features = _columns(stored, "edge_attr")
     types, type_notes = type_facts(stored)
+    labels, label_notes = _labels(stored, edge_index, num_nodes, chosen, types)
+    edge_features = _columns(stored, "edge_attr")
     return GraphFacts(
         name=stored.name,
         source=stored.path if source is None else source,
@@ -68,7 +68,7 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
         self_loops=structure.self_loops,
         degrees=_degrees(stored, edge_index, num_nodes, chosen, structure),
         features=features,
-        labels=of_target(labels, types),
+        labels=labels,
         num_graphs=_num_graphs(stored),
         graph_set=measured_set(stored, edge_index),
         structure_stored_bytes=_structure_bytes(stored),
@@ -83,8 +83,12 @@ def profile(stored: StoredGraph, *, task: Task | None = None, source: str | None
     )
 
 
-def _labels(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task) -> tuple[LabelFacts, list[str]]:
-    return graph_labels(stored) if task is Task.GRAPH else read_labels(stored, edge_index, num_nodes, task)
+def _labels(
+    stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task, types: dict[str, Any]
+) -> tuple[LabelFacts, list[str]]:
+    if task is Task.GRAPH:
+        return graph_labels(stored)
+    return read_labels(stored, edge_index, num_nodes, task, learned_nodes(stored, types))
 
 
 def _degrees(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task, structure: Structure) -> DegreeFacts:

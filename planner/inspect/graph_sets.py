@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from planner.inspect.labels import _one_class_notes, _single_label, _split
+from planner.inspect.labels import single_label
+from planner.inspect.split import LABEL, masked_split, stored_split
 from planner.inspect.structure import CHUNK, chunks
 from techniques.errors import OptionError
 from techniques.graph_figures import GraphSetFacts, LabelFacts
@@ -96,11 +97,12 @@ def graph_labels(stored: StoredGraph) -> tuple[LabelFacts, list[str]]:
     """
     import numpy as np
 
-    from techniques.remote.graphs import known_graphs, refuse_node_masks, split_counts, targets_are_real
+    from techniques.remote.graphs import known_graphs, refuse_node_masks, seeded_split, targets_are_real
 
     refuse_node_masks(stored)
     labels: Any = np.asarray(stored.read("y"))
     known = known_graphs(labels)
+    classes: Ints | None = None
     if targets_are_real(labels):
         facts, notes = LabelFacts(num_classes=0, num_targets=_columns(labels), labelled=int(known.sum())), []
         notes.append("targets are fractions: a regression, trained on standardised targets")
@@ -109,17 +111,16 @@ def graph_labels(stored: StoredGraph) -> tuple[LabelFacts, list[str]]:
         notes = ["several labels per graph: imbalance and majority share do not apply"]
     else:
         classes = np.where(known, labels.reshape(-1), -1).astype(np.int64)
-        facts, notes = _single_label(classes)
-        notes += _one_class_notes(stored, classes, facts.num_classes)
+        facts, notes = single_label(classes)
         if facts.num_classes > MANY_VALUES and labels.dtype.kind == "f":
             notes.append(f"y holds {facts.num_classes} whole values: taken as classes; a regression needs fractions")
     if "train_mask" in stored.headers:
-        split, split_notes = _split(stored, facts.labelled or 0, known)
+        split, split_notes = stored_split(stored, known, classes)
         return facts.model_copy(update=split), notes + split_notes
-    train, val, test = split_counts(labels)
-    split = {"train": train, "val": val, "test": test, "split_is_seeded": True}
+    split, split_notes = masked_split(seeded_split(labels), known, classes, LABEL)
     how = "" if facts.num_targets or facts.multi_label else ", stratified"
-    return facts.model_copy(update=split), [*notes, f"no split stored: a seeded{how} 80/10/10 split of the graphs"]
+    seeded = f"no split stored: a seeded{how} 80/10/10 split of the graphs"
+    return facts.model_copy(update=split | {"split_is_seeded": True}), [*notes, seeded, *split_notes]
 
 
 def _columns(labels: Any) -> int:

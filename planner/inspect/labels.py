@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from planner.inspect.class_counts import class_sizes
+from planner.inspect.split import node_split
 from planner.inspect.structure import CHUNK, both_directions, chunks, homophily
 from techniques.errors import UnsupportedTaskError
 from techniques.facts import Task
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.integer[Any]]
 
-MASKS = ("train_mask", "val_mask", "test_mask")
 SEEDED_SHARES = (0.6, 0.2, 0.2)
 MAX_ENTRIES_SORTED = 1 << 26
 """Up to here parallel edges are found by sorting, in 8 bytes an entry (half a GiB) and a copy where there are any."""
@@ -32,29 +33,36 @@ def seeded_counts(labelled: int, shares: tuple[float, float, float] = SEEDED_SHA
     return train, val, round(shares[2] * labelled)
 
 
-def read_labels(stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task) -> tuple[LabelFacts, list[str]]:
+def read_labels(
+    stored: StoredGraph, edge_index: Ints, num_nodes: int, task: Task, learned: NDArray[np.bool_] | None = None
+) -> tuple[LabelFacts, list[str]]:
     """Label facts and what is worth a note. Counts are in nodes, in graphs for a graph-level task, in edges for links.
+
+    Args:
+        learned: [N], the nodes of the type whose labels are learned; by default all.
 
     Raises:
         UnsupportedTaskError: the labels are not class ids; GraphError: ``edge_split`` does not fit the edges.
     """
+    import numpy as np
+
     if task is Task.LINK:
         return _link_split(stored, edge_index, num_nodes)
     if "y" not in stored.headers:
         return LabelFacts(num_classes=0), []
     labels = stored.read("y")
+    classes: Ints | None = None
+    known = np.ones(len(labels), dtype=bool) if learned is None else learned
     if labels.ndim == 2 and labels.shape[1] > 1:
-        facts = LabelFacts(num_classes=labels.shape[1], multi_label=True, labelled=labels.shape[0])
+        facts = LabelFacts(num_classes=labels.shape[1], multi_label=True, labelled=int(known.sum()))
         notes = ["several labels per item: imbalance, majority share and homophily do not apply"]
-        known = None
     else:
         classes = _ids(labels)
-        facts, notes = _single_label(classes)
-        known = classes >= 0
+        facts, notes = single_label(classes)
+        known = known & (classes >= 0)
         if len(classes) == num_nodes and task is not Task.GRAPH:
             facts = facts.model_copy(update={"homophily": homophily(edge_index, classes)})
-        notes += _one_class_notes(stored, classes, facts.num_classes)
-    split, split_notes = _split(stored, facts.labelled or 0, known)
+    split, split_notes = node_split(stored, known, classes)
     return facts.model_copy(update=split), notes + split_notes
 
 
@@ -110,92 +118,17 @@ def _ids(labels: NDArray[np.generic]) -> Ints:
     return ids
 
 
-def _single_label(classes: Ints) -> tuple[LabelFacts, list[str]]:
-    import numpy as np
-
-    known = classes[classes >= 0]
-    # A count is ten times faster than sorting, unless one wild id makes it huge.
-    dense = int(known.max(initial=0)) < max(4 * len(known), 1 << 16)
-    sizes = np.bincount(known) if dense else np.unique(known, return_counts=True)[1]
-    sizes = sizes[sizes > 0]
+def single_label(classes: Ints) -> tuple[LabelFacts, list[str]]:
+    """Facts about class ids, below 0 where unknown; the split is not among them."""
+    ids, sizes = class_sizes(classes[classes >= 0])
     if not len(sizes):
         return LabelFacts(num_classes=0, labelled=0), ["no node has a label"]
     facts = LabelFacts(
         num_classes=len(sizes),
-        labelled=len(known),
+        labelled=int(sizes.sum()),
         imbalance=float(sizes.max() / sizes.min()),
-        majority_share=float(sizes.max() / len(known)),
+        majority_share=float(sizes.max() / sizes.sum()),
     )
-    largest = int(known.max())
+    largest = int(ids[-1])
     gaps = largest + 1 > len(sizes)
     return facts, [f"class ids have gaps: {len(sizes)} classes, largest id {largest}"] if gaps else []
-
-
-def _split(
-    stored: StoredGraph, labelled: int, known: NDArray[np.bool_] | None
-) -> tuple[dict[str, int | bool | None], list[str]]:
-    """Labelled items in each mask, or a seeded split where there is no mask."""
-    present = [key for key in MASKS if key in stored.headers]
-    if not present:
-        train, val, test = seeded_counts(labelled)
-        return {"train": train, "val": val, "test": test, "split_is_seeded": True}, [
-            "no split stored: a seeded, stratified 60/20/20 split of what is labelled"
-        ]
-    counts = {key.removesuffix("_mask"): _masked(stored, key, known) for key in present}
-    return dict(counts), [
-        *_missing_mask_notes(present),
-        *_columns_notes(stored, present),
-        *_shared_notes(stored, present),
-    ]
-
-
-def _missing_mask_notes(present: list[str]) -> list[str]:
-    """What runs do without them (``techniques.remote.labels``)."""
-    missing = [key for key in MASKS if key not in present]
-    if not missing:
-        return []
-    rest = "what else is labelled is" if len(missing) > 1 else f"those of {present[-1]} are"
-    return [f"no {', '.join(missing)} stored: {rest} halved, seeded, into validation and test"]
-
-
-def _columns_notes(stored: StoredGraph, present: list[str]) -> list[str]:
-    """Some collections store ten splits side by side."""
-    columns = max(([*stored.headers[key].shape, 1])[1] for key in present)
-    return [f"{columns} splits are stored side by side: the first one counts"] if columns > 1 else []
-
-
-def _shared_notes(stored: StoredGraph, present: list[str]) -> list[str]:
-    """Who is trained on should not be judged by."""
-    if "train_mask" not in present:
-        return []
-    train = _mask(stored, "train_mask")
-    shared = {key: int((train & _mask(stored, key)).sum()) for key in present if key != "train_mask"}
-    return [
-        f"train_mask and {key} share {count:,}: what {key} judges has been trained on"
-        for key, count in shared.items()
-        if count
-    ]
-
-
-def _one_class_notes(stored: StoredGraph, classes: Ints, num_classes: int) -> list[str]:
-    if num_classes != 2 or "val_mask" not in stored.headers:
-        return []
-    held_out = classes[_mask(stored, "val_mask") & (classes >= 0)]
-    if not held_out.size or held_out.min() != held_out.max():
-        return []
-    return [
-        f"val_mask holds class {int(held_out[0])} only: no AUROC there, training is judged by accuracy, which says little; "
-        "store a val_mask with both classes"
-    ]
-
-
-def _masked(stored: StoredGraph, key: str, known: NDArray[np.bool_] | None) -> int:
-    import numpy as np
-
-    first = _mask(stored, key)
-    return int(np.count_nonzero(first if known is None else first & known))
-
-
-def _mask(stored: StoredGraph, key: str) -> NDArray[np.bool_]:
-    mask = stored.read(key)
-    return (mask if mask.ndim == 1 else mask[:, 0]).astype(bool)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from planner.inspect.degrees import measured_degrees
-from planner.inspect.labels import seeded_counts
 from planner.inspect.structure import HASH_CHUNK, _mix, chunks
 from techniques.facts import FLOAT_BYTES, GraphFacts
-from techniques.graph_figures import EdgeTypeFacts, LabelFacts, NodeTypeFacts
+from techniques.graph_figures import EdgeTypeFacts, NodeTypeFacts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,13 +43,15 @@ def type_facts(stored: StoredGraph) -> tuple[dict[str, Any], list[str]]:
     return found | {"target_type": target}, notes
 
 
-def of_target(labels: LabelFacts, types: dict[str, Any]) -> LabelFacts:
-    """Several labels a node have no mark for "unlabelled": a seeded split is one of the target type's nodes."""
-    if not types or types["target_type"] is None or not (labels.multi_label and labels.split_is_seeded):
-        return labels
-    count = next(one.num_nodes for one in types["node_types"] if one.name == types["target_type"])
-    train, val, test = seeded_counts(count)
-    return labels.model_copy(update={"labelled": count, "train": train, "val": val, "test": test})
+def learned_nodes(stored: StoredGraph, types: dict[str, Any]) -> NDArray[np.bool_] | None:
+    """Nodes of the type whose labels are learned [N]; ``None`` where that is all of them."""
+    import numpy as np
+
+    if not types or types["target_type"] is None or "node_type" not in stored.headers:
+        return None
+    place = [one.name for one in types["node_types"]].index(types["target_type"])
+    found: NDArray[np.bool_] = np.asarray(stored.read("node_type")) == place
+    return found
 
 
 def _node_types(stored: StoredGraph, nodes: NodeTypes) -> tuple[NodeTypeFacts, ...]:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from techniques.errors import GraphError, OptionError
+from techniques.remote.splits import SPLITS, stored_masks
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
     from techniques.remote.source.stored import StoredGraph
-
-SPLITS = ("train", "val", "test")
-TRAIN_SHARE, VAL_SHARE = 0.8, 0.1
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def read_graphs(stored: StoredGraph) -> tuple[torch.Tensor, dict[str, torch.Tens
         raise GraphError(f"graph-level tasks need labels, {stored.name} has none", "Add an array y, one row per graph")
     refuse_node_masks(stored)
     raw: NDArray[Any] = np.array(stored.read("y"))
-    masks = _masks(stored, raw)
+    masks = graph_masks(stored, raw)
     tensors = {split: torch.from_numpy(mask) for split, mask in masks.items()}
     if not targets_are_real(raw):
         if raw.dtype.kind == "f" and raw.ndim == 1:
@@ -91,16 +89,14 @@ def read_graphs(stored: StoredGraph) -> tuple[torch.Tensor, dict[str, torch.Tens
     return ((targets - scale.mean) / scale.deviation).nan_to_num(0.0), tensors, scale
 
 
-def split_counts(labels: NDArray[Any]) -> tuple[int, int, int]:
-    """Training, validation and test graphs of the seeded split, exactly as ``read_graphs`` splits."""
-    masks = seeded_split(labels)
-    train, val, test = (int(masks[split].sum()) for split in SPLITS)
-    return train, val, test
+def graph_masks(stored: StoredGraph, labels: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
+    """Training, validation and test graphs [G]: the set's own, else the seeded split; none without a label."""
+    return stored_masks(stored, known_graphs(labels)) if "train_mask" in stored.headers else seeded_split(labels)
 
 
 def seeded_split(labels: NDArray[Any], seed: int = 0) -> dict[str, NDArray[np.bool_]]:
-    """80/10/10 of the labelled graphs, of every class where there are classes; each split has one graph at least where
-    there are three."""
+    """80/10/10 of the labelled graphs, of every class where there are classes; every class has a graph to train on, and each
+    split has one graph at least where there are three."""
     rng = np.random.default_rng(seed)
     known = known_graphs(labels)
     strata = np.zeros(len(labels), np.int64)
@@ -110,14 +106,18 @@ def seeded_split(labels: NDArray[Any], seed: int = 0) -> dict[str, NDArray[np.bo
     order = rng.permutation(np.flatnonzero(known))
     order = order[np.argsort(strata[order], kind="stable")]
     place = (np.arange(order.size) + int(rng.integers(10))) % 10
+    _, first = np.unique(strata[order], return_index=True)
+    place[first[~np.isin(strata[order[first]], strata[order[place < 8]])]] = 0
     masks = {split: np.zeros(len(labels), np.bool_) for split in SPLITS}
     for split, chosen in (("train", place < 8), ("val", place == 8), ("test", place == 9)):
         masks[split][order[chosen]] = True
-    return _with_one_each(masks, order)
+    return _with_one_each(masks, order, strata)
 
 
-def _with_one_each(masks: dict[str, NDArray[np.bool_]], order: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
-    """Sets of fewer than ten graphs: an empty split takes a graph of the largest."""
+def _with_one_each(
+    masks: dict[str, NDArray[np.bool_]], order: NDArray[np.int64], strata: NDArray[np.int64]
+) -> dict[str, NDArray[np.bool_]]:
+    """Sets of fewer than ten graphs: an empty split takes a graph of the largest, of the class that has most there."""
     if order.size < len(SPLITS):
         return {
             "train": np.isin(np.arange(len(masks["train"])), order),
@@ -126,7 +126,8 @@ def _with_one_each(masks: dict[str, NDArray[np.bool_]], order: NDArray[np.int64]
     for split in SPLITS:
         if not masks[split].any():
             giver = max(SPLITS, key=lambda one: int(masks[one].sum()))
-            moved = np.flatnonzero(masks[giver])[0]
+            held = np.flatnonzero(masks[giver])
+            moved = held[np.bincount(strata[held])[strata[held]].argmax()]
             masks[giver][moved], masks[split][moved] = False, True
     return masks
 
@@ -145,31 +146,6 @@ def refuse_node_masks(stored: StoredGraph) -> None:
                 f"{split}_mask must pick graphs, one entry for each of {graphs:,}, got {header.shape[0]:,} entries",
                 "Store masks of length G for a graph-level task, or leave them out",
             )
-
-
-def _masks(stored: StoredGraph, labels: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
-    """The set's own masks, without unlabelled graphs; where only training graphs are named the rest is halved."""
-    if "train_mask" not in stored.headers:
-        return seeded_split(labels)
-    known = known_graphs(labels)
-    masks = {split: _mask(stored, f"{split}_mask", len(labels)) & known for split in SPLITS}
-    if masks["val"].any() and masks["test"].any():
-        return masks
-    held_out = masks["val"] | masks["test"]
-    rest = np.flatnonzero(held_out if held_out.any() else known & ~masks["train"])
-    order = np.random.default_rng(0).permutation(rest)
-    val = np.zeros(len(labels), np.bool_)
-    test = val.copy()
-    val[order[: (order.size + 1) // 2]], test[order[(order.size + 1) // 2 :]] = True, True
-    return {"train": masks["train"], "val": val, "test": test}
-
-
-def _mask(stored: StoredGraph, name: str, num_graphs: int) -> NDArray[np.bool_]:
-    if name not in stored.headers:
-        return np.zeros(num_graphs, np.bool_)
-    values: NDArray[Any] = np.array(stored.read(name))
-    # Some collections store ten splits side by side: the first one counts.
-    return (values if values.ndim == 1 else values[:, 0]).astype(np.bool_)
 
 
 def _closed(ids: NDArray[np.int64]) -> NDArray[np.int64]:

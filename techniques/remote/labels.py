@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from techniques.errors import GraphError
-from techniques.remote.splits import SPLITS, stratified_masks
+from techniques.remote.splits import stored_masks, stratified_masks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,39 +34,13 @@ def read_labels(stored: StoredGraph) -> torch.Tensor:
 
 def read_splits(stored: StoredGraph, labels: torch.Tensor) -> dict[str, torch.Tensor]:
     """Masks [N] bool for train, val and test: the graph's own, else seeded and stratified over labelled nodes."""
+    if "train_mask" not in stored.headers:
+        return stratified_split(labels)
     labelled = labels >= 0 if labels.dim() == 1 else torch.ones(labels.size(0), dtype=torch.bool)
-    names = [f"{split}_mask" for split in SPLITS]
-    if names[0] in stored.headers:
-        masks = {
-            split: _mask(stored, name, labels.size(0)) & labelled for split, name in zip(SPLITS, names, strict=True)
-        }
-        return _with_validation(masks, labelled)
-    return stratified_split(labels)
+    return {split: torch.from_numpy(mask) for split, mask in stored_masks(stored, labelled.numpy()).items()}
 
 
 def stratified_split(labels: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:
     """60/20/20 of every class; multi-label nodes are one class."""
     masks = stratified_masks(labels.numpy() if labels.dim() == 1 else np.zeros(labels.size(0), dtype=np.int64), seed)
     return {split: torch.from_numpy(mask) for split, mask in masks.items()}
-
-
-def _mask(stored: StoredGraph, name: str, num_nodes: int) -> torch.Tensor:
-    if name not in stored.headers:
-        return torch.zeros(num_nodes, dtype=torch.bool)
-    values: NDArray[np.generic] = np.array(stored.read(name))
-    # Some collections store ten splits side by side: the first one counts.
-    return torch.from_numpy((values if values.ndim == 1 else values[:, 0]).astype(bool))
-
-
-def _with_validation(masks: dict[str, torch.Tensor], labelled: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Karate Club and others bring training nodes only: the rest that has labels is halved, seeded, into the two."""
-    if masks["val"].any() and masks["test"].any():
-        return masks
-    held_out = masks["val"] | masks["test"]
-    rest = torch.nonzero(held_out if held_out.any() else labelled & ~masks["train"]).flatten()
-    order = rest[torch.from_numpy(np.random.default_rng(0).permutation(rest.numel()))]
-    val, test = order[: (order.numel() + 1) // 2], order[(order.numel() + 1) // 2 :]
-    filled = {name: torch.zeros_like(masks["train"]) for name in ("val", "test")}
-    filled["val"][val] = True
-    filled["test"][test] = True
-    return {"train": masks["train"], **filled}

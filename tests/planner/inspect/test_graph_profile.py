@@ -110,35 +110,6 @@ def test_masks_count_labelled_nodes_only(make_graph: MakeGraph) -> None:
     assert (labels.train, labels.val, labels.test, labels.split_is_seeded) == (1, 1, 0, False)
 
 
-@pytest.mark.parametrize("second, noted", [(1, False), (0, True), (-1, True)])
-def test_validation_nodes_of_one_class_are_noted(make_graph: MakeGraph, second: int, noted: bool) -> None:
-    masks = {"train_mask": [True, True, False, False], "val_mask": [False, False, True, True], "test_mask": [False] * 4}
-    notes = profile(make_graph(4, TRIANGLE, y=[0, 1, 0, second], **masks)).notes
-    assert any("judged by accuracy" in note for note in notes) is noted
-
-
-def test_a_mask_that_is_missing_is_unknown(make_graph: MakeGraph) -> None:
-    facts = profile(make_graph(3, TRIANGLE, y=[0, 1, 1], train_mask=[True, False, False]))
-    assert (facts.labels.train, facts.labels.val) == (1, None)
-    assert (
-        "no val_mask, test_mask stored: what else is labelled is halved, seeded, into validation and test"
-        in facts.notes
-    )
-
-
-def test_splits_side_by_side_and_nodes_in_two_masks_are_noted(make_graph: MakeGraph) -> None:
-    train, test = [[True, False], [True, True], [False, True]], [[False, True], [True, False], [True, False]]
-    notes = profile(make_graph(3, TRIANGLE, y=[0, 1, 1], train_mask=train, test_mask=test)).notes
-    assert "no val_mask stored: those of test_mask are halved, seeded, into validation and test" in notes
-    assert "2 splits are stored side by side: the first one counts" in notes
-    assert "train_mask and test_mask share 1: what test_mask judges has been trained on" in notes
-
-
-def test_without_masks_the_split_is_seeded(make_graph: MakeGraph) -> None:
-    labels = profile(make_graph(10, TRIANGLE, y=[0, 1] * 5)).labels
-    assert (labels.train, labels.val, labels.test, labels.split_is_seeded) == (6, 2, 2, True)
-
-
 def test_gaps_in_class_ids_are_noted_and_not_counted(make_graph: MakeGraph) -> None:
     facts = profile(make_graph(3, TRIANGLE, y=[0, 7, 10**12]))
     assert facts.labels.num_classes == 3

@@ -125,7 +125,6 @@ def test_several_labels_are_split_as_one_class() -> None:
 
 @given(labels_of.filter(lambda values: len({value for value in values if value >= 0}) > 1))
 def test_the_facts_count_what_is_trained_on(values: list[int]) -> None:
-    """A seeded split may differ by the rounding of each class."""
     y = np.array(values)
     stored = graph(y=y)
     edges = np.stack([np.arange(len(y)), np.roll(np.arange(len(y)), 1)])
@@ -133,8 +132,9 @@ def test_the_facts_count_what_is_trained_on(values: list[int]) -> None:
     labels = read_labels(stored)
     assert facts.num_classes == len(np.unique(labels[labels >= 0])) == int(labels.max()) + 1
     assert facts.labelled == int((labels >= 0).sum())
-    train = int(read_splits(stored, labels)["train"].sum())
-    assert facts.train is not None and abs(facts.train - train) <= facts.num_classes
+    masks = read_splits(stored, labels)
+    assert (facts.train, facts.val, facts.test) == tuple(int(masks[name].sum()) for name in ("train", "val", "test"))
+    assert facts.val_classes == labels[masks["val"]].unique().numel()
 
 
 def test_the_facts_count_the_graphs_own_split() -> None:

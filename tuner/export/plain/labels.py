@@ -53,7 +53,8 @@ def seeded_splits(y: Any) -> dict[str, torch.Tensor]:
     masks = {split: torch.zeros(y.size, dtype=torch.bool) for split in ("train", "val", "test")}
     for label in np.unique(y[y >= 0]):
         nodes = rng.permutation(np.flatnonzero(y == label))
-        cuts = [max(1, round(0.6 * nodes.size)), max(1, round(0.8 * nodes.size))]
+        first = max(1, round(0.6 * nodes.size))
+        cuts = [first, max(first + 1, round(0.8 * nodes.size))]
         for split, part in zip(masks, np.split(nodes, cuts), strict=True):
             masks[split][torch.from_numpy(part)] = True
     return masks
