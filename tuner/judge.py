@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from techniques.architecture.chunks import PAIRS_PER_CHUNK, RANKED_AGAINST, RANKED_EDGES
-from techniques.facts import Facts, Task
+from tuner.metric_names import metric_of
 from tuner.quality import best_margin, link_quality, node_quality
 
 if TYPE_CHECKING:
@@ -16,29 +16,8 @@ if TYPE_CHECKING:
 
     from techniques.job import Job
 
-DOMINATED = 0.75
-"""A class that holds this share of the labels makes accuracy useless: always guessing it scores as much."""
 RANKED_AT_ONCE = 500
 """Held-out edges that are ranked at once."""
-
-
-def metric_of(facts: Facts) -> str:
-    """The metric that training is judged by.
-
-    AUROC for links (Hamilton et al.; PyG's link examples) and for two classes of which one dominates (Platonov et al.,
-    ICLR 2023); R2 for targets: larger is better as for all others, it ranks models as RMSE does, and differences of it
-    mean the same whatever the targets' unit; macro-F1 where one of several classes dominates; micro-F1 for several labels a node; else accuracy.
-    """
-    labels = facts.graph.labels
-    if facts.task is Task.LINK:
-        return "auroc"
-    if labels.num_targets:
-        return "r2"
-    if labels.multi_label:
-        return "micro_f1"
-    if labels.majority_share is not None and labels.majority_share >= DOMINATED:
-        return "auroc" if labels.num_classes == 2 else "macro_f1"
-    return "accuracy"
 
 
 class Judge(Protocol):
@@ -80,8 +59,6 @@ class NodeJudge:
         self._job = job
         self._nodes = {split: job.masks[split].nonzero().flatten() for split in ("val", "test")}
         self.metric = metric_of(job.facts)
-        if self.metric == "auroc" and job.need("labels")[self._nodes["val"]].unique().numel() == 1:
-            self.metric = "accuracy"  # nothing to rank; the plan has a note
 
     def scores(self, split: str) -> dict[str, float]:
         nodes = self._nodes[split]

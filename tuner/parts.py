@@ -10,8 +10,10 @@ from typing import NamedTuple
 from planner.inspect.opened import profiled
 from planner.records import Plan
 from techniques.facts import Facts
+from techniques.graph_figures import LabelFacts
 from techniques.remote.source.folder import FolderGraph
 from techniques.remote.source.stored import StoredGraph
+from tuner.metric_names import metric_of
 from tuner.race import Race
 from tuner.subsample import compared, subsample
 
@@ -27,6 +29,10 @@ MIN_PART_SECONDS = 0.5
 """Starting a trial takes about as long: shorter ones save nothing."""
 FEWEST_JUDGED = 50
 """Validation nodes, or graphs, of a part: with fewer two models cannot be told apart."""
+
+
+OF_THE_WHOLE = ("num_classes", "num_targets", "majority_share", "val_classes")
+"""Of labels: a part's models have the last layer of the whole's, and are judged by its metric (``metric_of``)."""
 
 
 class Fidelity(NamedTuple):
@@ -48,32 +54,45 @@ class Part:
     share: float
     graph: FolderGraph
     facts: Facts
+    lacks: str | None = None
+    """Why models cannot be told apart on it; ``None`` where they can."""
 
 
 def parts_of(stored: StoredGraph, plan: Plan, seconds: float, folder: Path, tell: Callable[..., None]) -> list[Part]:
     """Parts to search on where full trials of so many seconds would be too short for the whole graph; else none.
 
-    A hierarchy is one of the whole graph. ``tell`` is given every part's character beside the whole graph's.
+    A hierarchy is one of the whole graph. ``tell`` is given every part's character beside the whole graph's, or why the
+    part is left out.
     """
     assert plan.best is not None, "nothing is searched for where nothing fits"
     quick = plan.best.forecast.seconds_to_converge <= TRIALS_TO_CONVERGE * seconds
     if quick or plan.facts.goal.hierarchy is not None:
         return []
     found = [part_of(stored, plan.facts, share, folder / f"part-{share:.3f}") for share in RUNGS[:-1]]
-    kept = [part for part in found if (part.facts.graph.labels.val or FEWEST_JUDGED) >= FEWEST_JUDGED]
-    for part in kept:
-        tell("subsample", share=part.share, **compared(stored, part.graph))
-    return kept
+    for part in found:
+        if part.lacks is None:
+            tell("subsample", share=part.share, **compared(stored, part.graph))
+        else:
+            tell("part_left_out", share=part.share, reason=part.lacks)
+    return [part for part in found if part.lacks is None]
 
 
 def part_of(stored: StoredGraph, facts: Facts, share: float, folder: Path) -> Part:
-    """A part of the graph in ``folder``, with facts of its own but the classes of the whole."""
+    """A part of the graph in ``folder``, with facts of its own but the classes and the metric of the whole."""
     graph = subsample(stored, share, folder)
     found = profiled(graph, facts.graph.task, str(graph.path), check_values=True)
-    labels = facts.graph.labels
-    same = {"num_classes": labels.num_classes, "num_targets": labels.num_targets}
-    found = found.model_copy(update={"labels": found.labels.model_copy(update=same)})
-    return Part(share, graph, facts.model_copy(update={"graph": found}))
+    same = {name: getattr(facts.graph.labels, name) for name in OF_THE_WHOLE}
+    here = found.model_copy(update={"labels": found.labels.model_copy(update=same)})
+    return Part(share, graph, facts.model_copy(update={"graph": here}), _lack(found.labels, metric_of(facts)))
+
+
+def _lack(labels: LabelFacts, metric: str) -> str | None:
+    """What a part's validation lacks to be judged by the metric of the whole."""
+    if (labels.val or 0) < FEWEST_JUDGED:
+        return f"a part must hold {FEWEST_JUDGED} to validate on, it has {labels.val or 0}"
+    if metric == "auroc" and labels.val_classes == 1:
+        return "AUROC needs both classes among what validates, the part has one"
+    return None
 
 
 def full_seconds(budget_seconds: float) -> float:

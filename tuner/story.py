@@ -47,6 +47,8 @@ def event_text(event: dict[str, Any]) -> str:
         )
     if kind == "subsample":
         return f"searching on {event['share']:.0%} of the graph; the best are verified on all of it"
+    if kind == "part_left_out":
+        return f"not searching on {event['share']:.0%} of the graph: {event['reason']}"
     if kind == "trial_finished":
         if event["state"] != "complete":
             return f"trial {event['number']} {event['family']}: {event['state']} ({event['reason']})"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.validate import check_headers, check_structure
-from tuner.judge import judge, metric_of
-from tuner.metric_names import NAMES
+from tuner.judge import judge
+from tuner.metric_names import NAMES, metric_of
 from tuner.regression import regression_quality
 from tuner.subsample import character, subsample
 from tuner.training import train_epoch

@@ -19,8 +19,8 @@ from techniques.architecture.chunks import RANKED_AGAINST
 from techniques.facts import Facts, Task
 from techniques.job import Job
 from techniques.remote.links import LinkSplit
-from tuner.judge import DOMINATED, LinkJudge, NodeJudge, judge, metric_of, pair_scores
-from tuner.metric_names import NAMES
+from tuner.judge import LinkJudge, NodeJudge, judge, pair_scores
+from tuner.metric_names import DOMINATED, NAMES, metric_of
 from tuner.quality import auroc, node_quality
 
 
@@ -45,6 +45,8 @@ def facts_of(make_facts: Any) -> Callable[..., Facts]:
         (2, {"majority_share": DOMINATED - 0.001}, "accuracy"),
         (5, {"majority_share": DOMINATED - 0.001}, "accuracy"),
         (2, {"majority_share": DOMINATED}, "auroc"),
+        (2, {"majority_share": DOMINATED, "val_classes": 2}, "auroc"),
+        (2, {"majority_share": DOMINATED, "val_classes": 1}, "accuracy"),
         (5, {"majority_share": DOMINATED}, "macro_f1"),
         (3, {"majority_share": 0.99}, "macro_f1"),
         (4, {"multi_label": True}, "micro_f1"),
@@ -54,14 +56,6 @@ def facts_of(make_facts: Any) -> Callable[..., Facts]:
 def test_the_metric_of_node_labels(classes: int, labels: dict[str, Any], expected: str, facts_of: Any) -> None:
     assert metric_of(facts_of(classes, **labels)) == expected
     assert expected in NAMES
-
-
-def test_validation_nodes_of_one_class_are_judged_by_accuracy(facts_of: Any) -> None:
-    """AUROC is not defined there: it would stay 0 whatever is learned."""
-    facts, labels = facts_of(2, majority_share=0.75), torch.tensor([0, 0, 0, 1])
-    one, both = (NodeJudge(node_job(facts, torch.eye(2)[labels], labels, val=val)) for val in ([0, 1], [0, 3]))
-    assert (one.metric, both.metric) == ("accuracy", "auroc")
-    assert one.scores("val")[one.metric] == 1.0
 
 
 @pytest.mark.parametrize("labels", [{}, {"multi_label": True}, {"majority_share": 0.99}])

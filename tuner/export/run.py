@@ -8,10 +8,9 @@ from pathlib import Path
 from planner.records import Plan
 from planner.render import settings_text
 from techniques.errors import InputError
-from techniques.facts import Facts
 from tuner.export.script import Exported, script_of
 from tuner.folder import RunFolder, write_text
-from tuner.metric_names import NAMES
+from tuner.metric_names import NAMES, metric_of
 from tuner.records import Measurement, Trial
 
 DEFAULT_NAME = "train.py"
@@ -36,7 +35,7 @@ def export_run(folder: RunFolder, out: Path | str | None = None) -> Path:
         spec=winner.spec,
         graph_folder=str(folder.graph if folder.graph.is_dir() else plan.facts.graph.source),
         title=f"{plan.facts.graph.name}: {winner.family}" + _settings(trial),
-        metric=measured.metric_name if measured else _metric(plan.facts),
+        metric=measured.metric_name if measured else NAMES[metric_of(plan.facts)],
         every=_interval(final),
         validation=final.metric if final else None,
         test=final.test_metric if final else None,
@@ -48,13 +47,6 @@ def export_run(folder: RunFolder, out: Path | str | None = None) -> Path:
 def _final(folder: RunFolder) -> Measurement | None:
     file = folder.final / "measurement.json"
     return Measurement.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
-
-
-def _metric(facts: Facts) -> str:
-    """What a training of it would be judged by."""
-    from tuner.judge import metric_of
-
-    return NAMES[metric_of(facts)]
 
 
 def _settings(trial: Trial | None) -> str:
