@@ -105,6 +105,8 @@ class CustomFacts(Record):
     """``module:factory``."""
     folder: str
     """Where its module is looked for first."""
+    source: str | None = None
+    """Fingerprint of the module's file; ``None`` where none was found."""
     knobs: tuple[CustomKnob, ...]
     takes_dropout: bool
     """Whether the factory wants the dropout of training."""

@@ -19,7 +19,7 @@ from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
-from tuner.planning import Wanted, choose, graph_name, keep_source, planned, refuse_changed_graph
+from tuner.planning import Wanted, choose, graph_name, keep_source, planned, refuse_changed_graph, refuse_changed_model
 from tuner.records import MAX_EPOCHS_BETWEEN_EVALUATIONS, Limits, Measurement, TrialState, Winner, WorkRequest
 from tuner.report import write_report
 from tuner.resumed import with_earlier
@@ -120,6 +120,7 @@ def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> M
         TrialFailedError: nothing that was verified can be trained.
     """
     winner, plan = folder.winner(), Plan.load(folder.plan)
+    refuse_changed_model(plan)
     stored = ingest(plan.facts.graph.source, folder.graph)
     with Runner() as runner:
         for one in (winner, *runners_up(folder, winner)):
@@ -174,7 +175,9 @@ def train_graph(
         raise InputError(f"{folder.path} holds a tuned run", f"Use gnnfit run {folder.path}, or choose another --out")
     with folder.begun():
         if folder.plan.is_file():
-            refuse_changed_graph(graph, Plan.load(folder.plan), folder)
+            begun = Plan.load(folder.plan)
+            refuse_changed_graph(graph, begun, folder)
+            refuse_changed_model(begun)
         keep_source(graph, folder)
         stored = ingest(graph, folder.graph)
         made = planned(stored, graph, Wanted(plan=loaded))

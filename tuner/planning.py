@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from techniques.base import SettingValue
 from techniques.errors import InputError, NothingFitsError, OptionError, UnsupportedTaskError
 from techniques.facts import Goal, GraphFacts, Task
 from techniques.remote.source.folder import FolderGraph
+from techniques.sources import factory_fingerprint, file_fingerprint
 from tuner.folder import RunFolder, fingerprint, write_text
 from tuner.ingest import needs_child
 
@@ -89,8 +89,13 @@ def _for_this_graph(plan: Plan, graph: GraphFacts, wanted: Wanted) -> Plan:
 
 
 def kept_plan(path: Path) -> Plan:
-    """The plan of a run that was begun; it names its calibration, whose rates are read again where they are still there."""
+    """The plan of a run that was begun; it names its calibration, whose rates are read again where they are still there.
+
+    Raises:
+        InputError: its own module has changed.
+    """
     plan = Plan.load(path)
+    refuse_changed_model(plan)
     before = plan.facts.hardware
     if before.calibration is None:
         return plan
@@ -138,7 +143,7 @@ def refuse_changed_graph(graph: Any, plan: Plan, folder: RunFolder) -> None:
     """
     if isinstance(graph, str) and needs_child(graph):
         before = folder.source.read_text(encoding="utf-8").strip() if folder.source.is_file() else None
-        now = file_fingerprint(graph) if before is not None else None
+        now = source_fingerprint(graph) if before is not None else None
     else:
         before, now = plan.facts.graph.fingerprint, profiled(open_any(graph), None, None, False).fingerprint
     if before is not None and now is not None and before != now:
@@ -149,18 +154,29 @@ def keep_source(graph: Any, folder: RunFolder) -> None:
     """Note which file the run is about to read in a child process, so that it can be told from a changed one."""
     begun = folder.graph.is_dir() or folder.plan.is_file()
     if isinstance(graph, str) and needs_child(graph) and not begun:
-        now = file_fingerprint(graph)
+        now = source_fingerprint(graph)
         folder.source.unlink(missing_ok=True) if now is None else write_text(folder.source, now)
 
 
-def file_fingerprint(graph: str) -> str | None:
-    """32 hex digits of a file's bytes and the number of these; ``None`` where the graph is no file."""
+def source_fingerprint(graph: str) -> str | None:
+    """Of the file of a GRAPH that is read in a child process, or of the one that makes it; ``None`` where there is none."""
     file = Path(graph).expanduser()
-    if not file.is_file():
-        return None
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    return f"{digest} ({file.stat().st_size} bytes)"
+    return file_fingerprint(file) if file.exists() else factory_fingerprint(graph, str(Path.cwd()))
+
+
+def refuse_changed_model(plan: Plan) -> None:
+    """Refuse to go on with an own module whose file is not the one that was planned for.
+
+    Raises:
+        InputError: with both fingerprints.
+    """
+    own = plan.facts.model.custom
+    now = factory_fingerprint(own.factory, own.folder) if own is not None else None
+    if own is not None and now is not None and own.source not in (None, now):
+        raise InputError(
+            f"{own.factory} has changed since the run began: {own.source} then, {now} now",
+            "Restore its file, or choose another --out",
+        )
 
 
 def graph_name(graph: Any) -> str:

@@ -31,6 +31,7 @@ from techniques.errors import InputError, OptionError
 from techniques.facts import Facts, Task
 from techniques.job import Training
 from techniques.own_model import CustomFacts, CustomKnob, KnobValue, Trace
+from techniques.sources import factory_fingerprint
 
 VARIANT_SECONDS = 20.0
 """After which no further values of knobs are traced."""
@@ -87,6 +88,7 @@ def probe(name: str, folder: str, facts: Facts, values: dict[str, KnobValue]) ->
     return CustomFacts(
         factory=name,
         folder=folder,
+        source=factory_fingerprint(name, folder),
         knobs=knobs,
         takes_dropout=takes_dropout,
         forward=takes(first.forward, name),

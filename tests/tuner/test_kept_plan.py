@@ -10,10 +10,12 @@ from planner.inspect.estimate import from_counts
 from planner.inspect.fingerprint_machine import machine_fingerprint
 from planner.inspect.machine import inspect_machine
 from techniques.errors import InputError
-from tuner.final import train_graph
+from techniques.facts import ModelFacts
+from tuner.final import train_graph, train_winner
 from tuner.folder import RunFolder
 from tuner.ingest import ingest
-from tuner.planning import Wanted, kept_plan
+from tuner.planning import Wanted, keep_source, kept_plan, refuse_changed_graph
+from tuner.records import Winner
 from tuner.session import Session
 
 
@@ -64,3 +66,33 @@ def test_a_changed_file_that_torch_reads_is_refused_on_resume(
         prepare()
     run.source.unlink()
     assert prepare().graph is stored, "a run of an earlier version goes on"
+
+
+def test_a_changed_module_of_the_graph_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, run, module = plan(from_counts(50, 100, 4, 2, directed=False)), RunFolder(tmp_path), tmp_path / "made.py"
+    monkeypatch.chdir(tmp_path)
+    module.write_text("as it was")
+    keep_source("made:build", run)
+    refuse_changed_graph("made:build", made, run)
+    module.write_text("as it is now")
+    with pytest.raises(InputError, match=r"the graph has changed since .* \(9 bytes\) then, .* \(12 bytes\) now"):
+        refuse_changed_graph("made:build", made, run)
+
+
+def test_a_changed_own_module_is_refused_by_who_goes_on(own_model: Any, tmp_path: Path) -> None:
+    own = own_model().custom
+    module = Path(own.folder, "own_module_of_tests.py").read_text()
+    here = own.model_copy(update={"folder": str(tmp_path)})
+    (tmp_path / "own_module_of_tests.py").write_text(module)
+    made, run = plan(from_counts(50, 100, 4, 2, directed=False)), RunFolder(tmp_path)
+    facts = made.facts.model_copy(update={"model": ModelFacts(architecture="custom", custom=here)})
+    made.model_copy(update={"facts": facts}).save(run.plan)
+    assert made.best is not None
+    run.best.write_text(Winner(family="own", spec=made.best.spec, reason="best").model_dump_json())
+    assert kept_plan(run.plan).facts.model.custom == here
+    (tmp_path / "own_module_of_tests.py").write_text(module + "# other words")
+    for go_on in (lambda: kept_plan(run.plan), lambda: train_winner(run, 1, print)):
+        with pytest.raises(
+            InputError, match=r"own_module_of_tests:build has changed .*[0-9a-f]{32} .* then, [0-9a-f]{32}"
+        ):
+            go_on()
