@@ -19,6 +19,9 @@ class Phase(StrEnum):
     EVALUATE = "evaluate"
 
 
+BEFORE_TRAINING = (Phase.LOAD, Phase.PREPARE)
+
+
 class Place(StrEnum):
     """Where bytes live."""
 
@@ -84,7 +87,7 @@ class PhaseForecast:
 
 BATCH_LABELS = ("batches", "sampling")
 """What batches hold on the host: those that wait, and what the thread that draws them needs."""
-LOADER_LABELS = ("sampler", *BATCH_LABELS, "heap of the sampling thread")
+LOADER_LABELS = ("sampler", "scratch of sampling", *BATCH_LABELS, "heap of the sampling thread")
 """What is held on the host for the sake of batches: what its threads keep, batches made ahead, one in the making."""
 
 
@@ -152,7 +155,9 @@ class Forecast:
     """What the numbers rest on, in words: ``50 batches drawn``."""
     counted: bool = False
     """Whether sizes of batches come from counts alone, though a graph may be at hand."""
-    _sums: dict[Place, Range] = field(default_factory=dict, init=False, repr=False, compare=False)
+    only_later: frozenset[tuple[Place, str]] = frozenset()
+    """What of ``held`` is there from training on: batches, not yet while a job is prepared."""
+    _sums: dict[tuple[Place, bool], Range] = field(default_factory=dict, init=False, repr=False, compare=False)
     whole: Forecast | None = None
     """The forecast before the graph was coarsened, while later stages work on the coarse graph."""
 
@@ -173,20 +178,22 @@ class Forecast:
         pairs = self.pair_bytes * layer.num_sources * layer.num_targets
         return self.edge_bytes * layer.num_edges + self.row_bytes * layer.num_sources + pairs
 
-    def held_bytes(self, place: Place) -> Range:
-        """Everything that is held in one place; summed once, and asked for at every spike."""
-        if place not in self._sums:
+    def held_bytes(self, place: Place, phase: Phase = Phase.EVALUATE) -> Range:
+        """Everything that is held in one place in a phase; summed once, and asked for at every spike."""
+        early = phase in BEFORE_TRAINING
+        if (place, early) not in self._sums:
             low = expected = high = 0.0
-            for (where, _), amount in self.held.items():
-                if where is place:
+            for key, amount in self.held.items():
+                if key[0] is place and not (early and key in self.only_later):
                     low, expected, high = low + amount.low, expected + amount.expected, high + amount.high
-            self._sums[place] = Range(low, expected, high)
-        return self._sums[place]
+            self._sums[place, early] = Range(low, expected, high)
+        return self._sums[place, early]
 
     def hold(self, phase: Phase, place: Place, label: str, amount: Range) -> Forecast:
-        """Allocate ``amount`` bytes that stay until ``drop(place, label)``."""
-        held = {**self.held, (place, label): amount}
-        return self.changed(held=held).spike(phase, place, ZERO)
+        """Allocate ``amount`` bytes that stay from this phase until ``drop(place, label)``."""
+        key = (place, label)
+        later = self.only_later if phase in BEFORE_TRAINING else self.only_later | {key}
+        return self.changed(held={**self.held, key: amount}, only_later=later).spike(phase, place, ZERO)
 
     def drop(self, place: Place, *labels: str) -> Forecast:
         """Free what ``labels`` held."""
@@ -196,7 +203,7 @@ class Forecast:
     def spike(self, phase: Phase, place: Place, amount: Range) -> Forecast:
         """Need ``amount`` bytes on top of what is held, for a moment."""
         before = self.phases[phase]
-        host, device = self.held_bytes(Place.HOST), self.held_bytes(Place.DEVICE)
+        host, device = self.held_bytes(Place.HOST, phase), self.held_bytes(Place.DEVICE, phase)
         if amount is not ZERO:
             host, device = (host + amount, device) if place is Place.HOST else (host, device + amount)
         on_host, on_device = before.host_peak_bytes.maximum(host), before.device_peak_bytes.maximum(device)

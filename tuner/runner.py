@@ -23,7 +23,7 @@ from techniques.hardware.allocator import RUN_ENVIRONMENT
 from tuner.child_log import ChildLog
 from tuner.failure import exit_of_own, failure_of, refuse_full_disk
 from tuner.folder import write_text
-from tuner.memory import PeakByPhase, tree_usage
+from tuner.memory import PeakByPhase, Usage, tree_usage
 from tuner.records import Measurement, TrialState, WorkRequest
 
 SAMPLE_SECONDS = 0.005
@@ -210,7 +210,8 @@ class _Watch:
     def _event(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "phase":
-            self._sample()
+            if self.phase is not None:
+                self.peaks.add(self.phase, Usage(event["held"], 0))
             self.phase = event["phase"]
             if self.phase == Phase.TRAIN and self.training_since is None:
                 self.training_since = time.monotonic()
@@ -228,6 +229,7 @@ class _Watch:
         usage = tree_usage(self.pid)
         if usage is None:
             return False
+        self._read(0.0)  # a phase that began meanwhile is the one that was looked at
         if self.phase is not None:
             self.peaks.add(self.phase, usage)
         limit = self.request.limits.host_bytes

@@ -8,6 +8,7 @@ from typing import Any
 
 from techniques.architecture.hetero.typed import is_typed
 from techniques.assembly import build
+from techniques.base import Part
 from techniques.facts import Facts, Task
 from techniques.forecast import Phase
 from techniques.graph_figures import DegreeFacts
@@ -53,8 +54,12 @@ def _measure(request: WorkRequest, reporter: Reporter) -> Measurement:
         from techniques.remote.source.validate import check_features
 
         check_features(stored)
-    job = build(job, announce=lambda part: reporter.enter(STAGE_PHASES[part.stage]))
-    return train(job, request, reporter)
+
+    def announce(part: Part) -> None:
+        reporter.enter(STAGE_PHASES[part.stage])
+        give_back_freed()  # no part is built on top of what the one before has freed
+
+    return train(build(job, announce), request, reporter)
 
 
 def warm_up(request: WorkRequest) -> None:

@@ -107,7 +107,7 @@ class Appnp(BuiltIn):
             forward=forward,
             backward=copied + max(multiplied_back, back if steps else 0.0),
             beside_gradients=copied + narrow * (wide + input_gradient),
-            inference=max(multiplied, step if steps else 0.0),
+            inference=max(multiplied, step - input_gradient if steps else 0.0),  # what was multiplied goes before
             gemm=product,
             input_gemm=0.0 if size.first else product,
             aggregated=2 * (steps * (size.edges + 2 * size.targets) * size.columns_out + sparse),

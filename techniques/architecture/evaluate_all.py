@@ -53,7 +53,8 @@ class EvaluateAllNodes:
         """One layer for all nodes."""
         live = self._live_bytes(so_far, size)
         gathered = self.architecture.layer_cost(size).gathered
-        blocks = [FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out)]
+        columns = (gathered, size.columns_out, *(() if size.learned or size.first else (size.columns_in,)))
+        blocks = [FLOAT_BYTES * size.sources * one for one in columns]
         if not so_far.fused:
             blocks.append(FLOAT_BYTES * gathered * min(size.edges, self._chunk_edges(so_far, size)))
         return pass_resident(live, blocks, self.speed.place, shapes_vary=False)

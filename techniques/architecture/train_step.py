@@ -77,10 +77,10 @@ class TrainStep:
         per_parameter = ADAM_BYTES_PER_PARAMETER + (BF16_BYTES if self.plan.bf16 else 0)
         table_bytes = ADAM_BYTES_PER_PARAMETER * self.plan.table_size
         parameters = Range.within(per_parameter * mean.parameters + table_bytes, 0.02)
-        so_far = so_far.hold(Phase.TRAIN, place, "parameters", parameters)
-        so_far = so_far.hold(Phase.TRAIN, place, "best weights", best_weights(mean.parameters + self.plan.table_size))
+        so_far = so_far.hold(Phase.PREPARE, place, "parameters", parameters)
+        so_far = so_far.hold(Phase.PREPARE, place, "best weights", best_weights(mean.parameters + self.plan.table_size))
         if self.plan.readout is Readout.PAIRS:
-            so_far = so_far.hold(Phase.TRAIN, Place.HOST, "ranked targets", _ranked_targets(so_far.facts.graph))
+            so_far = so_far.hold(Phase.PREPARE, Place.HOST, "ranked targets", _ranked_targets(so_far.facts.graph))
         so_far = so_far.spike(Phase.TRAIN, place, needs)
         all_at_once = UPDATE_BYTES * (mean.parameters + self.plan.table_size)
         updating = mean.updating_bytes if place is Place.HOST else all_at_once

@@ -51,8 +51,8 @@ class UserStep:
         per_parameter = ADAM_BYTES_PER_PARAMETER + (FLOAT_BYTES if self.accumulates else 0)
         held = Range.within(per_parameter * trace.parameters, 0.02)
         held = Range(held.low / OTHER_KNOBS, held.expected, held.high * OTHER_KNOBS) if self.other_knobs else held
-        so_far = so_far.hold(Phase.TRAIN, place, "parameters", held)
-        so_far = so_far.hold(Phase.TRAIN, place, "best weights", best_weights(trace.parameters))
+        so_far = so_far.hold(Phase.PREPARE, place, "parameters", held)
+        so_far = so_far.hold(Phase.PREPARE, place, "best weights", best_weights(trace.parameters))
         so_far = so_far.resting_on(f"your module traced on {trace.method}")
         size = (largest_shape.input_nodes, largest_shape.input_edges, largest_shape.seeds)
         live = step_bytes(trace, place, *size)

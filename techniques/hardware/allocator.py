@@ -43,6 +43,8 @@ holes coalesce is chance: the same training peaked at 1,016 MB and at 1,162 MB o
 HOLE_SHARE = Range(0.0, 0.5, 1.0)
 """The same over the bytes of these blocks where every step asks for the same sizes: a hole fits again as soon as what lies beside it
 is free, too (47 whole-graph candidates on 15 graphs)."""
+PASS_ERROR = Range(0.9, 1.0, 1.1)
+"""Of one forward pass: which of its tensors live at once depends on when the interpreter lets go of them (117 whole-graph candidates)."""
 PASS_TIMES, PASS_MOST = Range(0.0, 0.4, 1.1), Range(0.0, 31e6, 90e6)
 """The same of one forward pass from a trimmed heap, over the live bytes of blocks that are not mapped: few holes have been left."""
 HOLES_MOST = Range(10e6, 60e6, 120e6)
@@ -59,6 +61,8 @@ FIXED_BYTES = Range(1e6, 8e6, 16e6)
 nodes, and on cora and two amazon graphs."""
 FIXED_TIMES = 5.0
 """Steps smaller than that need less of it: at most so many times their live bytes."""
+SMALL_BYTES = Range(0.0, 0.1e6, 2e6)
+"""Objects of a job that no formula counts, from its start on."""
 METRICS_BYTES = Range(1e6, 3e6, 6e6)
 """What judging a model adds to what training has left (the same candidates: 2 to 5 MB)."""
 GPU_FIXED_SHAPES = Range(1.0, 1.1, 1.25)
@@ -80,7 +84,7 @@ def pass_resident(live_bytes: float, blocks: Sequence[float], place: Place, shap
         return resident(live_bytes, blocks, place, shapes_vary)
     slack = PASS_TIMES * (live_bytes * heap_share(blocks))
     slack = Range(slack.low, min(slack.expected, PASS_MOST.expected), min(slack.high, PASS_MOST.high))
-    return independent(LIVE_ERROR * live_bytes, slack, fixed_bytes(live_bytes))
+    return independent(PASS_ERROR * live_bytes, slack, fixed_bytes(live_bytes))
 
 
 def independent(*terms: Range) -> Range:
@@ -140,6 +144,14 @@ def rows_slack(live_bytes: float, blocks: Sequence[float]) -> Range:
 def _unfitting_bytes(live_bytes: float, blocks: Sequence[float]) -> float:
     """Of freed blocks that do not fit the next ones."""
     return heap_share(blocks) * min(SET_HEAP * live_bytes, TRIM_BYTES)
+
+
+def transient(*blocks: float) -> Range:
+    """What is needed for a moment while a graph is made ready: blocks that are mapped one by one come and go between two looks,
+    others stay in the heap beside what comes after them (23 graphs, step by step)."""
+    passing = sum(block for block in blocks if block >= MAPPED_BYTES)
+    staying = sum(blocks) - passing
+    return Range(0.5 * staying, staying + passing, 1.2 * (staying + passing) + min(staying, MAPPED_BYTES))
 
 
 def conversion_slack(blocks: Sequence[float]) -> Range:

@@ -9,14 +9,18 @@ from techniques.architecture.hetero.typed import is_typed, relations_of
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict
 from techniques.facts import FLOAT_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.hardware.allocator import MAPPED_BYTES, SMALL_BYTES
 from techniques.job import Job, JobSpec
 from techniques.recipe_parts import LOAD, edge_input
 
 LABEL_BYTES_PER_NODE = 8 + 3
 """int64 class ids and three boolean masks."""
+READING_BYTES_PER_NODE = Range(0, 16, 34)
+"""While labels are read and splits are made (23 graphs); multi-label ones are stored as bytes."""
 LINK_BYTES_PER_EDGE = {False: 16, True: 12}
 """int32 message edges, training edges and held-out pairs; an undirected edge is stored twice and split once."""
-LINK_SCRATCH_BYTES_PER_EDGE = 30
+LINK_SCRATCH_BYTES_PER_EDGE, LINK_KEPT_BYTES_PER_EDGE = 30, 22
+"""Meanwhile, and what of it the heap keeps where arrays of 8 bytes an edge are too small to be mapped (9 graphs)."""
 LINK_SECONDS_PER_EDGE = 200e-9
 """Splitting sorts a key per edge (measured at 60 M edges)."""
 ADDS_LOOPS = ("gcn", "gat", "gatv2", "appnp", "sgc")
@@ -50,19 +54,26 @@ class ReadGraph:
         items = graph.num_graphs if graphs else graph.num_nodes
         label_bytes = LABEL_BYTES_PER_NODE * items + (POINTER_BYTES * (items + 1) if graphs else 0)
         if graph.labels.multi_label:
-            label_bytes += 4 * items * graph.labels.num_classes
+            label_bytes += FLOAT_BYTES * items * graph.labels.num_classes
+        so_far = so_far.hold(Phase.LOAD, Place.HOST, "small objects", SMALL_BYTES)
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "labels", Range.within(label_bytes, 0.05))
-        so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within(16 * graph.num_nodes, 0.5))
+        reading = READING_BYTES_PER_NODE * items + Range.exact(
+            graph.labels.multi_label * graph.labels.num_classes * items
+        )
+        so_far = so_far.spike(Phase.LOAD, Place.HOST, reading)
         seconds = (graph.structure_stored_bytes + graph.features.stored_bytes) / DISK_BYTES_PER_SECOND
         return so_far.spend(Phase.LOAD, Range(seconds / 10, seconds, seconds * 4))
 
     def _links(self, so_far: Forecast) -> Forecast:
         """Split the edges; what is hidden is not there for messages to pass along."""
         graph = so_far.facts.graph
+        so_far = so_far.hold(Phase.LOAD, Place.HOST, "small objects", SMALL_BYTES)
         mask = 1 if graph.edge_weighted or graph.edge_features else 0
         split = Range.within((LINK_BYTES_PER_EDGE[graph.undirected] + mask) * graph.num_edges, 0.3)
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "links", split)
-        so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within(LINK_SCRATCH_BYTES_PER_EDGE * graph.num_edges, 0.3))
+        small = POSITION_BYTES * graph.num_edges < MAPPED_BYTES
+        scratch = LINK_SCRATCH_BYTES_PER_EDGE + (LINK_KEPT_BYTES_PER_EDGE if small else 0)
+        so_far = so_far.spike(Phase.LOAD, Place.HOST, Range(0.6, 1.0, 1.3) * (scratch * graph.num_edges))
         so_far = so_far.spend(Phase.LOAD, Range.factor(LINK_SECONDS_PER_EDGE * graph.num_edges, 4))
         return so_far.changed(
             facts=so_far.facts.model_copy(update={"graph": graph.with_edge_share(graph.message_share)})

@@ -29,8 +29,11 @@ class FillDense:
         if graph.features.sparse_at_rest:
             parts = 8 * graph.features.nonzeros + 8 * graph.num_nodes
             share = min(1.0, rows_at_once(graph.features.width) / graph.num_nodes)
-            chunk = 20 * graph.features.nonzeros * share  # both indices of an entry as int64, and its value
-            so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(parts + chunk, 0.2))
+            chunk = 8 * graph.features.nonzeros * share  # the row of an entry as int64
+            # The last chunk, which meets the matrix when all of it is there, is seldom a whole one.
+            so_far = so_far.spike(
+                Phase.PREPARE, Place.HOST, Range(0.5, 1.0, 1.2) * parts + Range(0.0, 0.7, 2.0) * chunk
+            )
         return so_far.spend(Phase.PREPARE, Range.factor(matrix / FILL_BYTES_PER_SECOND, 3))
 
     def build(self, job: Job) -> Job:

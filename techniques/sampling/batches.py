@@ -139,8 +139,9 @@ class SampledBatches(ABC):
             full_steps_per_epoch=full_steps,
         )
         threads = 2 if self.prefetch else 1
-        scratch = self.held_bytes(graph) + threads * self.scratch_bytes(graph, largest)
-        so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(scratch, 0.1))
+        scratch = threads * self.scratch_bytes(graph, largest)
+        so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(self.held_bytes(graph), 0.1))
+        so_far = so_far.hold(Phase.TRAIN, Place.HOST, "scratch of sampling", Range.within(scratch, 0.1))
         so_far = so_far.spend(Phase.PREPARE, self.prepare_seconds(graph))
         batch_bytes = self.batch_bytes(so_far, full)
         alive = 1 + min(self.prefetch, steps - 1)

@@ -8,6 +8,7 @@ from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.hardware.allocator import MAPPED_BYTES, transient
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import graph_loss, inputs, masked_loss, pools_graphs, precomputes
 from techniques.sampling.batches import has_sparse_features, needs_node_labels, reaches_context
@@ -41,8 +42,12 @@ class WholeGraph:
         so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1)
         so_far = so_far.resting_on("the whole graph as one batch")
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + labels, 0.02))
-        transient = 0.0 if so_far.fused else 8.0 * graph.num_edges
-        return so_far.spike(Phase.PREPARE, Place.HOST, Range.within(transient, 0.3))
+        # COO repeats every target as often as it has edges: the result, what is counted up for it, and ids of targets.
+        repeated, ids = INDEX_BYTES * graph.num_edges, INDEX_BYTES * graph.num_nodes
+        passing = [ids, ids]
+        if not so_far.fused:
+            passing += [ids, repeated, repeated if repeated < MAPPED_BYTES else 0]
+        return so_far.spike(Phase.PREPARE, Place.HOST, transient(*passing))
 
     def build(self, job: Job) -> Job:
         from techniques.architecture.network import Batch

@@ -96,7 +96,13 @@ class SaintBatches(SubgraphBatches):
         """Weights come from counts of as many nodes and edges."""
         weights = self.held_bytes(so_far.facts.graph)
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(2 * weights, 0.1))
-        return super().forecast(so_far.changed(rows_vary=True))
+        so_far = super().forecast(so_far.changed(rows_vary=True))
+        if not self.coverage:
+            return so_far
+        assert so_far.largest_shape is not None
+        drawn = self.scratch_bytes(so_far.facts.graph, so_far.largest_shape)
+        drawn += COUNTED_BYTES_PER_EDGE * so_far.largest_shape.input_edges
+        return so_far.spike(Phase.PREPARE, Place.HOST, Range.exact(weights) + COUNTING_VARIES * drawn)
 
     def prepare_seconds(self, graph: GraphFacts) -> Range:
         looked_at = self.coverage * graph.num_nodes * max(graph.mean_degree, 1.0)
@@ -112,6 +118,8 @@ class SaintBatches(SubgraphBatches):
         return saint_batches(job, self)
 
 
+COUNTED_BYTES_PER_EDGE, COUNTING_VARIES = 24, Range(0.0, 1.0, 2.5)
+"""Of a subgraph that is drawn to be counted, beside the sampler's own scratch: ends and places of its edges."""
 SCAN_SECONDS_PER_EDGE = 5e-9
 """Looking an edge up twice to see whether both ends are chosen, one thread."""
 

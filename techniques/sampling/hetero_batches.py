@@ -152,7 +152,7 @@ class TypedNeighborBatches:
             shape=mean, largest_shape=largest, steps_per_epoch=steps, full_steps_per_epoch=full_steps
         )
         scratch = (2 if self.prefetch else 1) * (FLOAT_BYTES * sum(self.graph.num_nodes) + self._largest_degree())
-        so_far = so_far.hold(Phase.PREPARE, Place.HOST, "sampler", Range.within(scratch, 0.1))
+        so_far = so_far.hold(Phase.TRAIN, Place.HOST, "scratch of sampling", Range.within(scratch, 0.1))
         batch_bytes = self.batch_bytes(so_far, mean)
         alive = 1 + min(self.prefetch, steps - 1)
         so_far = so_far.hold(Phase.TRAIN, Place.HOST, "batches", Range.within(batch_bytes * alive, error + 0.05))

@@ -7,9 +7,10 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 
-from accuracy_rows import LEVELS, Row, numbers
+from accuracy_rows import LEVELS, PEAKS, Row, numbers
 
 from planner.rules import MEMORY_HIGH, MEMORY_LOW
+from techniques.forecast import Phase
 
 SMALL, LARGE = 100e6, 500e6
 LIMITS = (0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0)
@@ -34,6 +35,7 @@ def report(rows: list[Row]) -> str:
         *_memory("measured 100 MB and more", sizeable),
         *_memory("measured below 100 MB", small),
         *_memory("all", measured),
+        *_phases(measured),
         f"{'peak device memory':{WIDTH}}not measured",
         *(["level 3: this machine is not calibrated (gnnfit calibrate), so it is level 2"] if _uncalibrated(measured) else []),
         "",
@@ -87,6 +89,18 @@ def _errors(title: str, rows: list[Row], level: str) -> str:
         f"{title:{WIDTH}}{len(rows):6}{statistics.median(errors):9.1%}{tail(errors):8.1%}"
         f"{above:8.1%}{inside:8.0%}{width:10.2f}"
     )
+
+
+def _phases(rows: list[Row]) -> Iterator[str]:
+    """The budget of each phase, small graphs among them."""
+    for phase in Phase:
+        seen = [row for row in rows if row[f"{phase.value}_measured"]]
+        if seen:
+            yield _errors(f"  phase {phase.value}, level 2", [_of_phase(row, phase.value) for row in seen], "graph")
+
+
+def _of_phase(row: Row, phase: str) -> Row:
+    return {"measured": row[f"{phase}_measured"]} | {f"graph_{end}": row[f"{phase}_{end}"] for end in PEAKS}
 
 
 def _parts(name: str, rows: list[Row]) -> Iterator[str]:

@@ -43,7 +43,7 @@ FIELDS = (
     "epoch_seconds", *(f"{level}_epoch_{end}" for level in LEVELS for end in PEAKS),
     "flops_counted", "flops_formula", "counts_nodes", "graph_nodes", "graph_edges",
     "counts_plan_seconds", "graph_plan_seconds", "wall_seconds",
-    *(f"{phase.value}_{kind}" for phase in Phase for kind in ("measured", "expected")),
+    *(f"{phase.value}_{kind}" for phase in Phase for kind in ("measured", *PEAKS)),
 )  # fmt: skip
 TEXTS = {*KEY, "kind", "features", "state", "reason", "peak_phase", "measured_phase"}
 MOST_EPOCHS = 20
@@ -237,7 +237,11 @@ def forecasts(spec: JobSpec, facts: Facts, levels: tuple[ForecastFigures, ...]) 
         "counts_nodes": round(counts.input_nodes_per_step),
         "graph_nodes": round(figures.input_nodes_per_step),
         "graph_edges": round(figures.input_edges_per_step),
-        **{f"{phase.value}_expected": int(one.host_peak_bytes.expected) for phase, one in figures.phases.items()},
+        **{
+            f"{phase.value}_{end}": int(getattr(one.host_peak_bytes, end))
+            for phase, one in figures.phases.items()
+            for end in PEAKS
+        },
     }
     for level, one in zip(LEVELS, levels, strict=True):
         row[f"{level}_baseline_high"] = int(one.baseline_host_bytes.high)

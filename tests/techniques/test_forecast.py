@@ -58,6 +58,15 @@ def test_what_is_held_adds_up_per_place(empty: Forecast) -> None:
     assert found.phases[Phase.PREPARE].device_peak_bytes == Range.exact(7)
 
 
+def test_what_training_holds_is_not_there_yet_while_a_job_is_prepared(empty: Forecast) -> None:
+    found = empty.hold(Phase.PREPARE, HOST, "structure", Range.exact(10)).hold(
+        Phase.TRAIN, HOST, "batches", Range.exact(5)
+    )
+    found = found.hold(Phase.PREPARE, HOST, "parameters", Range.exact(1)).spike(Phase.TRAIN, HOST, Range.exact(100))
+    assert found.phases[Phase.PREPARE].host_peak_bytes == Range.exact(11)
+    assert found.phases[Phase.TRAIN].host_peak_bytes == Range.exact(116)
+
+
 def test_holding_the_same_label_again_replaces_it(empty: Forecast) -> None:
     found = empty.hold(Phase.LOAD, HOST, "a", Range.exact(10)).hold(Phase.LOAD, HOST, "a", Range.exact(3))
     assert found.held_bytes(HOST) == Range.exact(3)
@@ -114,7 +123,7 @@ def test_no_phase_peaks_below_what_it_held(steps: list[tuple[Phase, str, float]]
     found = Forecast(facts=Facts(graph=from_counts(10, 10, directed=False), hardware=machine("colab-t4")))
     for phase, label, amount in steps:
         found = found.hold(phase, HOST, label, Range.exact(amount))
-        assert found.phases[phase].host_peak_bytes.expected >= found.held_bytes(HOST).expected
+        assert found.phases[phase].host_peak_bytes.expected >= found.held_bytes(HOST, phase).expected
         assert found.peak_bytes(HOST).expected >= found.phases[phase].host_peak_bytes.expected
 
 

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 import tuner.runner as runner_module
+from techniques.forecast import Phase
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.folder import spill
 from tuner.records import Limits, TrialState, WorkRequest
@@ -63,6 +64,19 @@ def test_memory_is_measured_above_the_baseline(play: Any) -> None:
     measured = play(f"held = b'x' * {64 * MIB}\ntime.sleep(0.2)")
     assert 60 * MIB < measured.peak_host_bytes < 80 * MIB
     assert measured.baseline_host_bytes > MIB
+
+
+def test_what_a_phase_held_at_its_end_counts_for_it_and_not_what_the_next_one_takes_at_once(play: Any) -> None:
+    measured = play(
+        "import tuner.memory; held = tuner.memory.process_usage(os.getpid()).held_bytes + (40 << 20)\n"
+        "send(event='phase', phase='evaluate', held=held); block = bytearray(b'x' * (96 << 20)); time.sleep(0.1)\n"
+        "spent = {'host_peak_bytes': 0, 'device_peak_bytes': None, 'seconds': 0}\n"
+        "phases = {'train': spent, 'evaluate': spent}\n"
+        "send(event='result', measurement={'state': 'complete', 'epochs': 1, 'phases': phases})"
+    )
+    train, evaluate = (measured.phases[one].host_peak_bytes for one in (Phase.TRAIN, Phase.EVALUATE))
+    assert 40 * MIB <= train < 48 * MIB, "it held so much in between, as it says"
+    assert evaluate > 90 * MIB
 
 
 def test_the_watchdog_stops_a_child_that_takes_too_much(play: Any) -> None:
