@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from techniques.architecture.chunks import INFERENCE_CHUNK_BYTES
 from techniques.architecture.forward import forward_resident, forward_seconds
 from techniques.architecture.layer_kind import LayerKind
 from techniques.architecture.network_plan import NetworkPlan
 from techniques.base import Stage
+from techniques.facts import FLOAT_BYTES, INDEX_BYTES, GraphFacts
 from techniques.forecast import BATCH_LABELS, Forecast, Phase, Place, Range
 from techniques.hardware.rates import Rates
 from techniques.job import Job
@@ -24,7 +26,8 @@ class EvaluateEgoGraphs:
     """Logits of nodes from their ego graphs, a batch at a time, forward only.
 
     The ego graphs are drawn anew from one fixed seed, so that a model is judged alike every time. Any node may be a root: where
-    few nodes are trained on, or a coarse graph was, batches are larger than any in training.
+    few nodes are trained on, or a coarse graph was, batches are larger than any in training. What is said of many nodes is on
+    disk, and the kernel may drop it from memory.
     """
 
     architecture: LayerKind
@@ -49,12 +52,21 @@ class EvaluateEgoGraphs:
         if place is Place.DEVICE:
             so_far = so_far.spike(Phase.EVALUATE, place, needs)
         making = batches.making_bytes_per_edge * shape.input_edges
-        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, needs + Range(0.0, 0.5 * share * making, making))
+        needs = needs + Range(0.0, 0.5 * share * making, making) + self._answers_bytes(graph)
+        so_far = so_far.spike(Phase.EVALUATE, Place.HOST, needs)
         seconds = forward_seconds(self, so_far, shape) + batches.making_seconds(so_far, shape, batch)
         return so_far.spend(Phase.EVALUATE, Range.factor(judged * seconds, self.speed.time_factor))
 
+    def _answers_bytes(self, graph: GraphFacts) -> Range:
+        """The classes that are found, and those or the ids that they belong to: of validation nodes, in the end of all."""
+        judged = 2 * INDEX_BYTES * (graph.labels.val or 0)
+        table = min(FLOAT_BYTES * graph.labels.num_classes * graph.num_nodes, INFERENCE_CHUNK_BYTES)
+        return Range(0.0, judged, max(judged, 2 * INDEX_BYTES * graph.num_nodes) + table)
+
     def build(self, job: Job) -> Job:
         import torch
+
+        from techniques.architecture.layerwise import new_table
 
         model, ego_batches, transfer = job.need("model"), job.need("ego_batches"), job.need("transfer")
         num_nodes = job.facts.graph.num_nodes
@@ -63,9 +75,14 @@ class EvaluateEgoGraphs:
         def predict(nodes: Tensor | None = None) -> Tensor:
             was_training = model.training
             model.eval()
-            roots = torch.arange(num_nodes) if nodes is None else nodes
-            parts = [model.logits(transfer(batch)) for batch in ego_batches(roots)]
+            roots = torch.arange(num_nodes) if nodes is None else nodes.cpu()
+            out, done = torch.empty(0), 0
+            for batch in ego_batches(roots):
+                made = model.logits(transfer(batch))
+                out = out if done else new_table(roots.numel(), made.size(1), job.scratch)
+                out[done : done + made.size(0)] = made
+                done += made.size(0)
             model.train(was_training)
-            return torch.cat(parts)
+            return out
 
         return replace(job, predict=predict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from techniques.architecture import layerwise
 from techniques.architecture.network import Batch
 from techniques.job import Job
 from techniques.representation.block import Block
@@ -207,3 +209,14 @@ def test_the_readout_is_trained(job_of: Any) -> None:
     train_epoch(job)
     after = list(job.need("model").readout.parameters())
     assert not any(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_what_is_said_of_many_nodes_is_on_disk(job_of: Any, monkeypatch: Any) -> None:
+    job = job_of()
+    in_memory = job.need("predict")()
+    assert in_memory.untyped_storage().filename is None
+    small = partial(layerwise.new_table, most_bytes=0)
+    monkeypatch.setattr(layerwise, "new_table", small)
+    on_disk = job_of().need("predict")()
+    assert on_disk.untyped_storage().filename is not None
+    assert torch.equal(on_disk, in_memory)
