@@ -8,7 +8,7 @@ from techniques.architecture.hetero.typed import is_typed
 from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, INDEX_BYTES, Facts, Task
 from techniques.forecast import Forecast, Phase, Place, Range
-from techniques.hardware.allocator import MAPPED_BYTES, transient
+from techniques.hardware.allocator import transient
 from techniques.job import Job, JobSpec, setting_int
 from techniques.recipe_parts import graph_loss, inputs, masked_loss, pools_graphs, precomputes
 from techniques.sampling.batches import has_sparse_features, needs_node_labels, reaches_context
@@ -42,11 +42,9 @@ class WholeGraph:
         so_far = so_far.changed(shape=shape, largest_shape=shape, steps_per_epoch=1)
         so_far = so_far.resting_on("the whole graph as one batch")
         so_far = so_far.hold(Phase.PREPARE, Place.HOST, "batch", Range.within(block + labels, 0.02))
-        # COO repeats every target as often as it has edges: the result, what is counted up for it, and ids of targets.
+        # COO repeats every target as often as it has edges: the result, and what is counted up for it.
         repeated, ids = INDEX_BYTES * graph.num_edges, INDEX_BYTES * graph.num_nodes
-        passing = [ids, ids]
-        if not so_far.fused:
-            passing += [ids, repeated, repeated if repeated < MAPPED_BYTES else 0]
+        passing = [ids, ids] if so_far.fused else [ids, ids, ids, repeated]
         return so_far.spike(Phase.PREPARE, Place.HOST, transient(*passing))
 
     def build(self, job: Job) -> Job:

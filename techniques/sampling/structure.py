@@ -178,5 +178,5 @@ def _coo(pointer: NDArray[np.integer], source: NDArray[np.integer]) -> torch.Ten
     edge_index = torch.empty((2, source.size), dtype=torch.int64)
     edge_index[0] = torch.from_numpy(source)
     counts = torch.from_numpy(np.diff(pointer))
-    edge_index[1] = torch.repeat_interleave(torch.arange(counts.numel()), counts, output_size=source.size)
+    edge_index[1] = torch.repeat_interleave(counts, output_size=source.size)
     return edge_index
