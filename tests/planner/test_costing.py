@@ -13,7 +13,7 @@ from planner.proposal import make_spec
 from techniques.architecture import train_step
 from techniques.base import Slot
 from techniques.errors import OptionError
-from techniques.forecast import Range
+from techniques.forecast import Phase, Range
 
 NEIGHBOR = Pins({Slot.SAMPLING: "neighbor", Slot.HARDWARE: "cpu", Slot.ARCHITECTURE: "sage"})
 FULL = Pins({Slot.SAMPLING: "full_batch", Slot.HARDWARE: "cpu", Slot.ARCHITECTURE: "sage"})
@@ -179,6 +179,20 @@ def test_the_peak_is_the_largest_phase(sampling: str, make_facts: Any) -> None:
         assert figures.peak_device_bytes.high == max(one.device_peak_bytes.high for one in phases.values())
         assert phases[figures.peak_phase].host_peak_bytes.high == figures.peak_host_bytes.high
         assert figures.seconds_to_converge > 0
+
+
+@pytest.mark.parametrize("sampling", ["full_batch", "neighbor", "shadow_k_hop"])
+def test_preparing_holds_the_model_and_no_batch(sampling: str, make_facts: Any) -> None:
+    """A weight, two moments and the best weight, 16 bytes in all; what the first batch touches is training's."""
+    found = []
+    for hidden in (64, 1024):
+        spec = make_spec(make_facts(), Pins({Slot.SAMPLING: sampling}, {"hidden": hidden}), {})
+        figures = cost(make_facts(), spec)
+        found.append((figures.parameters, figures.phases[Phase.PREPARE].host_peak_bytes.expected))
+    (few, small), (many, large) = found
+    assert large - small == pytest.approx(16 * (many - few), rel=0.02, abs=1e5)
+    if figures.loader is not None:
+        assert large < figures.phases[Phase.TRAIN].host_peak_bytes.expected - 0.9 * figures.loader.host_bytes.low
 
 
 # What saves activations

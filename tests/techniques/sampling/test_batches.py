@@ -252,7 +252,7 @@ def test_memory_holds_every_batch_that_is_alive(prefetch: int, profiled: Any, sp
             if isinstance(part, SampledBatches):
                 found[ahead] = walked.held
                 break
-    for label, times in (("batches", 1 + prefetch), ("sampler", 2 if prefetch else 1)):
+    for label, times in (("batches", 1 + prefetch), ("scratch of sampling", 2 if prefetch else 1)):
         key = (Place.HOST, label)
         assert found[prefetch][key].expected == pytest.approx(times * found[0][key].expected)
 
