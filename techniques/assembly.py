@@ -36,6 +36,14 @@ def compose(spec: JobSpec, facts: Facts) -> tuple[Part, ...]:
     return tuple(sorted(parts, key=lambda part: part.stage))
 
 
+def same_job(one: JobSpec, other: JobSpec, facts: Facts) -> bool:
+    """Whether two specs run alike: what changes nothing, such as the width of hidden layers where there is none, does not reach
+    the parts; dropout reaches them where it is used."""
+    dropped = {"dropout": 0.0}
+    alike = one.training.model_copy(update=dropped) == other.training.model_copy(update=dropped)
+    return alike and compose(one, facts) == compose(other, facts)
+
+
 def forecast(spec: JobSpec, facts: Facts, draw: Draw | None = None) -> Forecast:
     """Walk the parts with numbers."""
     so_far = Forecast(facts=facts, draw=draw)

@@ -11,6 +11,7 @@ from planner.pins import Pins
 from planner.proposal import BASELINE_NAME, check, knobs_of
 from planner.records import Candidate, ForecastFigures
 from techniques.architecture.bf16 import has_bf16
+from techniques.assembly import same_job
 from techniques.base import Knob, SettingValue, Slot
 from techniques.facts import Facts
 from techniques.job import JobSpec
@@ -128,8 +129,18 @@ class Space:
                 values["fanouts"] = _fanouts(point.spec)[int(rng.integers(len(_fanouts(point.spec))))]
             spec = changed(point.spec, values)
             if check(self.facts, spec).usable:
-                return Point(point.family, spec)
+                return Point(point.family, self._without_idle(point.family, spec))
         return point
+
+    def _without_idle(self, family: str, spec: JobSpec) -> JobSpec:
+        """Knobs that change nothing beside the others keep the plan's value: no job is measured twice under two names."""
+        own = self.choices[family].spec
+        for name in self._dimensions[family]:
+            value: SettingValue = own.settings[name] if name in own.settings else getattr(own.training, name)
+            as_planned = changed(spec, {name: value})
+            if as_planned != spec and name != "layers" and same_job(as_planned, spec, self.facts):
+                spec = as_planned
+        return spec
 
     def _free(self, family: str) -> dict[str, Dimension]:
         """Dimensions of a family that the user has not pinned."""

@@ -112,7 +112,7 @@ class BuiltIn(LayerKind):
             heads=heads,
             transform_first=self.can_transform_first and (sparse or wide),
             sparse_input=sparse,
-            dropout=spec.training.dropout,
+            dropout=spec.training.dropout if layers > 1 or readout is not Readout.NODES else 0.0,  # of hidden values
             readout=readout,
             num_classes=classes,
             embedded_nodes=graph.num_nodes if learned else 0,

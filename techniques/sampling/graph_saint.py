@@ -184,7 +184,7 @@ class GraphSaint:
             sparse_features=has_sparse_features(spec),
             sampler=sampler,
             batch_size=size,
-            walk_length=length,
+            walk_length=length if sampler == WALK or not facts.graph.num_edges else 0,
             coverage=setting_int(settings, "sample_coverage"),
             num_steps=0,
         )

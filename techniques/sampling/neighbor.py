@@ -105,7 +105,7 @@ class Neighbor:
             layers=setting_int(spec.settings, "layers"),
             prefetch=setting_int(spec.settings, "prefetch"),
             sparse_features=has_sparse_features(spec),
-            batch_size=at_least_one(spec.settings, "batch_size"),
+            batch_size=min(at_least_one(spec.settings, "batch_size"), max(facts.graph.num_train, 1)),
             fanouts=setting_ints(spec.settings, "fanouts"),
             trim=bool(spec.settings["trim"]),
             balanced=draws_balanced(spec),

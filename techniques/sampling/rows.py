@@ -115,7 +115,7 @@ class Rows:
             layers=setting_int(spec.settings, "layers"),
             prefetch=setting_int(spec.settings, "prefetch"),
             sparse_features=False,
-            batch_size=at_least_one(spec.settings, "batch_size"),
+            batch_size=min(at_least_one(spec.settings, "batch_size"), max(facts.graph.num_train, 1)),
             balanced=draws_balanced(spec),
         )
         return (OrderedSeeds(batches.balanced), batches)
