@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,7 @@ def tune(
         NothingFitsError: no candidate fits.
         NoTrialSucceededError: every measurement failed.
     """
+    begun = time.monotonic()
     from tuner.session import Session
 
     refuse_bad_graph(graph)
@@ -118,7 +120,7 @@ def tune(
     folder = RunFolder(out or default_folder(Path(graph_name(graph)).stem))
     folder.refuse_foreign()
     with folder.begun():
-        session = Session.prepare(folder, graph, wanted, budget_seconds, trials, resume, listener, study)
+        session = Session.prepare(folder, graph, wanted, budget_seconds, trials, resume, listener, study, begun)
         with told_if_it_fails(folder, session.log):
             return session.go()
 

@@ -12,12 +12,16 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 class EventLog:
-    """Appends events and tells a listener; knows how long the run has worked, all sessions together."""
+    """Appends events and tells a listener; knows how long the run has worked, all sessions together.
 
-    def __init__(self, file: Path, listener: Listener = lambda event: None) -> None:
+    Args:
+        begun: value of ``time.monotonic`` at which this session began; by default now.
+    """
+
+    def __init__(self, file: Path, listener: Listener = lambda event: None, begun: float | None = None) -> None:
         self.file, self.listener = file, listener
         self._before = max((event.get("elapsed_seconds", 0.0) for event in read_events(file)), default=0.0)
-        self._started = time.monotonic()
+        self._started = time.monotonic() if begun is None else begun
         self._torn = file.is_file() and file.read_bytes()[-1:] not in (b"", b"\n")
 
     @property

@@ -12,12 +12,13 @@ from techniques.facts import Facts
 from techniques.job import JobSpec
 from techniques.remote.source.folder import FolderGraph
 from tuner.bench import FINAL_SHARE
+from tuner.budget import seconds_to_end
 from tuner.events import EventLog
 from tuner.folder import RunFolder
 from tuner.history import remember
 from tuner.machine import machine_lock
 from tuner.parts import MIN_TRIAL_SECONDS, Fidelity, Part
-from tuner.records import Limits, Measurement, Trial, WorkRequest
+from tuner.records import Limits, Measurement, Trial, TrialState, WorkRequest
 from tuner.runner import Runner
 from tuner.space import Point
 
@@ -44,6 +45,8 @@ class Live:
         self.parts[1.0] = Part(1.0, graph, plan.facts)
         self._draw = drawer(graph, plan.facts.graph)
         self._seen: set[str] = set()
+        self._answered = False
+        """Whether anything has been measured on the whole graph."""
         self._growths: dict[tuple[str, float], float] = {}
 
     def measure(self, number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
@@ -53,6 +56,7 @@ class Live:
             waited = self.log.elapsed_seconds - before
             if waited > LONG_WAIT_SECONDS or not held:
                 self.log.add("waited", number=number, seconds=round(waited, 2), held=held)
+            self.runner.start()  # not out of the trial's time
             self.log.add("trial_started", number=number, purpose=purpose, family=point.family, share=fidelity.share)
             return self.runner.measure(self._request(number, point.spec, fidelity, target))
 
@@ -63,11 +67,19 @@ class Live:
             seconds=min(fidelity.seconds, max(left, MIN_TRIAL_SECONDS)),
             target=target,
             race=fidelity.race,
-            wall_seconds=max(left, 0.0) + min(fidelity.seconds, HANG_SECONDS) + HANG_SECONDS,
+            wall_seconds=self._wall(left, fidelity.seconds),
         )
         folder = str(self.folder.new_trial_folder(number))
         graph = str(part.graph.path)
         return WorkRequest(spec=spec, facts=part.facts, graph=graph, folder=folder, limits=limits, check_values=False)
+
+    def _wall(self, left: float, training: float) -> float:
+        """What a trial may take in all; one that hangs as the first of all has its time even beyond the budget's end: without it
+        there would be no answer."""
+        hangs = max(left, 0.0) + min(training, HANG_SECONDS) + HANG_SECONDS
+        if not self._answered:
+            return hangs
+        return min(hangs, max(seconds_to_end(self.budget_seconds, self.log.elapsed_seconds), MIN_TRIAL_SECONDS))
 
     def keep(self, trial: Trial) -> None:
         """Write a finished trial down and tell of it."""
@@ -79,7 +91,9 @@ class Live:
 
     def others(self) -> list[Trial]:
         """Trials that have been written since the last look, by this process or another."""
-        return self.folder.trials_since(self._seen)
+        found = self.folder.trials_since(self._seen)
+        self._answered |= any(one.share >= 1.0 and one.measured.state is TrialState.COMPLETE for one in found)
+        return found
 
     def forecast(self, spec: JobSpec) -> ForecastFigures:
         """What the planner expects of a spec on the whole graph."""

@@ -77,7 +77,7 @@ class Runner:
         Args:
             progress: called with every event of the child: ``{"event": "epoch", ...}`` and others.
         """
-        self._start_server()
+        self.start()
         folder = Path(request.folder)
         write_text(folder / REQUEST, request.model_dump_json())
         ours, theirs = socket.socketpair()
@@ -94,7 +94,8 @@ class Runner:
         refuse_full_disk(measured.reason, folder)
         return measured
 
-    def _start_server(self) -> None:
+    def start(self) -> None:
+        """Have the server ready: it imports torch and PyG, which takes a busy machine many seconds."""
         if self._process is not None and self._process.poll() is None:
             return
         self.close()

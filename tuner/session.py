@@ -26,12 +26,13 @@ from tuner.bench import (
     VERIFY_SHARE,
     Bench,
 )
+from tuner.budget import seconds_to_end
 from tuner.events import EventLog, Listener
 from tuner.final import final_measurement
 from tuner.folder import RunFolder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest
-from tuner.live import Live, told
+from tuner.live import HANG_SECONDS, Live, told
 from tuner.parts import MIN_TRIAL_SECONDS, Part, full_seconds, ladder, parts_of
 from tuner.planning import Wanted, choose, graph_name, keep_source, kept_plan, planned, refuse_changed_graph
 from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
@@ -71,8 +72,10 @@ class Session:
         resume: bool,
         listener: Listener,
         study: str | None = None,
+        begun: float | None = None,
     ) -> Session:
-        """Ingest the graph and plan for it, or load what an earlier session made of them.
+        """Ingest the graph and plan for it, or load what an earlier session made of them; the budget's clock runs from ``begun``
+        (``EventLog``).
 
         Raises:
             NothingFitsError: the plan has no candidate.
@@ -82,7 +85,7 @@ class Session:
         asked = _asked(name, wanted, budget_seconds, trials, study)
         wanted.pins()  # a slot that does not exist is an error before anything is written
         folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
-        log = EventLog(folder.events, listener)
+        log = EventLog(folder.events, listener, begun)
         keep_source(graph, folder)
         stored = ingest(graph, folder.graph)
         begun_before = folder.plan.is_file()
@@ -207,10 +210,12 @@ class Session:
         for family, spec in order:
             beside = bench.overhead(spec)
             seconds = max(bench.left(FINAL_SHARE) - beside, MIN_TRIAL_SECONDS)
-            wall = max(bench.left(1.0), seconds) + overrun_seconds(self.budget_seconds)
-            if spec == winner.spec and beside + MIN_TRIAL_SECONDS > wall:
-                needs = beside + MIN_TRIAL_SECONDS
-                return self._untrained(bench, winner, f"it takes {needs:.0f} s at least, {wall:.0f} s are left for it")
+            needs, wall = beside + MIN_TRIAL_SECONDS, seconds_to_end(self.budget_seconds, bench.clock())
+            if needs > wall:
+                if spec == winner.spec and self._tried(bench, winner) is not None:
+                    left = f"{max(wall, 0.0):.0f} s are left for it"
+                    return self._untrained(bench, winner, f"it takes {needs:.0f} s at least, {left}")
+                wall = needs + HANG_SECONDS
             self.log.add("final_started", family=family, seconds=round(seconds, 1))
             measured = final_measurement(
                 runner, self.folder, self.plan.facts, spec, str(self.graph.path), seconds, None, self._tell_epoch, wall
@@ -235,14 +240,19 @@ class Session:
 
     def _untrained(self, bench: Bench, winner: Winner, reason: str) -> Trial:
         """What a trial of the winner reached, where the budget has no room for its final training."""
-        trials = (bench.known(purpose, winner.spec) for purpose in ("verify", "search"))
-        done = (one for one in trials if one is not None and one.share >= 1.0)
-        known = next((one for one in done if one.measured.state is TrialState.COMPLETE), None)
+        known = self._tried(bench, winner)
         if known is None:
             raise NoTrialSucceededError(f"final training failed: {reason}", f"See {self.folder.final}/log.txt")
         self.log.add("final_skipped", family=winner.family, reason=reason)
         measured = known.measured.model_copy(update={"reason": "stopped by time"})
         return known.model_copy(update={"number": 0, "purpose": "final", "measured": measured, "score": None})
+
+    @staticmethod
+    def _tried(bench: Bench, winner: Winner) -> Trial | None:
+        """The last complete trial of the winner on the whole graph."""
+        trials = (bench.known(purpose, winner.spec) for purpose in ("verify", "search"))
+        done = (one for one in trials if one is not None and one.share >= 1.0)
+        return next((one for one in done if one.measured.state is TrialState.COMPLETE), None)
 
     def _tell_epoch(self, event: dict[str, Any]) -> None:
         if event["event"] == "epoch":
@@ -276,11 +286,6 @@ def study_of(folder: RunFolder, url: str | None) -> Study:
     if url is None:
         return Study(folder.journal)
     return Study(url, f"gnnfit {folder.path.name} {fingerprint(folder.asked())}")
-
-
-def overrun_seconds(budget: float) -> float:
-    """What a run may take beyond its budget, to finish what it has begun: the kill, and the report, come within it."""
-    return 0.8 * max(0.05 * budget, 10.0)
 
 
 def _asked(name: str, wanted: Wanted, budget_seconds: float, trials: int | None, study: str | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from planner.records import Plan
 from techniques.errors import NoTrialSucceededError
 from techniques.facts import Objective
 from tuner.bench import VERIFY_SHARE, Bench
+from tuner.budget import seconds_to_end
 from tuner.parts import MIN_TRIAL_SECONDS, Fidelity
 from tuner.records import Trial, Winner
 from tuner.scoring import MISSED
@@ -38,7 +39,7 @@ def verify(bench: Bench, study: Study, plan: Plan, defaults: Sequence[Point]) ->
         # and without PyG's defaults nothing could be said to be better than these.
         left = bench.left(COMPARED_SHARE) / (COMPARED - place) if place < COMPARED else bench.left(VERIFY_SHARE)
         seconds = min(longest, left - bench.overhead(point.spec))
-        if place == 0 and bench.known("search", point.spec) is None:
+        if place == 0 and bench.known("search", point.spec) is None and _has_room(bench, point):
             seconds = max(seconds, MIN_TRIAL_SECONDS)
         if seconds <= MIN_TRIAL_SECONDS / 2 or bench.known("verify", point.spec) is not None:
             continue
@@ -47,6 +48,12 @@ def verify(bench: Bench, study: Study, plan: Plan, defaults: Sequence[Point]) ->
             trial = bench.measure(number, "verify", point, Fidelity(1.0, seconds), None, stop_at_target=False)
             study.tell(number, bench.score(trial), {"family": trial.family, "metric": trial.measured.metric})
     return choose(bench, plan)
+
+
+def _has_room(bench: Bench, point: Point) -> bool:
+    """Whether a shortest trial ends within what a run may take beyond its budget, or is the first to give an answer at all."""
+    needs = bench.overhead(point.spec) + MIN_TRIAL_SECONDS
+    return needs <= seconds_to_end(bench.budget_seconds, bench.clock()) or not bench.scored(bench.whole())
 
 
 def to_verify(bench: Bench, plan: Plan, defaults: Sequence[Point]) -> list[Point]:

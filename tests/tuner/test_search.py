@@ -281,13 +281,17 @@ def test_the_winner_is_never_worse_than_the_baseline_or_the_plans_first(
             assert best <= (score(one.measured, bench.target, bench.objective) or math.inf)
 
 
-def test_pygs_defaults_are_measured_even_where_the_budget_is_used_up(setting: Any, world: World) -> None:
+@pytest.mark.parametrize("late, measured", [(0.0, True), (10_000.0, False)])
+def test_pygs_defaults_are_measured_where_the_budget_is_used_up_but_not_what_it_may_be_exceeded_by(
+    late: float, measured: bool, setting: Any, world: World
+) -> None:
     bench, space, search, plan = setting(max_trials=1)
     search.run()
-    world.seconds = 10_000.0
+    world.seconds = bench.budget_seconds + late
     winner = verify(bench, search.study, plan, space.defaults())
-    assert [one.family for one in bench.trials if one.purpose == "verify"] == [BASELINE_NAME]
+    assert [one.family for one in bench.trials if one.purpose == "verify"] == measured * [BASELINE_NAME]
     assert winner.family == plan.best.name
+    assert ("could not be measured" in winner.reason) is not measured
 
 
 def test_a_lucky_search_trial_does_not_win(setting: Any, world: World) -> None:
