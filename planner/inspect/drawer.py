@@ -93,17 +93,9 @@ class Drawer:
     @cached_property
     def _train(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
         """Training nodes, as a job finds them, and their classes."""
-        import numpy as np
+        from planner.inspect.train_nodes import trained_nodes
 
-        from planner.inspect.train_nodes import train_nodes
-        from techniques.remote.splits import stratified_masks
-
-        labels: Any = np.asarray(self._stored.read("y"))
-        if not self._facts.labels.split_is_seeded:
-            return train_nodes(self._stored, self._facts.num_nodes)
-        y = labels if labels.ndim == 1 else np.zeros(len(labels), np.int64)
-        nodes = np.flatnonzero(stratified_masks(y)["train"])
-        return nodes, np.unique(labels[nodes], return_inverse=True)[1] if labels.ndim == 1 else None
+        return trained_nodes(self._stored, self._facts)
 
     def _fine(self, plan: CoarseningPlan, nodes: NDArray[np.int64], classes: NDArray[np.int64] | None) -> FineGraph:
         import numpy as np

@@ -144,7 +144,7 @@ def drawer(stored: StoredGraph, facts: GraphFacts) -> Draw:
 def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
     import numpy as np
 
-    from planner.inspect.train_nodes import train_nodes
+    from planner.inspect.train_nodes import trained_nodes
     from planner.inspect.types import typed_drawer
     from techniques.sampling.drawn import DrawnGraph
     from techniques.sampling.kernels import build_csc
@@ -155,8 +155,5 @@ def _drawn_graph(stored: StoredGraph, facts: GraphFacts) -> DrawnGraph:
         keep = np.random.default_rng(0).random(edge_index.shape[1]) < facts.message_share
         edge_index = np.ascontiguousarray(edge_index[:, keep])
     colptr, row, _ = build_csc(edge_index, facts.num_nodes)
-    train, classes = train_nodes(stored, facts.num_nodes)
-    if facts.labels.split_is_seeded and facts.task is Task.NODE:
-        kept = np.sort(np.random.default_rng(0).permutation(train.size)[: facts.num_train])
-        train, classes = train[kept], None if classes is None else classes[kept]
+    train, classes = trained_nodes(stored, facts)
     return DrawnGraph(colptr, row, train, classes, typed_drawer(stored, facts, train, classes))

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from planner.inspect.graph import profile
+from planner.inspect.opened import drawer
 from techniques.graph_figures import LabelFacts
 from techniques.remote.source.stored import StoredGraph
+from techniques.remote.splits import stratified_masks
 
 MakeGraph = Callable[..., StoredGraph]
 RING = [(0, 1), (1, 2), (2, 3), (3, 0)]
@@ -34,6 +36,14 @@ def test_a_rare_class_is_trained_on_then_judged_by_then_tested(make_graph: MakeG
     labels, notes = looked_at(make_graph, [5, 7, 7, 8, 8, 8] + 20 * [9])
     assert (labels.train, labels.val, labels.test, labels.val_classes) == (16, 6, 4, 3)
     assert "validation must see every class, class 5 (1 of 4) is missing: no score counts it; label more of it" in notes
+
+
+def test_batches_are_drawn_for_the_nodes_that_are_trained_on(make_graph: MakeGraph) -> None:
+    y = np.array(list(range(20)) + 180 * [20])
+    graph = make_graph(200, RING, y=y)
+    drawn: Any = drawer(graph, profile(graph))
+    assert np.array_equal(drawn.graph.train, np.flatnonzero(stratified_masks(y)["train"]))
+    assert np.array_equal(drawn.graph.train_classes, y[drawn.graph.train])
 
 
 @pytest.mark.parametrize("held_out, noted", [([2, 3], False), ([2, 4], True)])
