@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import tuner
+from tests.tuner.search_world import World, search_in
 from tuner.records import Evaluation, Limits, Measurement, TrialState, WorkRequest
 from tuner.runner import Runner
 
@@ -47,6 +48,22 @@ def measured() -> Callable[..., Measurement]:
         )
         values = {"state": TrialState.COMPLETE, "metric": max(metrics, default=None), "history": history}
         return Measurement.model_validate(values | others)
+
+    return build
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def setting(make_facts: Any, world: World) -> Callable[..., Any]:
+    """``setting(pins, budget=, shares=, target=, optimize=, ...)``: bench, space, search and plan (``search_in``)."""
+
+    def build(pins: Any = None, target: float | None = None, optimize: str = "time", **search: Any) -> Any:
+        facts = make_facts((50_000, 400_000, 64, 5), target=target, optimize=optimize)
+        return search_in(world, facts, pins, **search)
 
     return build
 

@@ -13,7 +13,7 @@ from planner.records import Plan
 from techniques.remote.source.arrays import ArrayGraph
 from tuner.ingest import ingest
 from tuner.metric_names import metric_of
-from tuner.parts import TRIALS_TO_CONVERGE, part_of, parts_of
+from tuner.parts import TRIALS_TO_CONVERGE, ladder, part_of, parts_of
 from tuner.planning import Wanted, planned
 
 
@@ -91,3 +91,12 @@ def test_a_part_with_nothing_to_rank_is_left_out_and_says_why(communities: Any, 
     assert parts_of(whole, slow, 1e-9, tmp_path, lambda kind, **values: told.append((kind, values))) == []
     assert [(kind, values["share"]) for kind, values in told] == [("part_left_out", 1 / 9), ("part_left_out", 1 / 3)]
     assert "both classes" in told[1][1]["reason"]
+
+
+def test_rungs_are_parts_of_the_graph() -> None:
+    assert [(one.share, one.seconds) for one in ladder(9.0)] == [(1.0, 9.0)]
+    assert [(one.share, one.seconds) for one in ladder(9.0, [1 / 3, 1 / 90])] == [
+        (1 / 90, 0.5),
+        (1 / 3, 3.0),
+        (1.0, 9.0),
+    ]
