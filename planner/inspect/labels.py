@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from planner.inspect.class_counts import class_sizes
 from planner.inspect.split import node_split
 from planner.inspect.structure import CHUNK, both_directions, chunks, homophily
-from techniques.errors import UnsupportedTaskError
+from techniques.errors import GraphError, UnsupportedTaskError
 from techniques.facts import Task
 from techniques.graph_figures import LabelFacts
 from techniques.remote.link_counts import HIDDEN_NOTE, link_counts
@@ -78,6 +78,13 @@ def _link_split(stored: StoredGraph, edge_index: Ints, num_nodes: int) -> tuple[
     else:
         train, val, test = _links_with_copies(stored, edge_index, undirected)
         notes.append("so many edges that parallel ones were not looked for: each stored copy counts")
+    if not seeded and not train:
+        raise GraphError(
+            f"edge_split must leave edges to train on (0), got {val:,} to validate on, {test:,} to test on and none else",
+            "Store 0 for training, 1 for validation and 2 for test, or leave edge_split out",
+        )
+    if not seeded and not val:
+        notes.append("edge_split must mark edges to validate on (1), got none: every score is 0; mark some")
     return LabelFacts(num_classes=0, train=train, val=val, test=test, split_is_seeded=seeded), notes
 
 

@@ -63,6 +63,10 @@ def test_a_stored_edge_split_is_counted(make_graph: MakeGraph) -> None:
     assert not any("hidden" in note for note in facts.notes)
     with pytest.raises(GraphError, match="edge_split must be 0, 1 or 2"):
         profile(make_graph(9, path, edge_split=[0, 0, 0, 0, 0, 7]))
+    with pytest.raises(GraphError, match=r"must leave edges to train on .*got 5 to validate on, 1 to test on"):
+        profile(make_graph(9, path, edge_split=[1, 1, 1, 1, 1, 2]))
+    notes = profile(make_graph(9, path, edge_split=[0, 0, 0, 0, 0, 2])).notes
+    assert "edge_split must mark edges to validate on (1), got none: every score is 0; mark some" in notes
 
 
 def test_labels_of_nodes_play_no_part_in_a_link_task(make_graph: MakeGraph) -> None:
