@@ -30,6 +30,7 @@ from tuner.report import (
     write_page,
 )
 from tuner.report.compared import unmeasured
+from tuner.report.sections import reasons
 
 HOSTILE = "<script>alert('x')</script> & \"friends\" http://evil.example/x.js"
 WIDEST = 200
@@ -104,6 +105,23 @@ def test_the_text_says_what_won_and_fits(report: Any) -> None:
     for part in ("won after 58.3 s", "validation accuracy: 0.800", "peak host memory", "FLOPs per epoch", "0.790"):
         assert part in text
     assert "(+3 more in the run folder)" in text
+
+
+def test_a_trial_says_why_it_ended(report: Any, page_of: Any) -> None:
+    made = report()
+    raced = made.trials[0].measured.model_copy(update={"reason": "stopped by race"})
+    made = made.model_copy(update={"trials": (made.trials[0].model_copy(update={"measured": raced}), *made.trials[1:])})
+    assert "stopped by race" in report_text(made) and ">stopped by race<" in page_of(made)
+
+
+def test_figures_of_the_plans_settings_are_not_told_of_others(make_facts: Any) -> None:
+    plan = make_plan(make_facts(), Pins())
+    best = plan.best
+    assert best is not None
+    other = best.model_copy(update={"settings": {**best.settings, "hidden": 7}})
+    own, others = reasons(plan, best), reasons(plan, other)
+    assert any(one.startswith("host memory") for one in own)
+    assert others == [one for one in own if not one.startswith(("host memory", "loader", "time to converge"))] != own
 
 
 @pytest.mark.parametrize(("times", "words"), [(0.5, "below the range"), (1.0, ""), (2.0, "above the range")])

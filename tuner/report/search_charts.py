@@ -10,7 +10,7 @@ from planner.render import settings_text
 from tuner.records import Trial, TrialState
 from tuner.report.elements import folded, section, table
 from tuner.report.plot import Axis, Point, axis_over, plot
-from tuner.report.text import number_text
+from tuner.report.text import ended, number_text
 from tuner.report.told import Story
 from tuner.scoring import target_seconds
 
@@ -80,7 +80,7 @@ def every_trial(story: Story) -> str:
         "epoch",
         "peak memory",
         "epochs",
-        "state",
+        "end",
         "settings",
     ]
     if not rows:
@@ -132,9 +132,9 @@ def _history_point(story: Story, one: Trial, lowest: float) -> Point:
 
 def _history_row(one: Trial) -> list[str]:
     measured = one.measured
-    state = measured.state.value.replace("_", " ")
+    end = ended(measured)
     if measured.state is not TrialState.COMPLETE:
-        state += f": {measured.reason}"
+        end += f": {measured.reason}"
     return [
         str(one.number),
         one.purpose,
@@ -144,7 +144,7 @@ def _history_row(one: Trial) -> list[str]:
         format_seconds(measured.epoch_seconds) if measured.epoch_seconds else "-",
         format_bytes(measured.peak_host_bytes) if measured.peak_host_bytes else "-",
         str(measured.epochs),
-        state,
+        end,
         f"lr={one.spec.training.learning_rate:.3g} {settings_text(one.predicted)}",
     ]
 

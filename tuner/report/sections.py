@@ -18,6 +18,8 @@ from tuner.report.told import Story
 FAR = 12
 """Where the limit is so many times what was used, a bar with it in the picture would be a hair."""
 REFUSED_LISTED = 40
+OF_SETTINGS = ("host memory", "device memory", "loader", "time to converge")
+"""Reasons whose figures are one candidate's own."""
 
 
 def cards(story: Story) -> list[tuple[str, str]]:
@@ -72,10 +74,14 @@ def why(story: Story) -> str:
 
 
 def reasons(plan: Plan | None, candidate: Candidate) -> list[str]:
-    """Why the plan proposed this family."""
+    """Why the plan proposed this family; without the planned one's figures where the search has found other settings."""
     known = [*plan.candidates, *([plan.baseline] if plan.baseline else [])] if plan else []
     planned = next((one for one in known if one.name == candidate.name), None)
-    return [f"{one.fact} {one.value}: {one.text} ({one.source})" for one in planned.reasons] if planned else []
+    if planned is None:
+        return []
+    same = planned.settings == candidate.settings
+    told = [one for one in planned.reasons if same or one.fact not in OF_SETTINGS]
+    return [f"{one.fact} {one.value}: {one.text} ({one.source})" for one in told]
 
 
 def forecast_beside(shown: Trial) -> str:

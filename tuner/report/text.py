@@ -10,7 +10,7 @@ from planner.ranges import range_bytes
 from planner.records import Candidate
 from planner.render import settings_text, table, wrap
 from tuner.metric_names import NAMES
-from tuner.records import Measurement, SearchSummary, Trial, TuneReport
+from tuner.records import Measurement, SearchSummary, Trial, TrialState, TuneReport
 from tuner.report.compared import compared, phases_compared, unmeasured
 from tuner.report.told import RunState, Story
 from tuner.scoring import target_seconds
@@ -183,7 +183,7 @@ def trial_table(trials: tuple[Trial, ...]) -> list[str]:
     return [header, rule, *lines, *more]
 
 
-TRIAL_COLUMNS = ("trial", "for", "metric", "epoch", "peak memory", "state")
+TRIAL_COLUMNS = ("trial", "for", "metric", "epoch", "peak memory", "end")
 
 
 def _what_was_tried(trial: Trial) -> list[str]:
@@ -200,8 +200,14 @@ def _trial_row(trial: Trial) -> list[str]:
         number_text(measured.metric),
         format_seconds(measured.epoch_seconds) if measured.epoch_seconds else "-",
         format_bytes(measured.peak_host_bytes) if measured.peak_host_bytes else "-",
-        measured.state.value.replace("_", " "),
+        ended(measured),
     ]
+
+
+def ended(measured: Measurement) -> str:
+    """Why a training ended that was measured to its end, such as ``stopped by race``; else its state."""
+    complete = measured.state is TrialState.COMPLETE
+    return (complete and measured.reason) or measured.state.value.replace("_", " ")
 
 
 def search_lines(search: SearchSummary) -> list[str]:
