@@ -110,7 +110,7 @@ def graph_or_counts(arguments: argparse.Namespace) -> Any:
     return from_counts(
         parse_count(arguments.nodes, "--nodes"),
         parse_count(arguments.edges, "--edges"),
-        parse_count(arguments.features, "--features"),
+        0 if arguments.features == "0" else parse_count(arguments.features, "--features"),
         classes,
         directed=arguments.directed,
         dataset_bytes=_optional(parse_bytes, arguments.dataset_bytes, "--dataset-bytes"),

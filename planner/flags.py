@@ -55,7 +55,7 @@ def counts_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("counts in place of a GRAPH that does not exist yet")
     group.add_argument("--nodes", metavar="COUNT", help="number of nodes, such as 2.4M")
     group.add_argument("--edges", metavar="COUNT", help="undirected pairs, or directed edges with --directed")
-    group.add_argument("--features", metavar="COUNT", help="node feature columns")
+    group.add_argument("--features", metavar="COUNT", help="node feature columns, 0 where there are none")
     group.add_argument("--classes", metavar="COUNT", help="number of classes (default 2)")
     group.add_argument("--graphs", metavar="COUNT", help="a set of so many graphs, nodes and edges counted together")
     group.add_argument("--targets", metavar="COUNT", help="columns to predict per graph: a regression")

@@ -150,8 +150,15 @@ BAD_COUNTS = ["-5", "1e99", "abc", "0", "", "2.5", "1/2", "inf", "nan", "١", "9
 @pytest.mark.parametrize("value", BAD_COUNTS)
 @pytest.mark.parametrize("flag", ["--nodes", "--edges", "--features", "--classes", "--context-hops", "--edge-features"])
 def test_bad_counts(flag: str, value: str) -> None:
+    if (flag, value) == ("--features", "0"):
+        return  # none, next test
     error = refused("plan", *COUNTS, *ON, f"{flag}={value}")
     assert flag in error.problem
+
+
+def test_counts_of_a_graph_without_features(capsys: Any) -> None:
+    assert run("plan", "--nodes", "10k", "--edges", "50k", "--features", "0", *ON) == 0
+    assert "no features (log-degree and a constant stand in)" in capsys.readouterr().out.replace("\n    ", " ")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "0GiB", "lots", "13XB", "", "1e99"])
