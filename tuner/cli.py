@@ -24,17 +24,22 @@ from tuner.calibrate.cli import add_calibrate
 from tuner.commands import add_export, add_measure, add_report, add_run, add_tune
 from tuner.watch_cli import add_watch
 
-EXIT_USAGE, EXIT_MISSING, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_TERMINATED = 2, 5, 130, 141, 143
+EXIT_USAGE, EXIT_MISSING, EXIT_SIGNAL, EXIT_INTERRUPTED, EXIT_PIPE = 2, 5, 128, 130, 141
 
 
 class Terminated(BaseException):
     """SIGTERM or SIGHUP: unwinds like a keyboard interrupt, so that children are killed and locks released."""
 
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.number = number
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on stderr and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: the run goes on when its terminal closes
+            signal.signal(number, _terminate)
     kept = ""
     try:
         top, commands = parser()
@@ -61,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         return _say(f"interrupted{kept and f'; {kept}'}.", EXIT_INTERRUPTED)
-    except Terminated:
-        return _say(f"terminated{kept and f'; {kept}'}.", EXIT_TERMINATED)
+    except Terminated as error:
+        return _say(f"terminated{kept and f'; {kept}'}.", EXIT_SIGNAL + error.number)
 
 
 def parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
@@ -115,7 +120,7 @@ def _steps_told(parsed: argparse.Namespace) -> Iterator[None]:
 
 
 def _terminate(number: int, frame: Any) -> NoReturn:
-    raise Terminated
+    raise Terminated(number)
 
 
 def _say(text: str, code: int) -> int:

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from planner.config import parse
+from techniques.errors import InputError
 from tuner.cli import Terminated, main, parser
 
 COUNTS = ("--nodes", "10k", "--edges", "50k", "--features", "64")
@@ -299,6 +301,22 @@ def test_a_signal_is_answered_with_what_is_kept(
     monkeypatch.setattr(f"tuner.api.{command}", stopped)
     assert main([command, "graph.npz"]) in (130, 143)
     assert capsys.readouterr().err == f"gnnfit: {said}{words}.\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_is_answered_with_its_number(number: int, code: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tuner.api.tune", lambda *_, **__: signal.raise_signal(number))
+    assert main(["tune", "graph.npz"]) == code
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(monkeypatch: Any) -> None:
+    def closed(*_: Any, **__: Any) -> Any:
+        signal.raise_signal(signal.SIGHUP)
+        raise InputError("got past it", "Go on")
+
+    monkeypatch.setattr("tuner.api.tune", closed)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    assert main(["tune", "graph.npz"]) == InputError.exit_code
 
 
 def test_a_saved_plan_is_the_plan_that_is_printed(community_file: Path, tmp_path: Path, capsys: Any) -> None:
