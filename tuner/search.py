@@ -18,7 +18,7 @@ from planner.proposal import BASELINE_NAME
 from techniques.base import Slot
 from techniques.facts import Objective
 from techniques.job import JobSpec
-from tuner.bench import FINAL_SHARE, SEARCH_SHARE, Bench
+from tuner.bench import SEARCH_SHARE, Bench
 from tuner.parts import MIN_TRIAL_SECONDS
 from tuner.records import RungSummary, SearchSummary, Trial
 from tuner.space import Point, Vary
@@ -129,8 +129,6 @@ class Search:
         searched = sum(1 for one in self.bench.trials if one.purpose == "search")
         if self.max_trials is not None and searched >= self.max_trials:
             return f"{self.max_trials} trials were asked for"
-        if not searched and self.bench.left(FINAL_SHARE) <= 0:
-            return f"the budget was used after {self.bench.clock():.0f} s, before anything could be measured"
         # However slow the start was, the plan's first choice is measured.
         if searched and self.bench.left(SEARCH_SHARE) <= max(self.bench.overhead(), MIN_TRIAL_SECONDS / 2):
             return f"its share of the budget, {SEARCH_SHARE:.0%}, is used"

@@ -20,12 +20,20 @@ from tuner.space import Point
 from tuner.verify import standings, verify
 
 
-def test_a_start_that_took_the_whole_budget_leaves_pygs_defaults_alone(setting: Any, world: World) -> None:
+def test_a_start_that_took_the_whole_budget_leaves_the_plans_first_choice_alone(setting: Any, world: World) -> None:
     bench, space, search, plan = setting(budget=20.0)
-    world.seconds = 20.0 / SEARCH_SHARE
-    assert search.run() == "the budget was used after 36 s, before anything could be measured"
+    world.seconds = 10 * bench.budget_seconds
+    search.run()
+    assert verify(bench, search.study, plan, space.defaults()).family == plan.best.name
+    assert [one.spec for one in bench.trials] == [plan.best.spec]
+
+
+def test_where_that_fails_pygs_defaults_are_the_answer(setting: Any, world: World) -> None:
+    bench, space, search, plan = setting(budget=20.0)
+    world.seconds, world.out_of_memory = 10 * bench.budget_seconds, {plan.best.name}
+    search.run()
     assert verify(bench, search.study, plan, space.defaults()).family == BASELINE_NAME
-    assert len(bench.trials) == 1
+    assert len(bench.trials) == 2
 
 
 def test_the_infeasible_is_learnt_from_and_never_wins(setting: Any, world: World) -> None:
