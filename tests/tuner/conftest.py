@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import textwrap
@@ -132,6 +133,27 @@ def real_graph() -> Callable[[str], Path]:
 def below() -> Callable[[Path], set[str]]:
     """Every file below a folder, to see that nothing was written."""
     return lambda folder: {str(one.relative_to(folder)) for one in folder.rglob("*")}
+
+
+@pytest.fixture
+def refused(capsys: Any, tmp_path: Path, below: Any) -> Callable[..., str]:
+    """``refused(*arguments, code=2)``: the one line on stderr; nothing else was said, written or run."""
+
+    from tuner.cli import main
+
+    def check(*arguments: str, code: int = 2) -> str:
+        before = below(tmp_path)
+        assert main(arguments) == code, capsys.readouterr()
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1, captured.err
+        assert captured.err.startswith("gnnfit: ")
+        assert "Traceback" not in captured.err
+        assert re.search(r"\. \S.*\.$", captured.err.strip()), f"a problem and a remedy: {captured.err}"
+        assert below(tmp_path) == before
+        return str(captured.err)
+
+    return check
 
 
 @pytest.fixture(scope="session")
