@@ -1,213 +1,29 @@
-"""The user's own module: what is refused and why, what is forecast, and that it trains and predicts as it would alone."""
+"""The user's own module: what is forecast, and that it trains and predicts as it would alone."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from planner.inspect.own_model import inspect_own_model
 from planner.pins import Pins, check_pins
 from planner.proposal import check, make_spec
 from techniques.architecture import user_module
 from techniques.architecture import user_plan as plan_module
 from techniques.architecture.custom import CUSTOM
 from techniques.architecture.own_steps import OwnSteps, StepSize
-from techniques.architecture.probe import probe
-from techniques.architecture.user_module import UserNetwork, call_user, check_output, load_factory, make_module
+from techniques.architecture.user_module import UserNetwork, call_user, load_factory, make_module
 from techniques.assembly import forecast
 from techniques.base import Slot
-from techniques.errors import InputError, OptionError
-from techniques.facts import ModelFacts, Task
+from techniques.errors import InputError
+from techniques.facts import Task
 from techniques.forecast import Phase, Place
 from techniques.own_model import largest
 from techniques.recipe import recipe
 from techniques.representation.block import Block
+from tests.techniques.architecture.own_modules import spec_of, with_model
 from tuner.training import train_epoch
-
-MODULE = """
-import torch
-from torch_geometric.nn import GCNConv
-
-class Net(torch.nn.Module):
-    def __init__(self, width, hidden, classes, dropout=0.0):
-        super().__init__()
-        self.first, self.second = GCNConv(width, hidden), GCNConv(hidden, classes)
-        self.dropout = dropout
-
-    def forward(self, x, edge_index, edge_weight=None):
-        x = torch.nn.functional.dropout(self.first(x, edge_index, edge_weight).relu(), self.dropout, self.training)
-        return self.second(x, edge_index, edge_weight)
-
-class Seeds(Net):
-    def forward(self, x, edge_index, batch_size):
-        return super().forward(x, edge_index)[:batch_size]
-
-class Inferring(Net):
-    def inference(self, x, edge_index):
-        return 2 * self.forward(x, edge_index)
-
-class Widths(torch.nn.Module):
-    def __init__(self, classes):
-        super().__init__()
-        self.only = GCNConv(-1, classes)
-
-    def forward(self, x, edge_index):
-        return self.only(x, edge_index)
-
-def sizes(facts):
-    return facts.graph.features.width, 8, max(facts.graph.labels.num_classes, 2)
-
-def build(facts, hidden=8, dropout=0.0, deep=False, kind="gcn"):
-    width, _, classes = sizes(facts)
-    return Net(width, hidden, classes, dropout)
-
-build.knobs = {"hidden": (16, 32), "kind": ("gcn",)}
-
-def seeds(facts): return Seeds(*sizes(facts))
-def inferring(facts): return Inferring(*sizes(facts))
-def widths(facts): return Widths(sizes(facts)[-1])
-def wide(facts, hidden=256): return Net(sizes(facts)[0], hidden, sizes(facts)[-1])
-
-# What is wrong with these is in their names.
-value = 3
-def nothing(facts): return None
-def a_class(facts): return Net
-def fails(facts): raise ValueError("no good")
-def no_edges(facts): return torch.nn.Linear(3, 4)
-def three_columns(facts): return Net(sizes(facts)[0], 8, 17)
-def no_argument(): return None
-def no_default(facts, hidden): return None
-def taken(facts, batch_size=3): return None
-def training(facts, learning_rate=0.1): return None
-
-class Breaks(Net):
-    def forward(self, x, edge_index): raise RuntimeError("inside")
-
-class Tuple(Net):
-    def forward(self, x, edge_index): return x, x
-
-class Asks(Net):
-    def forward(self, x, edge_index, colour): return x
-
-def breaks(facts): return Breaks(*sizes(facts))
-def a_tuple(facts): return Tuple(*sizes(facts))
-class OfTypes(torch.nn.Module):
-    def forward(self, x_dict, edge_index_dict): return x_dict
-
-def of_types(facts): return OfTypes()
-
-def asks(facts): return Asks(*sizes(facts))
-
-def sleeps(facts):
-    import time
-    time.sleep(600)
-
-def ends(facts):
-    import os
-    os._exit(3)
-"""
-
-
-LOOKED_AT: dict[tuple[str, str, str], Any] = {}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: Any) -> str:
-    found: Path = tmp_path_factory.mktemp("models")
-    (found / "my_gnns.py").write_text(textwrap.dedent(MODULE))
-    return str(found)
-
-
-@pytest.fixture
-def looked_at(folder: str, make_facts: Any) -> Callable[..., ModelFacts]:
-    def build(name: str, facts: Any = None, **values: Any) -> ModelFacts:
-        facts = facts or make_facts()
-        asked = (name, facts.model_dump_json(), repr(values))
-        if asked not in LOOKED_AT:
-            LOOKED_AT[asked] = probe(f"my_gnns:{name}", folder, facts, values)
-        return ModelFacts(architecture="custom", custom=LOOKED_AT[asked])
-
-    return build
-
-
-def with_model(facts: Any, model: ModelFacts) -> Any:
-    return facts.model_copy(update={"model": model})
-
-
-def spec_of(facts: Any, sampling: str, **settings: Any) -> Any:
-    pinned = {Slot.SAMPLING: sampling, Slot.REPRESENTATION: "coo", Slot.HARDWARE: "cpu"}
-    pinned |= {Slot.ARCHITECTURE: "custom", Slot.REPRESENTATION_FEATURES: "dense"}
-    spec = make_spec(facts, Pins(pinned, {"threads": 1, "prefetch": 0, **settings}), {})
-    verdict = check(facts, spec)
-    assert verdict.usable, verdict
-    return spec
-
-
-# What is wrong, and what to do
-
-
-@pytest.mark.parametrize(
-    ("name", "rule"),
-    [
-        ("value", "must be callable as factory.* got int"),
-        ("nothing", "must return a torch.nn.Module, got NoneType"),
-        ("a_class", "must return a torch.nn.Module, got Net"),
-        ("fails", "failed at my_gnns.py:[0-9]+ in fails, got ValueError: no good"),
-        ("of_types", r"must take x and edge_index, got \(x_dict, edge_index_dict\).*hetero_sage, rgcn and hgt"),
-        ("no_edges", r"must take x and edge_index, got \(input\)"),
-        ("three_columns", r"must return \[8, 5\], got \[8, 17\]"),
-        ("no_argument", "must take the facts, got no argument"),
-        ("no_default", "need a default, got none for hidden"),
-        ("taken", "batch_size of my_gnns:taken is one of gnnfit's"),
-        ("training", "learning_rate of my_gnns:training is one of gnnfit's"),
-        ("breaks", "failed at my_gnns.py:[0-9]+ in forward, got RuntimeError: inside"),
-        ("a_tuple", "must return a tensor.* got tuple"),
-        ("asks", "got colour"),
-        ("absent", "must define 'absent', got no such name"),
-    ],
-)
-def test_errors_name_rule_value_and_remedy(name: str, rule: str, looked_at: Any) -> None:
-    with pytest.raises(OptionError, match=rule) as caught:
-        looked_at(name)
-    assert caught.value.remedy
-
-
-def test_the_module_must_be_there(folder: str) -> None:
-    with pytest.raises(OptionError, match="no module named 'no_such_module'"):
-        load_factory("no_such_module:build", folder)
-    with pytest.raises(OptionError, match="must be a name or module:factory"):
-        load_factory("my_gnns:", folder)
-
-
-@pytest.mark.parametrize("rows", [10, 4])
-def test_one_row_per_node_or_per_seed(rows: int) -> None:
-    check_output(torch.zeros(rows, 3), nodes=10, seeds=4, columns=3, factory="a:b")
-    check_output(torch.zeros(rows, 7), nodes=10, seeds=4, columns=None, factory="a:b")
-    for wrong in (torch.zeros(5, 3), torch.zeros(rows, 2), torch.zeros(rows), torch.zeros(rows, 3, 1)):
-        with pytest.raises(OptionError, match=r"must return \[10, 3\]"):
-            check_output(wrong, nodes=10, seeds=4, columns=3, factory="a:b")
-
-
-def test_a_child_looks_and_may_not_take_forever(folder: str, make_facts: Any, monkeypatch: Any) -> None:
-    monkeypatch.chdir(folder)
-    facts = make_facts()
-    found = inspect_own_model("my_gnns:build", facts, {"hidden": 16, "fanouts": (5, 5)})
-    assert found.architecture == "custom" and found.custom is not None
-    assert (
-        found.custom.traces[0].values == {"hidden": 16, "deep": False, "kind": "gcn"} and found.custom.folder == folder
-    )
-    with pytest.raises(OptionError, match="status 3"):
-        inspect_own_model("my_gnns:ends", facts, {})
-    with pytest.raises(OptionError, match="must take at most 1 s"):
-        inspect_own_model("my_gnns:sleeps", facts, {}, seconds=1)
-    with pytest.raises(OptionError, match="__main__"):
-        inspect_own_model("__main__:build", facts, {})
-
 
 # What is known of it
 
