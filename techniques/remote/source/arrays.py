@@ -39,8 +39,8 @@ def header_of(array: Array) -> ArrayHeader:
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
-    """``float32`` rather than ``<f4``; strings and dates keep the form that ``numpy.dtype`` can parse."""
-    return dtype.name if dtype.kind in "biufc" else dtype.str
+    """``float32`` rather than ``<f4``; strings, dates and the other byte order keep the form that ``numpy.dtype`` can parse."""
+    return dtype.name if dtype.kind in "biufc" and dtype.isnative else dtype.str
 
 
 def absent(name: str, key: str, keys: Iterable[str]) -> GraphError:

@@ -9,6 +9,8 @@ from techniques.remote.source.stored import ArrayHeader, StoredGraph
 
 CSR_PARTS = ("x_data", "x_indices", "x_indptr", "x_shape")
 MASKS = ("train_mask", "val_mask", "test_mask")
+ID_DTYPES = ("int32", "int64")
+"""Of node ids, as kernels take them."""
 
 
 def check_headers(stored: StoredGraph) -> None:
@@ -18,6 +20,7 @@ def check_headers(stored: StoredGraph) -> None:
         GraphError: an array is missing or has the wrong shape or dtype.
     """
     headers = stored.headers
+    _check_byte_order(headers)
     _check_edge_header(headers)
     nodes = count_nodes(stored)
     _check_feature_headers(stored, headers, nodes)
@@ -67,6 +70,16 @@ def count_nodes(stored: StoredGraph) -> int:
     return nodes
 
 
+def _check_byte_order(headers: dict[str, ArrayHeader]) -> None:
+    """Kernels and torch read arrays as they lie in memory."""
+    for key, header in headers.items():
+        if not np.dtype(header.dtype).isnative:
+            raise GraphError(
+                f"{key} must be in this machine's byte order, got {header.dtype}",
+                f"Store {key}.astype({key}.dtype.newbyteorder('='))",
+            )
+
+
 def _check_edge_header(headers: dict[str, ArrayHeader]) -> None:
     header = headers.get("edge_index")
     if header is None:
@@ -78,6 +91,10 @@ def _check_edge_header(headers: dict[str, ArrayHeader]) -> None:
         )
     if not _is_integer(header):
         raise GraphError(f"edge_index must hold integers, got {header.dtype}", "Store node ids as int32 or int64")
+    if header.dtype not in ID_DTYPES:
+        raise GraphError(
+            f"edge_index must be {' or '.join(ID_DTYPES)}, got {header.dtype}", "Store edge_index.astype(numpy.int64)"
+        )
     if header.shape[1] == 0:
         raise GraphError("edge_index must hold at least one edge, got 0", "Give a graph that has edges")
 

@@ -179,11 +179,12 @@ def _check_training(train: Array, y: Array | None, chunk: int) -> None:
 
 
 def _infinite(rows: Array, chunk: int) -> tuple[int, int]:
-    """First row with NaN or infinity, and the count of such values."""
+    """First row with NaN or infinity in float32, what they are trained in, and the count of such values."""
     first, count = -1, 0
     if rows.dtype.kind == "f":
         for low, part in _chunks(rows, chunk):
-            bad: Any = ~np.isfinite(part)
+            with np.errstate(over="ignore"):
+                bad: Any = ~np.isfinite(part.astype(np.float32, copy=False))
             found = int(np.count_nonzero(bad))
             if found and not count:
                 first = low + int(bad.any(axis=1).argmax())
@@ -195,8 +196,8 @@ def _refuse_infinite(key: str, found: tuple[int, int]) -> None:
     row, count = found
     if count:
         raise GraphError(
-            f"{key} must hold finite numbers, got {count} NaN or infinite values, the first in row {row}",
-            f"Replace them, for example with {key} = numpy.nan_to_num({key})",
+            f"{key} must hold finite numbers (in float32), got {count} NaN or infinite values, the first in row {row}",
+            f"Replace or scale them, for example with {key} = numpy.nan_to_num({key})",
         )
 
 

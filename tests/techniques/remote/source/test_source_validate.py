@@ -36,6 +36,10 @@ def test_valid_graphs_pass(arrays: dict[str, Any]) -> None:
         ({"edge_index": np.zeros((3, 10), dtype=np.int64)}, r"two rows, got shape \(3, 10\)"),
         ({"edge_index": np.zeros(10, dtype=np.int64)}, "two rows"),
         ({"edge_index": np.zeros((2, 5))}, "integers, got float64"),
+        ({"edge_index": np.zeros((2, 5), dtype=np.uint32)}, "must be int32 or int64, got uint32"),
+        ({"edge_index": np.zeros((2, 5), dtype=">i4")}, "this machine's byte order, got >i4"),
+        ({"x": np.ones((6, 3), dtype=">f4")}, "x must be in this machine's byte order"),
+        ({"x": np.full((6, 3), 1e300)}, r"finite numbers \(in float32\), got 18"),
         ({"edge_index": np.zeros((2, 0), dtype=np.int64)}, "at least one edge, got 0"),
         ({"edge_index": np.array([[0, 1, 2, 3, 0], [1, 2, 3, 4, 6]])}, "below 6, got 6"),
         (
