@@ -250,57 +250,7 @@ def test_case_g_structure_larger_than_memory_does_not_fit_yet() -> None:
     assert found.nearest.change
 
 
-# Judgements that hold whatever is chosen
-
-
-def labelled(**labels: Any) -> GraphFacts:
-    return CITY.model_copy(update={"labels": CITY.labels.model_copy(update=labels)})
-
-
-@pytest.mark.parametrize(
-    ("fact", "labels", "value", "harmless"),
-    [
-        ("imbalance", {"imbalance": 46.0}, "46.0", {"imbalance": 2.0}),
-        ("homophily", {"homophily": 0.12}, "0.12", {"homophily": 0.9}),
-    ],
-)
-def test_a_judgement_quotes_its_fact_and_goes_with_it(
-    fact: str, labels: dict[str, float], value: str, harmless: dict[str, float]
-) -> None:
-    reason = because(plan(labelled(**labels), on="laptop-16gb"), fact)
-    assert reason is not None and reason.value == value
-    assert because(plan(labelled(**harmless), on="laptop-16gb"), fact) is None
-    assert because(plan(CITY, on="laptop-16gb"), fact) is None, "unknown is not a finding"
-
-
-def test_sparse_features_quote_their_density() -> None:
-    bag = CITY.model_copy(update={"features": CITY.features.model_copy(update={"width": 4000, "nonzeros": 1_000_000})})
-    found = plan(bag, on="laptop-16gb")
-    assert best(found)[Slot.REPRESENTATION_FEATURES] == "csr"
-    reason = because(found, "feature density")
-    assert reason is not None and reason.value == "0.50%"
-    full = bag.model_copy(update={"features": bag.features.model_copy(update={"nonzeros": 200_000_000})})
-    found = plan(full, on="laptop-16gb")
-    assert best(found)[Slot.REPRESENTATION_FEATURES] == "dense"
-    assert because(found, "feature density") is None
-
-
-def test_the_goal_changes_the_order() -> None:
-    peaks = {}
-    for objective in Objective:
-        found = plan(PRODUCTS, on="laptop-16gb", goal=Goal(optimize=objective))
-        assert found.best is not None
-        peaks[objective] = found.best.forecast.peak_host_bytes.expected
-    assert peaks[Objective.MEMORY] == min(peaks.values())
-
-
-def test_a_larger_machine_never_fits_less() -> None:
-    fitting = [
-        len(plan(PRODUCTS, on="laptop-16gb", goal=Goal(host_memory_bytes=size * 10**9)).candidates)
-        for size in (1, 4, 16, 64, 512)
-    ]
-    assert fitting == sorted(fitting)
-    assert fitting[0] < fitting[-1]
+# F: several GPUs, and deadlines
 
 
 def test_case_f_several_gpus_and_an_untried_model_ask_for_a_feasibility_study() -> None:

@@ -154,3 +154,30 @@ def test_other_samplers_stay_at_hand_to_be_measured() -> None:
     found, _ = recommended(SOCIAL)
     samplers = {one.options[Slot.SAMPLING] for one in found.candidates}
     assert {"neighbor", "shadow_k_hop", "cluster", "graph_saint", "random_node"} <= samplers
+
+
+# Homophily, features, machine
+
+
+def test_low_homophily_is_quoted() -> None:
+    quoted = [said(recommended(with_labels(SOCIAL, homophily=value))[0], "homophily") for value in (0.12, 0.9, None)]
+    assert quoted == [["0.12"], [], []], "unknown is not a finding"
+
+
+def test_sparse_features_quote_their_density() -> None:
+    city = from_counts(50_000, 500_000, 4_000, 6, directed=False)
+    for nonzeros, form, quoted in ((1_000_000, "csr", ["0.50%"]), (200_000_000, "dense", [])):
+        bag = city.model_copy(update={"features": city.features.model_copy(update={"nonzeros": nonzeros})})
+        found, _ = recommended(bag)
+        assert found.best is not None and found.best.options[Slot.REPRESENTATION_FEATURES] == form
+        assert said(found, "feature density") == quoted
+
+
+def test_a_larger_machine_never_fits_less() -> None:
+    products = from_counts(2_449_029, 61_859_140, 100, 47, directed=False)
+    fitting = [
+        len(plan(products, on="laptop-16gb", goal=Goal(host_memory_bytes=size * 10**9)).candidates)
+        for size in (1, 4, 16, 64, 512)
+    ]
+    assert fitting == sorted(fitting)
+    assert fitting[0] < fitting[-1]
