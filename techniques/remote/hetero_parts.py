@@ -9,6 +9,7 @@ from techniques.architecture.hetero.inputs import InputKind, TypeInput
 from techniques.architecture.hetero.relation import Relation, target_place
 from techniques.base import Stage
 from techniques.forecast import Forecast, Phase, Place, Range
+from techniques.hardware.allocator import SMALL_BYTES
 from techniques.job import Job
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ReadTargets:
         targets = graph.node_types[target_place(graph)].num_nodes
         columns = graph.labels.num_classes if graph.labels.multi_label else 0
         held = (LABEL_BYTES_PER_NODE + 4 * columns) * targets
+        so_far = so_far.hold(Phase.LOAD, Place.HOST, "small objects", SMALL_BYTES)
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "labels", Range.within(held, 0.05))
         so_far = so_far.spike(Phase.LOAD, Place.HOST, Range.within((20 + 8 * columns) * graph.num_nodes, 0.5))
         seconds = (graph.structure_stored_bytes + graph.features.stored_bytes) / DISK_BYTES_PER_SECOND
