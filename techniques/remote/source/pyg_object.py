@@ -105,7 +105,7 @@ def _data_arrays(data: Any, with_labels: bool = True) -> dict[str, Array]:
         arrays["y"] = label_array(data.y)
     for key in MASKS:
         if isinstance(data.get(key), torch.Tensor):
-            arrays[key] = mask_array(data[key])
+            arrays[key] = squeezed(to_numpy(data[key])).astype(bool)
     for key in ("edge_weight", "edge_attr", "pos"):
         if isinstance(data.get(key), torch.Tensor):
             arrays[key] = squeezed(to_numpy(data[key])) if key == "edge_weight" else to_numpy(data[key])
