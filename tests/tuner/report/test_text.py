@@ -1,0 +1,98 @@
+"""Reports fit a terminal and a program."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from planner.api import make_plan
+from planner.pins import Pins
+from techniques.forecast import Phase
+from tuner.records import PhaseMeasurement, TrialState, TuneReport
+from tuner.report import (
+    final_text,
+    measurement_text,
+    report_text,
+)
+from tuner.report.compared import unmeasured
+from tuner.report.sections import reasons
+
+WIDEST = 200
+
+
+def test_the_text_says_what_won_and_fits(report: Any) -> None:
+    text = report_text(report())
+    lines = text.splitlines()
+    assert all(len(line) <= WIDEST for line in lines), max(lines, key=len)
+    assert all(line == line.rstrip() for line in lines)
+    for part in ("won after 58.3 s", "validation accuracy: 0.800", "peak host memory", "FLOPs per epoch", "0.790"):
+        assert part in text
+    assert "(+3 more in the run folder)" in text
+
+
+def test_a_trial_says_why_it_ended(report: Any, page_of: Any) -> None:
+    made = report()
+    raced = made.trials[0].measured.model_copy(update={"reason": "stopped by race"})
+    made = made.model_copy(update={"trials": (made.trials[0].model_copy(update={"measured": raced}), *made.trials[1:])})
+    assert "stopped by race" in report_text(made) and ">stopped by race<" in page_of(made)
+
+
+def test_figures_of_the_plans_settings_are_not_told_of_others(make_facts: Any) -> None:
+    plan = make_plan(make_facts(), Pins())
+    best = plan.best
+    assert best is not None
+    other = best.model_copy(update={"settings": {**best.settings, "hidden": 7}})
+    own, others = reasons(plan, best), reasons(plan, other)
+    assert any(one.startswith("host memory") for one in own)
+    assert others == [one for one in own if not one.startswith(("host memory", "loader", "time to converge"))] != own
+
+
+@pytest.mark.parametrize(("times", "words"), [(0.5, "below the range"), (1.0, ""), (2.0, "above the range")])
+def test_a_phase_outside_its_range_is_marked(times: float, words: str, report: Any, page_of: Any) -> None:
+    made = report()
+    predicted = made.final.predicted.forecast.phases[Phase.TRAIN].host_peak_bytes
+    seen = {0.5: predicted.low, 1.0: predicted.expected, 2.0: predicted.high}[times] * times
+    phases = dict.fromkeys(Phase, PhaseMeasurement(host_peak_bytes=round(seen), device_peak_bytes=0, seconds=1.0))
+    measured = made.final.measured.model_copy(update={"phases": phases})
+    marked = made.model_copy(update={"final": made.final.model_copy(update={"measured": measured})})
+    row = next(line for line in report_text(marked).splitlines() if line.startswith("train "))
+    assert row.endswith(words or " s")
+    assert (f"predicted: {words}" if words else "predicted</span>") in page_of(marked).split("<b>train</b>")[1][:200]
+
+
+def test_two_verified_trials_of_one_name_are_told_apart(report: Any, page_of: Any) -> None:
+    made = report()
+    last = made.trials[-2]
+    training = last.spec.training.model_copy(update={"learning_rate": 0.0123})
+    other = last.model_copy(update={"number": 16, "spec": last.spec.model_copy(update={"training": training})})
+    twice = made.model_copy(update={"trials": (*made.trials, other)})
+    for shown in (report_text(twice), page_of(twice)):
+        assert f"{other.family} (learning rate 0.0123, trial 16)" in shown
+        assert f"{last.family} (learning rate 0.01, trial 14)" in shown
+
+
+def test_the_json_comes_back(report: Any) -> None:
+    before = report('<b>"cora" & friends</b>')
+    text = before.model_dump_json()
+    document = json.loads(text)
+    assert document["schema_version"] == 1
+    assert {"winner", "final", "trials", "baseline"} <= set(document)
+    assert TuneReport.model_validate_json(text) == before
+
+
+def test_measurements_without_figures_are_shown_too(report: Any, measured: Any) -> None:
+    candidate = report().final.predicted
+    text = measurement_text(candidate, measured(state=TrialState.OUT_OF_MEMORY, reason="used 2 bytes, limit 1"))
+    assert "out_of_memory (used 2 bytes, limit 1)" in text
+    assert "None" not in text
+    assert "None" not in final_text(measured(0.5, reason="stopped by time"))
+
+
+def test_what_has_no_figure_has_a_reason(measured: Any) -> None:
+    short = measured(0.5, reason="stopped by epochs", convergence_seconds=None, test={})
+    first, second = unmeasured(short)
+    assert "stopped by epochs" in first and "--epochs all" in first and "gnnfit run" in second
+    assert unmeasured(short.model_copy(update={"test": {"accuracy": 0.5}, "convergence_seconds": 1.0})) == ()
+    assert unmeasured(measured(state=TrialState.OUT_OF_MEMORY)) == ()
