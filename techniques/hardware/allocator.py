@@ -63,8 +63,8 @@ FIXED_TIMES = 5.0
 """Steps smaller than that need less of it: at most so many times their live bytes."""
 SMALL_BYTES = Range(0.0, 0.1e6, 2e6)
 """Objects of a job that no formula counts, from its start on."""
-METRICS_BYTES = Range(1e6, 3e6, 6e6)
-"""What judging a model adds to what training has left (the same candidates: 2 to 5 MB)."""
+METRICS_BYTES = Range(0.0, 3e6, 6e6)
+"""What judging a model adds to what training has left (the same candidates: 2 to 5 MB; nothing on graphs of some tens of nodes)."""
 GPU_FIXED_SHAPES = Range(1.0, 1.1, 1.25)
 GPU_VARYING_SHAPES = Range(1.1, 1.4, 1.9)
 """Reserved over live bytes on a GPU (nvidia-smi over max_memory_allocated in the logs of Betty, ASPLOS 2023)."""
