@@ -125,6 +125,17 @@ def test_a_depth_that_the_user_states_is_kept_and_hops_that_are_wanted_too(space
     assert min(spec.settings["layers"] for _, spec in wanted.draw(_rng(), 60)) >= 3
 
 
+def test_numbers_of_a_neighbour_often_lie_near_those_of_the_point(space_for: Any) -> None:
+    space, rng = space_for(), _rng()
+    point = space.first()[0]
+    rates = [space.near(point, rng).spec.training.learning_rate for _ in range(1000)]
+    ratios = [one / point.spec.training.learning_rate for one in rates if one != point.spec.training.learning_rate]
+    close = sum(1 for one in ratios if 0.5 < one < 2.0) / len(ratios)
+    assert close > 0.45, "drawn from the whole range a third would be"
+    assert max(ratios) > 3 and min(ratios) < 1 / 3, "far ones are tried, too"
+    assert all(LEARNING_RATES[0] <= one <= LEARNING_RATES[1] for one in rates)
+
+
 def test_a_neighbour_differs_in_a_knob_or_two(space_for: Any) -> None:
     space, rng = space_for(), _rng()
     for point in space.draw(rng, 40):
