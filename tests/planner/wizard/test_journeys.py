@@ -151,8 +151,7 @@ def test_the_equivalent_command_and_the_saved_file_mean_the_same(drive: Drive) -
 def test_a_run_from_start_to_result(drive: Drive, tmp_path: Path, monkeypatch: Any) -> None:
     async def steps(driver: Any) -> None:
         driver.app.go("tune")
-        await driver.pilot.pause()
-        assert "gnnfit tune karate --budget 20s --out RUN" in driver.screen
+        await driver.until(lambda: "gnnfit tune karate --budget 20s --out RUN" in driver.screen)
         await driver.press("f9")
         await driver.until(lambda: "FINISHED" in driver.screen)
         assert "0.750" in driver.screen and "out of memory: used 9 GiB" in driver.screen
