@@ -11,6 +11,7 @@ from techniques.architecture.layer_size import shape_sizes
 from techniques.architecture.ledger import step_cost
 from techniques.architecture.operations.step import training_step
 from techniques.architecture.readout import Readout
+from techniques.assembly import forecast
 from techniques.base import Slot
 from techniques.hardware.operations import Kind, gemm_flops
 from techniques.step_shape import LayerShape, StepShape
@@ -25,6 +26,16 @@ SHAPE = StepShape(
 def architecture(name: str) -> Any:
     found: Any = option(Slot.ARCHITECTURE, name)
     return found
+
+
+@pytest.mark.parametrize("sampling, wide", [("full_batch", False), ("neighbor", True)])
+def test_flops_of_sparse_rows_are_uncertain_where_batches_choose_the_rows(
+    sampling: str, wide: bool, make_facts: Any, spec_for: Any
+) -> None:
+    facts = make_facts((10_000, 50_000, 2_000, 5))
+    chosen = {"sampling": sampling, "architecture": "gcn", "representation": "csr", "representation.features": "csr"}
+    found = forecast(spec_for(facts, chosen), facts).aggregation_flops_per_epoch
+    assert (found.high > 1.1 * found.expected) is wide
 
 
 @pytest.mark.parametrize("first", [True, False])
