@@ -49,10 +49,11 @@ def node_split(stored: StoredGraph, known: NDArray[np.bool_], classes: Ints | No
 
 def stored_split(stored: StoredGraph, known: NDArray[np.bool_], classes: Ints | None) -> Found:
     """The split of the masks of a graph, or of a set of graphs, as training completes them."""
-    from techniques.remote.splits import SPLITS, stored_mask, stored_masks
+    from techniques.remote.splits import completed_masks, given_masks
 
-    facts, notes = masked_split(stored_masks(stored, known), known, classes, STORE)
-    given = {f"{split}_mask": stored_mask(stored, split, known.size) & known for split in SPLITS}
+    masks = given_masks(stored, known)
+    facts, notes = masked_split(completed_masks(masks, known), known, classes, STORE)
+    given = {f"{split}_mask": mask for split, mask in masks.items()}
     held_out = facts["val"] + facts["test"]
     return facts, [*_completed_notes(stored, given, held_out), *_columns_notes(stored), *_shared_notes(given), *notes]
 
@@ -85,9 +86,9 @@ def _completed_notes(stored: StoredGraph, given: Masks, held_out: int) -> list[s
 
 def _columns_notes(stored: StoredGraph) -> list[str]:
     """Some collections store ten splits side by side."""
-    columns = max(
-        [*stored.headers[key].shape, 1][1] for key in ("train_mask", "val_mask", "test_mask") if key in stored.headers
-    )
+    from techniques.remote.source.headers import MASKS
+
+    columns = max([*stored.headers[key].shape, 1][1] for key in MASKS if key in stored.headers)
     return [f"{columns} splits are stored side by side: the first one counts"] if columns > 1 else []
 
 

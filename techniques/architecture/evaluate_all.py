@@ -53,8 +53,9 @@ class EvaluateAllNodes:
         """One layer for all nodes."""
         live = self._live_bytes(so_far, size)
         gathered = self.architecture.layer_cost(size).gathered
-        columns = (gathered, size.columns_out, *(() if size.learned or size.first else (size.columns_in,)))
-        blocks = [FLOAT_BYTES * size.sources * one for one in columns]
+        blocks = [
+            FLOAT_BYTES * size.sources * columns for columns in (gathered, size.columns_out, _input_columns(size))
+        ]
         if not so_far.fused:
             blocks.append(FLOAT_BYTES * gathered * min(size.edges, self._chunk_edges(so_far, size)))
         return pass_resident(live, blocks, self.speed.place, shapes_vary=False)
@@ -68,9 +69,7 @@ class EvaluateAllNodes:
             # Rows as float32: of one chunk where they are multiplied first, else of all nodes.
             projects = size.transform_first or self.architecture.always_transforms
             floats += (min(size.sources, 65_536.0) if projects else size.sources) * size.columns_in
-        # A learned table is counted with the parameters, and features with the batch.
-        if not size.learned and not size.first:
-            floats += size.sources * size.columns_in
+        floats += size.sources * _input_columns(size)
         # On the host CSR makes nothing: sources are the structure's own, and values those of training, as all of COO is.
         on_device = self.speed.place is Place.DEVICE
         edge_bytes = float((FLOAT_BYTES if on_device else 0) if so_far.fused else 2 * INDEX_BYTES)
@@ -112,3 +111,8 @@ class EvaluateAllNodes:
             return every if nodes is None else every[nodes.to(device)]
 
         return replace(job, predict=predict)
+
+
+def _input_columns(size: LayerSize) -> int:
+    """Of what the layer reads: a learned table is counted with the parameters, and features with the batch."""
+    return 0 if size.learned or size.first else size.columns_in

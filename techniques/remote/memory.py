@@ -48,6 +48,7 @@ class ReadGraph:
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
+        so_far = so_far.hold(Phase.LOAD, Place.HOST, "small objects", SMALL_BYTES)
         if so_far.facts.task is Task.LINK:
             return self._links(so_far)
         graphs = so_far.facts.task is Task.GRAPH
@@ -55,7 +56,6 @@ class ReadGraph:
         label_bytes = LABEL_BYTES_PER_NODE * items + (POINTER_BYTES * (items + 1) if graphs else 0)
         if graph.labels.multi_label:
             label_bytes += FLOAT_BYTES * items * graph.labels.num_classes
-        so_far = so_far.hold(Phase.LOAD, Place.HOST, "small objects", SMALL_BYTES)
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "labels", Range.within(label_bytes, 0.05))
         reading = READING_BYTES_PER_NODE * items + Range.exact(
             graph.labels.multi_label * graph.labels.num_classes * items
@@ -67,7 +67,6 @@ class ReadGraph:
     def _links(self, so_far: Forecast) -> Forecast:
         """Split the edges; what is hidden is not there for messages to pass along."""
         graph = so_far.facts.graph
-        so_far = so_far.hold(Phase.LOAD, Place.HOST, "small objects", SMALL_BYTES)
         mask = 1 if graph.edge_weighted or graph.edge_features else 0
         split = Range.within((LINK_BYTES_PER_EDGE[graph.undirected] + mask) * graph.num_edges, 0.3)
         so_far = so_far.hold(Phase.LOAD, Place.HOST, "links", split)

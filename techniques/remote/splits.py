@@ -42,9 +42,19 @@ def _cuts(size: int) -> tuple[int, int]:
 
 
 def stored_masks(stored: StoredGraph, known: NDArray[np.bool_]) -> Masks:
-    """The graph's own masks of what has a label (``known`` [N]); where it names no validation or no test nodes, what is held out
-    is halved, seeded, into the two, or all that is not trained on: Karate Club and others bring training nodes only."""
-    masks = {split: stored_mask(stored, split, known.size) & known for split in SPLITS}
+    """The graph's own masks [N] of what has a label (``known`` [N]), completed."""
+    return completed_masks(given_masks(stored, known), known)
+
+
+def given_masks(stored: StoredGraph, known: NDArray[np.bool_]) -> Masks:
+    """The graph's own masks of what has a label (``known`` [N]), as they are stored; those that are not are empty."""
+    return {split: _stored_mask(stored, split, known.size) & known for split in SPLITS}
+
+
+def completed_masks(given: Masks, known: NDArray[np.bool_]) -> Masks:
+    """The same as a job takes them: where they name no validation or no test nodes, what is held out is halved, seeded, into the
+    two, or all that is not trained on: Karate Club and others bring training nodes only."""
+    masks = dict(given)
     if masks["val"].any() and masks["test"].any():
         return masks
     held_out = masks["val"] | masks["test"]
@@ -56,7 +66,7 @@ def stored_masks(stored: StoredGraph, known: NDArray[np.bool_]) -> Masks:
     return masks
 
 
-def stored_mask(stored: StoredGraph, split: str, size: int) -> NDArray[np.bool_]:
+def _stored_mask(stored: StoredGraph, split: str, size: int) -> NDArray[np.bool_]:
     """One mask [N] as it is stored; empty where it is not."""
     if f"{split}_mask" not in stored.headers:
         return np.zeros(size, dtype=bool)

@@ -12,7 +12,6 @@ from techniques.job import Job, JobSpec, setting_int, setting_ints
 from techniques.recipe_parts import inputs, seed_order
 from techniques.sampling.batches import (
     SampledBatches,
-    at_least_one,
     has_sparse_features,
     needs_node_labels,
     prefetch_knob,
@@ -20,7 +19,7 @@ from techniques.sampling.batches import (
     whole_epochs,
 )
 from techniques.sampling.last_batch import smaller_last_batch
-from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob
+from techniques.sampling.seeds import OrderedSeeds, distinct_seeds, draws_balanced, seed_order_knob, seeds_per_step
 from techniques.sampling.shapes import HopSizes, hop_sizes, step_shape
 from techniques.step_shape import DrawnHops, StepShape
 
@@ -105,7 +104,7 @@ class Neighbor:
             layers=setting_int(spec.settings, "layers"),
             prefetch=setting_int(spec.settings, "prefetch"),
             sparse_features=has_sparse_features(spec),
-            batch_size=min(at_least_one(spec.settings, "batch_size"), max(facts.graph.num_train, 1)),
+            batch_size=seeds_per_step(facts, spec),
             fanouts=setting_ints(spec.settings, "fanouts"),
             trim=bool(spec.settings["trim"]),
             balanced=draws_balanced(spec),

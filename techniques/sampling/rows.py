@@ -17,7 +17,7 @@ from techniques.sampling.batches import (
     prefetch_knob,
     whole_epochs,
 )
-from techniques.sampling.seeds import OrderedSeeds, draws_balanced, seed_order_knob
+from techniques.sampling.seeds import OrderedSeeds, draws_balanced, seed_order_knob, seeds_per_step
 from techniques.sampling.shapes import HopSizes
 from techniques.step_shape import DrawnHops, LayerShape, StepShape
 
@@ -115,7 +115,7 @@ class Rows:
             layers=setting_int(spec.settings, "layers"),
             prefetch=setting_int(spec.settings, "prefetch"),
             sparse_features=False,
-            batch_size=min(at_least_one(spec.settings, "batch_size"), max(facts.graph.num_train, 1)),
+            batch_size=seeds_per_step(facts, spec),
             balanced=draws_balanced(spec),
         )
         return (OrderedSeeds(batches.balanced), batches)

@@ -9,6 +9,7 @@ from techniques.base import Knob, Stage
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.sampling.batches import at_least_one
 
 IMBALANCED = 10.0
 """Largest class over smallest from which rare classes are drawn more often (source, technique 4: rare classes)."""
@@ -35,6 +36,11 @@ def is_imbalanced(graph: GraphFacts) -> bool:
 def draws_balanced(spec: JobSpec) -> bool:
     """Whether a spec's seeds are drawn with rare classes more often."""
     return spec.settings.get("seed_order") == BALANCED
+
+
+def seeds_per_step(facts: Facts, spec: JobSpec) -> int:
+    """The batch size, of which no more than there are to train on counts."""
+    return min(at_least_one(spec.settings, "batch_size"), max(facts.graph.num_train, 1))
 
 
 def distinct_seeds(graph: GraphFacts, batch_size: int, balanced: bool) -> float:

@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.payload import Payload
 from tuner.cli import main
-
-
-class Payload:
-    """Creates a file when unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.marker,)
 
 
 @pytest.fixture

@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-
-class Payload:
-    """Creates a file when unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.marker,)
+from tests.payload import Payload
 
 
 @pytest.fixture
