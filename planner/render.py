@@ -166,8 +166,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
-def refused_lines(rejected: Sequence[Rejected]) -> list[str]:
-    """One line each; combinations refused for the same reason share one."""
+def refused_lines(rejected: Sequence[Rejected], more_at: str = "--json lists them") -> list[str]:
+    """One line each; combinations refused for the same reason share one. ``more_at`` says where the rest stands."""
     by_reason: dict[str, list[str]] = {}
     for one in rejected:
         by_reason.setdefault(one.reason, []).append(one.name)
@@ -176,7 +176,7 @@ def refused_lines(rejected: Sequence[Rejected]) -> list[str]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         lines.append(f"  {names[0]}{more}: {reason}")
     hidden = len(by_reason) - SHOWN_REFUSED
-    return [*lines, f"  (+{hidden} more reasons: --json lists them)"] if hidden > 0 else lines
+    return [*lines, f"  (+{hidden} more reasons: {more_at})"] if hidden > 0 else lines
 
 
 def graph_line(graph: GraphFacts) -> str:

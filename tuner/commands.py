@@ -15,6 +15,7 @@ from techniques.errors import InputError, OptionError
 from tuner.story import Story, tell_epoch
 
 DEFAULT_BUDGET = "10m"
+BESIDE_JOIN = ("join", "study", "json", "config")
 
 
 def add_measure(commands: Any) -> None:
@@ -167,14 +168,16 @@ def _tune(arguments: argparse.Namespace) -> int:
 
 
 def _join(arguments: argparse.Namespace) -> int:
-    """The run's own arguments hold: what is given beside them must not seem to have an effect."""
+    """The run's own arguments hold: what is given beside them must not seem to have an effect. The environment and a file
+    may say what other runs take."""
     from tuner.api import join
     from tuner.folder import RunFolder
     from tuner.report import report_text
 
-    for name in ("graph", "plan", "out", "trials", "model", "fix", "set", "target"):
-        if getattr(arguments, name):
-            shown = "GRAPH" if name == "graph" else f"--{name}"
+    default = arguments.command_parser.get_default
+    for name, value in vars(arguments).items():
+        if name not in BESIDE_JOIN and value != default(name):
+            shown = "GRAPH" if name == "graph" else f"--{name.replace('_', '-')}"
             raise OptionError(f"--join takes the run as it was started, got {shown} beside it", f"Leave {shown} out")
     budget = RunFolder.existing(arguments.join).asked()["budget_seconds"]
     with Story(budget) as story:

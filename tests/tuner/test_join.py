@@ -77,7 +77,8 @@ def test_another_kind_of_machine_is_refused(joined: Any, capsys: Any, monkeypatc
 
 def test_what_join_cannot_do_is_said(joined: Any, capsys: Any, tmp_path: Path) -> None:
     run, _ = joined
-    for more in (["--trials", "3"], ["--set", "hidden=8"], ["--target", "0.9"], ["graph.npz"]):
+    refused = (["--trials", "3"], ["--set", "hidden=8"], ["--target", "0.9"], ["graph.npz"], ["--budget", "1h"])
+    for more in (*refused, ["--optimize", "memory"], ["--host-memory", "1GiB"], ["--resume"]):
         assert main(["tune", "--join", str(run), *more]) == 2
         assert "--join takes the run as it was started" in capsys.readouterr().err
     assert main(["tune", "--join", str(tmp_path)]) == 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tuner.report.page import report_page
-from tuner.report.text import final_text, measurement_text, report_text, story_text
+from tuner.report.story_text import story_text
+from tuner.report.text import final_text, measurement_text, report_text
 from tuner.report.told import RunState, Story, story_of
 from tuner.report.writing import write_page, write_report
 

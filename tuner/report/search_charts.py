@@ -21,26 +21,43 @@ LEGEND = "Star: winner. Square: PyG's defaults. Triangle: verified on the whole 
 
 def pareto(story: Story) -> str:
     """Time against host memory of what was measured on one graph, with the front that nothing beats in both."""
-    trials = comparable(story)
-    reached = {one.number: _seconds_to(story, one) for one in trials}
-    by_target = sum(value is not None for value in reached.values()) >= 2
-    known = reached if by_target else {one.number: one.measured.epoch_seconds for one in trials}
-    seconds = {number: value for number, value in known.items() if value}
-    shown = [one for one in trials if one.number in seconds]
+    what, seconds = tradeoff(story)
+    shown = [one for one in comparable(story) if one.number in seconds]
     if len(shown) < 2:
         return ""
-    what = f"seconds to validation {story.metric_name} {story.target:.3f}" if by_target else "seconds per epoch"
     last = {mark_of(story, one): one.number for one in shown}
     points = [_pareto_point(story, one, seconds[one.number], one.number in last.values()) for one in shown]
     across = axis_over(what, [one.x for one in points], format_seconds, logarithmic=True)
     up = axis_over("host memory", [one.y for one in points], format_bytes)
     shown = sorted(shown, key=lambda one: seconds[one.number])
     rows = [
-        [str(one.number), one.family, format_seconds(seconds[one.number]), format_bytes(_bytes(one))] for one in shown
+        [str(one.number), one.family, format_seconds(seconds[one.number]), format_bytes(held_bytes(one))]
+        for one in shown
     ]
     told = folded("The same as a table", table(["trial", "candidate", what, "host memory"], rows, "Time and memory"))
     chart = plot(f"Host memory against {what}", across, up, points, front([(one.x, one.y) for one in points]))
     return section("Time and memory", chart, told, note=f"Lower left is better; the dashed line is the front. {LEGEND}")
+
+
+def tradeoff(story: Story) -> tuple[str, dict[int, float]]:
+    """Seconds by trial number, and what they are: to the target where two reach it, else of an epoch."""
+    trials = comparable(story)
+    reached = {one.number: _seconds_to(story, one) for one in trials}
+    by_target = sum(value is not None for value in reached.values()) >= 2
+    known = reached if by_target else {one.number: one.measured.epoch_seconds for one in trials}
+    what = f"seconds to validation {story.metric_name} {story.target:.3f}" if by_target else "seconds per epoch"
+    return what, {number: value for number, value in known.items() if value}
+
+
+def best_of_both(story: Story) -> tuple[str, list[tuple[Trial, float]]]:
+    """The trials on the front of time and memory, quickest first, with their seconds, and what these are."""
+    what, seconds = tradeoff(story)
+    shown = [one for one in comparable(story) if one.number in seconds]
+    found: list[tuple[Trial, float]] = []
+    for one in sorted(shown, key=lambda one: (seconds[one.number], held_bytes(one))):
+        if not found or held_bytes(one) < held_bytes(found[-1][0]):
+            found.append((one, seconds[one.number]))
+    return what, found
 
 
 def comparable(story: Story) -> list[Trial]:
@@ -160,11 +177,12 @@ def mark_of(story: Story, one: Trial) -> str:
 
 def _pareto_point(story: Story, one: Trial, seconds: float, named: bool) -> Point:
     mark = mark_of(story, one)
-    told = f"trial {one.number}, {one.family}: {format_seconds(seconds)}, {format_bytes(_bytes(one))}"
-    return Point(seconds, float(_bytes(one)), mark, told, NAMED.get(mark, "") if named else "")
+    told = f"trial {one.number}, {one.family}: {format_seconds(seconds)}, {format_bytes(held_bytes(one))}"
+    return Point(seconds, float(held_bytes(one)), mark, told, NAMED.get(mark, "") if named else "")
 
 
-def _bytes(one: Trial) -> int:
+def held_bytes(one: Trial) -> int:
+    """The most that a trial held, baseline of the process included."""
     return one.measured.baseline_host_bytes + one.measured.peak_host_bytes
 
 

@@ -62,19 +62,6 @@ def cut_short(report: TuneReport) -> list[str]:
     ]
 
 
-def story_text(story: Story) -> str:
-    """A run in any state; of a finished one its report."""
-    report = story.report()
-    if report is not None:
-        return report_text(report)
-    lines = [f"{story.graph}: {state_words(story)}"]
-    if story.winner is not None:
-        lines += [f"  winner: {story.winner.family}", f"  why: {story.winner.reason}"]
-    if not story.trials:
-        return "\n".join([*lines, "  no trial has been measured to its end yet"])
-    return "\n".join([*lines, "", f"Trials ({len(story.trials)})", *trial_table(story.trials)])
-
-
 def state_words(story: Story) -> str:
     """Where a run stands, in a sentence."""
     used = format_seconds(story.elapsed_seconds)

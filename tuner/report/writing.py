@@ -7,13 +7,13 @@ from pathlib import Path
 from tuner.folder import RunFolder, write_text
 from tuner.records import TuneReport
 from tuner.report.page import report_page
-from tuner.report.text import report_text
+from tuner.report.story_text import story_text
 from tuner.report.told import story_of
 
 
 def write_report(folder: RunFolder, report: TuneReport) -> None:
     """All three; ``report.json`` comes last, since with it the run counts as finished."""
-    write_text(folder.path / "report.txt", report_text(report))
+    write_text(folder.path / "report.txt", story_text(story_of(folder, report)))
     write_page(folder, report)
     write_text(folder.report, report.model_dump_json(indent=1))
 

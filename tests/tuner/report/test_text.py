@@ -9,12 +9,14 @@ import pytest
 
 from planner.api import make_plan
 from planner.pins import Pins
+from planner.quantities import format_bytes
 from techniques.forecast import Phase
 from tuner.records import PhaseMeasurement, TrialState, TuneReport
 from tuner.report import (
     final_text,
     measurement_text,
     report_text,
+    story_text,
 )
 from tuner.report.compared import unmeasured
 from tuner.report.sections import reasons
@@ -30,6 +32,22 @@ def test_the_text_says_what_won_and_fits(report: Any) -> None:
     for part in ("won after 58.3 s", "validation accuracy: 0.800", "peak host memory", "FLOPs per epoch", "0.790"):
         assert part in text
     assert "(+3 more in the run folder)" in text
+
+
+def test_a_finished_run_is_told_as_on_its_page(report: Any, story_of_report: Any) -> None:
+    story = story_of_report(report())
+    text = story_text(story)
+    assert text.startswith(report_text(report()))
+    limit = format_bytes(story.plan.facts.host_limit_bytes)
+    held = "Held at most 4.00 MiB, baseline of the process included; the limit is"
+    shares = ("sample", "transfer", "compute", "evaluate")
+    for part in (f"{held} {limit}", *shares, "no other beats in both", "Refused", "the page lists them"):
+        assert part in text
+    front = text.split("no other beats in both")[1].split("Refused")[0]
+    assert [line.split()[0] for line in front.splitlines()[3:] if line] == ["11"], (
+        "all hold as much: the quickest to the target"
+    )
+    assert all(len(line) <= WIDEST for line in text.splitlines())
 
 
 def test_a_trial_says_why_it_ended(report: Any, page_of: Any) -> None:
