@@ -188,11 +188,11 @@ class SearchSummary(Record):
     def left_out(self) -> tuple[str, ...]:
         """What was cut short or never measured, and why."""
         told = (
-            (self.lost, "trials were stopped: others had learnt far more at their age"),
-            (self.skipped, "points were left out: by forecast they do not fit"),
-            (self.late, "points were left out: by forecast they come too late to win"),
+            (self.lost, "trial", "stopped: others had learnt far more at their age"),
+            (self.skipped, "point", "left out: by forecast they do not fit"),
+            (self.late, "point", "left out: by forecast they come too late to win"),
         )
-        return tuple(f"{count} {why}" for count, why in told if count)
+        return tuple(f"{count} {what}{'s were' if count > 1 else ' was'} {why}" for count, what, why in told if count)
 
     shares: dict[str, float]
     """Of the budget, by stage: until when."""

@@ -122,17 +122,22 @@ def choose(bench: Bench, plan: Plan) -> Winner:
         raise NoTrialSucceededError(f"no trial of {len(bench.trials)} succeeded ({failed})", "See trials/*/log.txt")
     best, trial = ranked[0]
     baselines = [value for value, one in ranked if one.family == BASELINE_NAME]
-    return Winner(family=trial.family, spec=trial.spec, reason=_why(bench, trial, best, baselines))
+    reason = _why(bench, trial, best, baselines)
+    if bench.known("verify", trial.spec) is None:
+        reason += "; measured once, in the search: no time was left to verify it"
+    return Winner(family=trial.family, spec=trial.spec, reason=reason)
 
 
 def _why(bench: Bench, trial: Trial, best: float, baselines: list[float]) -> str:
     objective, target = bench.objective, bench.target
     if objective is Objective.ACCURACY or target is None:
-        return f"best by {objective.value} among the verified"
+        return f"best by {objective.value} of what was compared"
     if best >= MISSED:
-        return f"nothing verified reaches validation {target:.3f}; {trial.measured.metric or 0.0:.3f} is nearest"
+        return (
+            f"nothing that was compared reaches validation {target:.3f}; {trial.measured.metric or 0.0:.3f} is nearest"
+        )
     if objective is Objective.MEMORY:
-        return f"least memory of the verified that reach validation {target:.3f}"
+        return f"least memory of what reaches validation {target:.3f}"
     text = f"reaches validation {target:.3f} in {best:.2f} s"
     if trial.family == BASELINE_NAME:
         return f"{text}; PyG's defaults are the best that was found"

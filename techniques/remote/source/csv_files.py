@@ -161,13 +161,29 @@ def _node_dtype(header: list[str]) -> np.dtype[Any]:
 
 
 def _labels(file: Path, texts: Array) -> Array:
+    """Class ids; ``1.0`` is one, as tables with gaps have it. Empty, NaN or below 0: unlabelled."""
     stripped = np.char.strip(texts)
     try:
-        return np.where(stripped == "", "-1", stripped).astype(np.int64)
-    except ValueError as error:
-        raise GraphError(
-            f"{file}: label must be a whole number or empty ({error})", "Number the classes from 0"
-        ) from error
+        numbers = np.where(stripped == "", "nan", stripped).astype(np.float64)
+    except ValueError:
+        raise _odd_label(file, stripped) from None
+    unknown = np.isnan(numbers)
+    if not (unknown | (np.isfinite(numbers) & (np.floor(numbers) == numbers))).all():
+        raise _odd_label(file, stripped)
+    return np.where(unknown, -1, numbers).astype(np.int64)
+
+
+def _odd_label(file: Path, texts: Array) -> GraphError:
+    odd = next(text for text in texts.tolist() if not _is_class(text))
+    return GraphError(f"{file}: label must be a whole number or empty, got {odd!r}", "Number the classes from 0")
+
+
+def _is_class(text: str) -> bool:
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return False
+    return value != value or value % 1 == 0
 
 
 def _masks(file: Path, texts: Array) -> dict[str, Array]:

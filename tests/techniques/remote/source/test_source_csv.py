@@ -30,7 +30,7 @@ def test_edges_alone(tmp_path: Path) -> None:
 
 def test_edges_and_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("techniques.remote.source.csv_files.CHUNK_ROWS", 2)
-    nodes = "id,size,label,split,age\n2,2.5,1,val,3\n0,0.5,0,train,1\n1,1.5,,,2\n3,3.5,1,Test,4\n"
+    nodes = "id,size,label,split,age\n2,2.5,1.0,val,3\n0,0.5,0,train,1\n1,1.5,,,2\n3,3.5,1,Test,4\n"
     stored = opened(tmp_path, "source,target,weight\n0,1,0.5\n1,2,1e3\n3,3,2\n2,0,1\n0,3,1\n", nodes)
     for check in (check_headers, check_structure, check_features):
         check(stored)
@@ -60,7 +60,9 @@ def test_edges_and_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ("source,target\n0,1\n", "name\na\n", "header line id"),
         ("source,target\n0,1\n", "id,a,a\n0,1,1\n", "distinct names"),
         ("source,target\n0,1\n", "id,a\n0,1\n1,blue\n", "line 3: a must be a number, got 'blue'"),
-        ("source,target\n0,1\n", "id,label\n0,cat\n1,dog\n", "label must be a whole number"),
+        ("source,target\n0,1\n", "id,label\n0,cat\n1,dog\n", "label must be a whole number or empty, got 'cat'"),
+        ("source,target\n0,1\n", "id,label\n0,1\n1,1.5\n", "got '1.5'"),
+        ("source,target\n0,1\n", "id,label\n0,1\n1,inf\n", "got 'inf'"),
         ("source,target\n0,1\n", "id,split\n0,train\n1,holdout\n", "got 'holdout'"),
     ],
 )
