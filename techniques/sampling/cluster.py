@@ -38,9 +38,9 @@ METIS_SECONDS_PER_EDGE = Range(0.2e-6, 2e-6, 12e-6)
 """Little where there are communities to find, much on random graphs in many parts (2 to 16 thousand parts of 10 M edges)."""
 METIS_LEFT = 0.25
 """What of METIS's memory stays in the heap at most: training finds room in it."""
-MOST_CUT_EDGES, MOST_CUT_WORK = 3_000_000, 120e6
-"""Stored edges (or nodes, where there are more), and these times parts, up to which a plan has METIS cut the graph at hand and so knows
-every part of the run: at most 1.6 s of one core on 22 graphs (5 s at 194 million)."""
+MOST_CUT_EDGES, MOST_CUT_WORK = 3_000_000, 140e6
+"""Entries of the symmetric graph (or nodes, where there are more), and these times parts, up to which a plan has METIS cut the graph at
+hand and so knows the parts of the run: at most 1.6 s of one core on 22 graphs and 2 s on random ones, where it finds nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ClusterBatches(SubgraphBatches):
         return HopSizes([nodes], [expected], [min(1.05 * nodes, graph.num_nodes)], [most])
 
     def can_draw(self, graph: GraphFacts) -> bool:
-        size = max(graph.num_edges, graph.num_nodes)  # nodes count where most of them are isolated
+        size = max(symmetric_entries(graph), graph.num_nodes)  # nodes count where most of them are isolated
         quick = size <= MOST_CUT_EDGES and size * self.num_parts <= MOST_CUT_WORK
         return quick and find_spec("pymetis") is not None
 
@@ -93,8 +93,7 @@ class ClusterBatches(SubgraphBatches):
 
     def forecast(self, so_far: Forecast) -> Forecast:
         graph = so_far.facts.graph
-        entries = graph.num_edges * (1.0 if graph.undirected else 2.0)
-        metis = metis_bytes(graph.num_nodes, entries, min(self.num_parts, graph.num_nodes))
+        metis = metis_bytes(graph.num_nodes, symmetric_entries(graph), min(self.num_parts, graph.num_nodes))
         so_far = so_far.spike(Phase.PREPARE, Place.HOST, Range.within(metis, 0.3))
         left = Range(0.0, 0.0, METIS_LEFT * metis)
         return super().forecast(so_far.hold(Phase.PREPARE, Place.HOST, "heap left by METIS", left))
@@ -103,6 +102,11 @@ class ClusterBatches(SubgraphBatches):
         from techniques.sampling.subgraphs import cluster_batches
 
         return cluster_batches(job, self)
+
+
+def symmetric_entries(graph: GraphFacts) -> float:
+    """What METIS is given: both directions of every edge."""
+    return graph.num_edges * (1.0 if graph.undirected else 2.0)
 
 
 class Cluster:

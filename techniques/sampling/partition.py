@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,12 @@ METIS_REFINEMENTS, FEW_REFINEMENTS = 10, 1
 
 
 def metis_parts(
-    colptr: IntArray, row: IntArray, num_parts: int, recursive: bool = False, seed: int = 0
+    colptr: IntArray,
+    row: IntArray,
+    num_parts: int,
+    recursive: bool = False,
+    seed: int = 0,
+    most_refined: float = math.inf,
 ) -> NDArray[np.int32]:
     """Split the nodes into ``num_parts`` parts of about the same size that cut few edges.
 
@@ -29,6 +35,7 @@ def metis_parts(
         num_parts: at least 1. No part is empty but those from ``n`` on, where there are more parts than nodes.
         recursive: bisect recursively instead of splitting into all parts at once: slower, for few parts a bit better.
         seed: equal seeds give equal parts.
+        most_refined: entries of the symmetric graph x parts x rounds of refinement, by which the rounds are bounded (one at least).
 
     Returns:
         int32 ``[n]``, the part of every node, ``0..num_parts-1``.
@@ -49,15 +56,16 @@ def metis_parts(
     ptr, neighbor = undirected_neighbors(colptr, row)
     if len(neighbor) == 0:  # METIS crashes on a graph without edges
         return (np.arange(num_nodes) * num_parts // num_nodes).astype(np.int32)
+    rounds = int(max(min(METIS_REFINEMENTS, most_refined // (len(neighbor) * num_parts)), FEW_REFINEMENTS))
     linked = np.flatnonzero(ptr[1:] > ptr[:-1])
     if len(linked) == num_nodes:
-        return _call_metis(ptr, neighbor, num_parts, seed, recursive=recursive)
+        return _call_metis(ptr, neighbor, num_parts, seed, recursive=recursive, niter=rounds)
     if num_parts >= len(linked):
         return deal_isolated(linked, np.arange(len(linked), dtype=np.int32), num_nodes, num_parts)
     place = np.zeros(num_nodes, neighbor.dtype)
     place[linked] = np.arange(len(linked))
     ptr = np.concatenate([ptr[:1], ptr[1:][linked]])
-    parts = _call_metis(ptr, place[neighbor], num_parts, seed, recursive=recursive)
+    parts = _call_metis(ptr, place[neighbor], num_parts, seed, recursive=recursive, niter=rounds)
     return deal_isolated(linked, parts, num_nodes, num_parts)
 
 

@@ -49,6 +49,22 @@ def test_only_graphs_that_are_cut_quickly_are_cut_while_planning() -> None:
     assert not BATCHES.can_draw(graph.model_copy(update={"num_edges": MOST_CUT_EDGES + 1}))
     assert not replace(BATCHES, num_parts=4).can_draw(graph.model_copy(update={"num_edges": MOST_CUT_EDGES + 1}))
     assert not BATCHES.can_draw(graph.model_copy(update={"num_nodes": MOST_CUT_EDGES + 1}))
+    two_ways = graph.model_copy(update={"num_edges": MOST_CUT_EDGES // 2 + 1})
+    assert BATCHES.can_draw(two_ways)
+    assert not BATCHES.can_draw(two_ways.model_copy(update={"undirected": False})), "METIS gets both directions"
+
+
+def test_random_graphs_are_cut_in_fewer_rounds_while_planning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """METIS refines them in vain until its ten rounds are over."""
+    pymetis = pytest.importorskip("pymetis")
+    rounds, made = [], pymetis.Options
+    monkeypatch.setattr(pymetis, "Options", lambda **given: rounds.append(given["niter"]) or made(**given))
+    cliques().metis_members(CLIQUES)
+    entries = CLIQUES * (SIZE * (SIZE - 1) + 2)
+    for most in (3.5 * CLIQUES * entries, 0.0):
+        monkeypatch.setattr("techniques.sampling.drawn.MOST_REFINED", most)
+        cliques().metis_members(CLIQUES)
+    assert rounds == [10, 3, 1]
 
 
 def test_members_leave_empty_parts_out() -> None:
