@@ -34,6 +34,7 @@ class Drawer:
         self._stored, self._facts, self._open = stored, facts, open_graph
         self._drawn: dict[Drawable, tuple[DrawnHops, ...]] = {}
         self._coarse: dict[CoarseningPlan, tuple[GraphFacts, Drawer]] = {}
+        self._without_loops: Drawer | None = None
 
     def __call__(self, batches: Drawable) -> tuple[DrawnHops, ...]:
         if batches not in self._drawn:
@@ -53,6 +54,12 @@ class Drawer:
             edges += sum(found[-1].edges)
             enough = LEAST_BATCHES if edges >= MOST_EDGES else FEWEST_BATCHES if edges >= DRAWN_EDGES else DRAWN_BATCHES
         return tuple(found)
+
+    def without_loops(self, facts: GraphFacts) -> Drawer:
+        """Batches of the same graph without its self-loops, which ``facts`` has none of: layers that add their own drop them."""
+        if self._without_loops is None:
+            self._without_loops = Drawer(self._stored, facts, lambda: self.graph.without_loops())
+        return self._without_loops
 
     def coarsened(self, plan: CoarseningPlan) -> tuple[GraphFacts, Drawer] | None:
         """Facts of the coarse graph that a job of this plan will train on, and a way to draw batches from it; ``None`` where

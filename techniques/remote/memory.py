@@ -124,12 +124,14 @@ class SortEdges:
         return self._without_loops(so_far)
 
     def _without_loops(self, so_far: Forecast) -> Forecast:
-        """Later stages know the edges that are left."""
+        """Later stages know, and draw from, the edges that are left."""
         graph = so_far.facts.graph
         if not (self.drop_self_loops and graph.self_loops):
             return so_far
         kept = graph.model_copy(update={"num_edges": graph.num_edges - graph.self_loops, "self_loops": 0})
-        return so_far.changed(facts=so_far.facts.model_copy(update={"graph": kept}))
+        left = getattr(so_far.draw, "without_loops", None)
+        draw = so_far.draw if left is None else left(kept)
+        return so_far.changed(facts=so_far.facts.model_copy(update={"graph": kept}), draw=draw)
 
     def build(self, job: Job) -> Job:
         from techniques.sampling.edge_data import stored_edge_data

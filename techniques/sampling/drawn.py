@@ -58,6 +58,14 @@ class DrawnGraph:
     def shadow(self) -> ShadowKernel:
         return ShadowKernel(self.colptr, self.row, self.num_nodes)
 
+    def without_loops(self) -> DrawnGraph:
+        """The same graph without its self-loops; METIS disregards them, so its parts stay."""
+        target = np.repeat(np.arange(self.num_nodes, dtype=self.row.dtype), np.diff(self.colptr))
+        keep = self.row != target
+        colptr = np.zeros_like(self.colptr)
+        np.cumsum(np.bincount(target[keep], minlength=self.num_nodes), out=colptr[1:])
+        return DrawnGraph(colptr, self.row[keep], self.train, self.train_classes, self.by_type, self._members)
+
     def metis_members(self, num_parts: int) -> list[NDArray[np.int64]]:
         """Nodes of every METIS part, cut once, as a run does; where that takes long, in fewer rounds."""
         if num_parts not in self._members:
