@@ -233,7 +233,8 @@ def _outputs(facts: Facts) -> str:
     if labels.num_targets:
         return (
             "known = data.y[data.train_mask]  # standardised: mean 0, deviation 1 over the training graphs\n"
-            "data.y = (data.y - known.mean(0)) / known.std(0, unbiased=False)\n"
+            "deviation = known.std(0, unbiased=False)\n"
+            "data.y = (data.y - known.mean(0)) / torch.where(deviation > 0, deviation, 1.0)\n"
             f"num_outputs = {labels.num_targets}\ncriterion = F.mse_loss"
         )
     if labels.multi_label:

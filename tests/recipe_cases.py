@@ -110,3 +110,22 @@ def assert_same_losses(job: Any, spec: Any, epochs: int = 3) -> None:
     for number in range(epochs):
         expected, _ = train_epoch(job)
         assert pasted.epoch() == pytest.approx(expected, rel=1e-5), f"epoch {number + 1}"
+
+
+def copy_typed_parameters(job: Any, ready_made: Any) -> None:
+    """Of a network for ``films``, by name: ours are those of PyG's layers."""
+    ours = {
+        name.replace(".linear.", ".").replace(".embedding.", "."): one for name, one in job.model.named_parameters()
+    }
+    with torch.no_grad():
+        theirs = dict(ready_made.named_parameters())
+        assert {_kind(name) for name in ours} == {_kind(name) for name in theirs}
+        for name, other in theirs.items():
+            other.copy_(next(one for key, one in ours.items() if _kind(key) == _kind(name)))
+
+
+def _kind(name: str) -> str:
+    """Encoders are called by number here and by type there."""
+    for number, kind in enumerate(("movie", "person", "tag")):
+        name = name.replace(f"encoders.{number}.", f"encoders.{kind}.")
+    return name

@@ -9,6 +9,7 @@ from techniques.base import USABLE, Knob, Part, Slot, Stage, Verdict, refuse
 from techniques.facts import Facts, GraphFacts
 from techniques.forecast import Forecast, Phase, Place, Range
 from techniques.job import Job, JobSpec
+from techniques.recipe_parts import pools_graphs
 from techniques.representation.chunks import SCALED_BYTES, VALUES_PER_CHUNK, rows_at_once
 from techniques.representation.unit_rows import has_unit_rows, unit_rows_knobs
 
@@ -77,7 +78,7 @@ class FeaturesCsr:
         return (FillSparse(has_unit_rows(spec)),)
 
     def recipe(self, spec: JobSpec) -> str:
-        if spec.options[Slot.SAMPLING] != "full_batch":
+        if spec.options[Slot.SAMPLING] != "full_batch" or pools_graphs(spec):
             return "data.x = data.x.to_dense().float()  # PyG's loaders cut dense rows only"
         if spec.options[Slot.ARCHITECTURE] in ("sage", "gin"):
             return "data.x = data.x.to_dense().float()  # PyG's layer sums rows before it multiplies"

@@ -16,7 +16,7 @@ from techniques.architecture.hetero.typed import TYPED
 from techniques.base import Slot
 from techniques.recipe import recipe
 from techniques.remote.source import from_object
-from tests.recipe_cases import loaded
+from tests.recipe_cases import copy_typed_parameters, loaded
 
 SAMPLERS = ("full_batch", "neighbor")
 COMBINATIONS = list(product(TYPED, SAMPLERS))
@@ -62,25 +62,6 @@ def make(films: Any, profiled: Any, make_job: Any, monkeypatch: Any, tmp_path: A
     return build
 
 
-def copy_parameters(job: Any, ready_made: Any) -> None:
-    """By name: ours are those of PyG's layers."""
-    ours = {
-        name.replace(".linear.", ".").replace(".embedding.", "."): one for name, one in job.model.named_parameters()
-    }
-    with torch.no_grad():
-        theirs = dict(ready_made.named_parameters())
-        assert {_kind(name) for name in ours} == {_kind(name) for name in theirs}
-        for name, other in theirs.items():
-            other.copy_(next(one for key, one in ours.items() if _kind(key) == _kind(name)))
-
-
-def _kind(name: str) -> str:
-    """Encoders are called by number here and by type there."""
-    for number, kind in enumerate(("movie", "person", "tag")):
-        name = name.replace(f"encoders.{number}.", f"encoders.{kind}.")
-    return name
-
-
 @every_combination
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_losses_are_those_of_our_job(kind: str, chosen: tuple[str, str], make: Any) -> None:
@@ -88,7 +69,7 @@ def test_the_losses_are_those_of_our_job(kind: str, chosen: tuple[str, str], mak
 
     made = make(chosen, kind)
     pasted = loaded(recipe(made.spec, made.facts))
-    copy_parameters(made.job, pasted.model)
+    copy_typed_parameters(made.job, pasted.model)
     for number in range(3):  # a wrong gradient would show in the second epoch
         expected, _ = train_epoch(made.job)
         assert pasted.epoch() == pytest.approx(expected, rel=1e-4), f"epoch {number + 1}"
@@ -103,7 +84,7 @@ def test_other_inputs_and_depths(settings: dict[str, Any], chosen: tuple[str, st
 
     made = make(chosen, "classes", **settings)
     pasted = loaded(recipe(made.spec, made.facts))
-    copy_parameters(made.job, pasted.model)
+    copy_typed_parameters(made.job, pasted.model)
     for _ in range(2):
         expected, _ = train_epoch(made.job)
         assert pasted.epoch() == pytest.approx(expected, rel=1e-4)
@@ -119,7 +100,7 @@ def test_edges_are_not_turned_round_where_that_is_not_wanted(chosen: tuple[str, 
     script = recipe(made.spec, made.facts)
     assert "rev_" not in script
     pasted = loaded(script)
-    copy_parameters(made.job, pasted.model)
+    copy_typed_parameters(made.job, pasted.model)
     for _ in range(2):
         expected, _ = train_epoch(made.job)
         assert pasted.epoch() == pytest.approx(expected, rel=1e-4)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ from planner.pins import Pins
 from techniques.base import Slot
 from techniques.errors import InputError, UnsupportedTaskError
 from techniques.facts import Goal, Task
+from tests.exported import last_line, searched
 from tuner.export import export_run
 from tuner.export.script import Exported, script_of
-from tuner.folder import RunFolder, write_text
-from tuner.records import Winner
+from tuner.folder import RunFolder
 
 ALLOWED = {
     "contextlib",
@@ -56,14 +54,7 @@ def run_of(tmp_path: Path) -> Any:
     """``run_of(graph, fix)``: a run folder whose search has ended with the plan's best."""
 
     def build(graph: str, fix: Any) -> RunFolder:
-        made = plan(graph, fix=fix)
-        assert made.best is not None
-        folder = RunFolder(tmp_path / "run")
-        folder.start({"graph": graph, "budget_seconds": 60.0}, "", resume=False)
-        made.save(folder.plan)
-        winner = Winner(family=made.best.name, spec=made.best.spec, reason="alone")
-        write_text(folder.best, winner.model_dump_json())
-        return folder
+        return searched(plan(graph, fix=fix), graph, tmp_path / "run")
 
     return build
 
@@ -150,11 +141,7 @@ def test_the_script_reaches_what_the_run_reaches(
     folder = run_of(str(real_graph("cora")), {"sampling": "full_batch", "architecture": "gcn"})
     measured = run(folder.path)
     script = export_run(folder, tmp_path / "train.py")
-    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, "-P", str(script)], capture_output=True, text=True, cwd=tmp_path, env=clean, check=True
-    )
-    reached = float(done.stdout.split()[-1])
+    reached = float(last_line(script).split()[-1])
     assert measured.test_metric is not None
     assert abs(reached - measured.test_metric) < 0.03
     assert f"test {measured.test_metric:.3f}" in script.read_text()
@@ -270,7 +257,7 @@ def test_what_has_no_script_yet_is_refused(make_facts: Any, tmp_path: Path) -> N
     made = make_plan(make_facts(), Pins()).best
     assert made is not None
     coarse = made.spec.model_copy(update={"options": {**made.spec.options, Slot.COARSENING: "heavy_edge"}})
-    with pytest.raises(UnsupportedTaskError, match="coarsened graphs"):
+    with pytest.raises(UnsupportedTaskError, match="coarsened it by heavy_edge"):
         script_of(Exported(make_facts(), coarse, "", "t", "accuracy", 1, None, None))
     folder = RunFolder(tmp_path / "run")
     folder.start({"graph": "g"}, "", resume=False)

@@ -9,42 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from planner import plan
 from techniques.facts import Goal, Task
 from techniques.remote.links import read_links
 from techniques.remote.source.arrays import ArrayGraph
+from tests.exported import give, scripted, searched
 from tests.graphs import tiny
 from tests.recipe_cases import spec_of
 from tuner.export import export_run
 from tuner.export.plain.link_neighbor_loader import LinkNeighborLoader
 from tuner.export.plain.links import link_graph_of
 from tuner.export.script import Exported, script_of
-from tuner.folder import RunFolder, write_text
 from tuner.judge import judge
-from tuner.records import Winner
 
 
 def link_arrays(**others: Any) -> dict[str, Any]:
     """Isolated nodes, loops, weights; parallel edges where it is directed."""
     stored = tiny(**{"labels": "none", "weights": "random", **others})
     return {name: stored.read(name) for name in stored.headers}
-
-
-def scripted(text: str) -> dict[str, Any]:
-    """The names of a script that has run."""
-    names: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(text, "train.py", "exec"), names)
-    return names
-
-
-def give(names: dict[str, Any], parameters: list[Tensor]) -> None:
-    theirs = list(names["model"].parameters())
-    assert [one.shape for one in theirs] == [one.shape for one in parameters]
-    with torch.no_grad():
-        for one, other in zip(theirs, parameters, strict=True):
-            one.copy_(other)
 
 
 @pytest.mark.parametrize("kind", ["undirected", "directed", "its own split", "nearly complete"])
@@ -121,11 +104,7 @@ def test_a_script_of_links_reaches_what_the_run_reaches(
     settings = {"max_epochs": 6, "fanouts": (5, 5), "batch_size": 1024}
     graph = str(real_graph("polblogs"))
     made = plan(graph, goal=Goal(task=Task.LINK), fix={"architecture": "sage"}, set=settings)
-    assert made.best is not None
-    folder = RunFolder(tmp_path / "run")
-    folder.start({"graph": graph, "budget_seconds": 60.0}, "", resume=False)
-    made.save(folder.plan)
-    write_text(folder.best, Winner(family=made.best.name, spec=made.best.spec, reason="alone").model_dump_json())
+    folder = searched(made, graph, tmp_path / "run")
     measured = run(folder.path)
     assert measured.test_metric is not None
     monkeypatch.chdir(tmp_path)

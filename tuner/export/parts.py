@@ -7,39 +7,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from techniques.architecture.chunks import PAIRS_PER_CHUNK
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import Slot
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
-from techniques.recipe_parts import input_rows
+from techniques.recipe_parts import input_rows, pools_graphs
+from tuner.export.sets import ANSWERS
+from tuner.export.typed import typed_answers, typed_line
 
 PLAIN_LOADERS: dict[str, tuple[str, ...]] = {
-    "NeighborLoader": ("hops", "neighbor_loader"),
-    "LinkNeighborLoader": ("hops", "link_neighbor_loader"),
-    "RandomNodeLoader": ("random_node_loader",),
-    "ClusterData": ("cluster_loader",),
-    "ClusterLoader": ("cluster_loader",),
-    "ShaDowKHopSampler": ("shadow_loader",),
-    "GraphSAINTNodeSampler": ("saint_samplers",),
-    "GraphSAINTEdgeSampler": ("saint_samplers",),
-    "GraphSAINTRandomWalkSampler": ("saint_samplers",),
+    "NeighborLoader": ("sampling", "hops", "neighbor_loader"),
+    "LinkNeighborLoader": ("sampling", "hops", "link_neighbor_loader"),
+    "RandomNodeLoader": ("sampling", "random_node_loader"),
+    "ClusterData": ("sampling", "cluster_loader"),
+    "ClusterLoader": ("sampling", "cluster_loader"),
+    "ShaDowKHopSampler": ("sampling", "shadow_loader"),
+    "GraphSAINTNodeSampler": ("sampling", "saint_samplers"),
+    "GraphSAINTEdgeSampler": ("sampling", "saint_samplers"),
+    "GraphSAINTRandomWalkSampler": ("sampling", "saint_samplers"),
+    "GraphLoader": (),
 }
 """Where a class of ``techniques.sampling.loader`` is pasted from."""
 
 LOOP = """\
 import math
-{whole}best, stale, kept = -math.inf, 0, model.state_dict()
-for number in range(1, {max_epochs} + 1):
+{whole}max_epochs, every, patience = {max_epochs}, {every}, {patience}  # patience counts evaluations without a better one
+best, stale, kept = -math.inf, 0, model.state_dict()
+for number in range(1, max_epochs + 1):
     loss = epoch()
     if not math.isfinite(loss):
         raise FloatingPointError(f"the loss became {{loss}} in epoch {{number}}")
-    if number > 1 and number % {every} and number < {max_epochs}:
+    if number > 1 and number % every and number < max_epochs:
         continue
     value, stale = {metric}(*answers("val")), stale + 1
     if value > best:
         best, stale = value, 0
         kept = {{name: weight.detach().clone() for name, weight in model.state_dict().items()}}
     print(f"epoch {{number}}: loss {{loss:.4f}}, validation {{value:.4f}}, best {{best:.4f}}")
-    if stale >= {patience}:  # so many evaluations without a better one
+    if stale >= patience:
         break
 model.load_state_dict(kept)
 print(f"validation {shown} {{best:.4f}}, test {shown} {{{metric}(*answers('test')):.4f}}")
@@ -92,10 +97,13 @@ class Reading:
 
     modules: dict[str, None]
     line: str
+    flat: bool = True
+    """Arrays are read, or a ``HeteroData``."""
 
 
-def reading_of(source: str | None, graph_folder: str) -> Reading:
+def reading_of(facts: Facts, graph_folder: str, typed: bool) -> Reading:
     """How the script reads a graph in the form that was tuned; generated ones come from the run's own copy."""
+    source, several = facts.graph.source, facts.graph.num_graphs > 1
     if source is None or source.startswith("like:"):
         return _reading("arrays_folder", graph_folder)
     path = Path(source).expanduser()
@@ -108,27 +116,42 @@ def reading_of(source: str | None, graph_folder: str) -> Reading:
     suffix = path.suffix.lower()
     if suffix in (".npz", ".csv"):
         return _reading({".npz": "arrays_npz", ".csv": "arrays_csv"}[suffix], source)
+    if facts.graph.edge_types and not typed:
+        return _reading("arrays_folder", graph_folder)  # where all types are one
     if suffix in (".pt", ".pth"):
-        return Reading({"arrays_data": None}, _READ_PT.format(source=source))
-    if source.startswith("pyg:"):
-        return Reading({"arrays_data": None}, _pyg(source))
-    module, _, factory = source.partition(":")
-    return Reading(
-        {"arrays_data": None},
-        f"from {module} import {factory}\n\n\ndef read():\n    return arrays_of({factory}())\n\n\n",
-    )
+        before, call = _READ_PT, f"torch.load(sys.argv[1] if len(sys.argv) > 1 else {source!r}, weights_only=False)"
+    elif source.startswith("pyg:"):
+        before, call = _pyg(source)
+    else:
+        module, _, factory = source.partition(":")
+        before, call = f"from {module} import {factory}\n\n\ndef read():\n", f"{factory}()"
+    if typed:
+        return Reading({}, f"{before}    return {call}\n\n\n", flat=False)
+    pasted = {"arrays_data": None, **({"arrays_set": None} if several else {})}
+    return Reading(pasted, f"{before}    return {'arrays_of_set' if several else 'arrays_of'}({call})\n\n\n")
 
 
-def data_of(facts: Facts) -> Reading:
-    """What makes a ``Data`` with the splits of the task of what is read."""
+def data_of(facts: Facts, spec: JobSpec, flat: bool) -> Reading:
+    """What makes a ``Data`` or ``HeteroData`` with the splits of the task of what is read."""
+    if is_typed(spec):
+        pasted = ["typed_arrays"] * flat + ["splits", "labels", "typed_labels"]
+        return Reading(dict.fromkeys(["graph", *pasted]), typed_line(facts, spec, flat))
     if facts.task is Task.LINK:
         undirected = facts.graph.undirected
-        return Reading({"links": None}, f"data, held_out = link_graph_of(read(), undirected={undirected})\n")
-    return Reading({"labels": None}, "data = graph_of(read())\n")
+        return Reading(
+            {"graph": None, "links": None}, f"data, held_out = link_graph_of(read(), undirected={undirected})\n"
+        )
+    if facts.task is Task.GRAPH:
+        return Reading({"graph": None, "splits": None, "graph_set": None}, "data = graph_set_of(read())\n")
+    return Reading({"graph": None, "splits": None, "labels": None}, "data = graph_of(read())\n")
 
 
 def answers_of(spec: JobSpec, body: str) -> str:
     """``predict`` and ``answers``."""
+    if is_typed(spec):
+        return typed_answers(spec)
+    if pools_graphs(spec):
+        return predict_of(body).replace("every node", "every graph") + "\n\n" + ANSWERS
     rows = layer_wise_rows(spec) if is_layer_wise(spec) else "predict(whole)"
     if spec.options[Slot.SAMPLING] == "link_neighbor":
         return predict_of(body) + "\n\n" + LINK_ANSWERS.format(rows=rows, pairs_at_once=PAIRS_PER_CHUNK)
@@ -172,9 +195,6 @@ from torch_geometric.data import Data
 
 def read():
     # Your own file: it may hold any PyG object.
-    return arrays_of(torch.load(sys.argv[1] if len(sys.argv) > 1 else {source!r}, weights_only=False))
-
-
 """
 
 
@@ -185,10 +205,10 @@ def _reading(module: str, source: str) -> Reading:
     return Reading({module: None}, line)
 
 
-def _pyg(source: str) -> str:
+def _pyg(source: str) -> tuple[str, str]:
     """The data set class with the arguments that the form stands for."""
     from techniques.remote.source.pyg_dataset import dataset_arguments
 
     name, arguments = dataset_arguments(source)
     given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    return f"from torch_geometric.datasets import {name}\n\n\ndef read():\n    return arrays_of({name}({given}))\n\n\n"
+    return f"from torch_geometric.datasets import {name}\n\n\ndef read():\n", f"{name}({given})"

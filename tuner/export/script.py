@@ -7,15 +7,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from techniques.architecture.hetero.typed import is_typed
 from techniques.base import Slot
 from techniques.errors import UnsupportedTaskError
 from techniques.facts import Facts, Task
 from techniques.job import JobSpec
 from techniques.recipe import recipe
 from tuner.export.parts import LOOP, PLAIN_LOADERS, answers_of, data_of, is_layer_wise, reading_of
+from tuner.export.sets import with_plain_loader
 
-LAST_LINES = "# How long to train, and evaluation on data.val_mask, are up to you.\nprint(epoch())\n"
-METRICS = ("accuracy", "micro_f1", "macro_f1", "auroc")
+LAST_LINES = "\n# How long to train"
 PLAIN = Path(__file__).parent / "plain"
 
 
@@ -39,17 +40,13 @@ def script_of(what: Exported) -> str:
     """The whole script, without a trace of gnnfit in its imports.
 
     Raises:
-        UnsupportedTaskError: sets of graphs, several types and coarse graphs have no plain script yet.
+        UnsupportedTaskError: what is trained on a coarse graph has no plain script.
     """
     refuse_unsupported(what)
-    spec = without_order(what.spec)
-    text = recipe(spec, what.facts)
-    body = text.removesuffix(LAST_LINES)
-    making = data_of(what.facts)
-    body, loaders = without_gnnfit(body, what.graph_folder, making.line)
-    reading = reading_of(what.facts.graph.source, what.graph_folder)
-    pasted = [*reading.modules, "graph", *making.modules, *(["sampling", *loaders] if loaders else [])]
-    pasted += ["layerwise"] * is_layer_wise(spec)
+    spec, facts = without_order(what.spec), what.facts
+    reading = reading_of(facts, what.graph_folder, is_typed(spec))
+    making = data_of(facts, spec, reading.flat)
+    body, loaders = body_of(what, spec, making.line)
     metric = what.metric.lower().replace("-", "_")
     loop = LOOP.format(
         max_epochs=spec.training.max_epochs,
@@ -57,15 +54,32 @@ def script_of(what: Exported) -> str:
         patience=spec.training.patience_evaluations,
         metric=metric,
         shown=what.metric,
-        whole="" if is_layer_wise(spec) else _whole(spec),
+        whole=_whole(spec, facts),
     )
+    pasted = [*reading.modules, *making.modules, *loaders]
     parts = [PLAIN.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in pasted]
     parts.insert(0, only(PLAIN.joinpath("quality.py").read_text(encoding="utf-8"), metric))
     return assembled(header(what), [*parts, reading.line + body, answers_of(spec, body), loop])
 
 
-def _whole(spec: JobSpec) -> str:
+def body_of(what: Exported, spec: JobSpec, making: str) -> tuple[str, list[str]]:
+    """The recipe up to its epoch, and the modules that its loaders and its judgement need."""
+    nameless = what.facts.model_copy(update={"graph": what.facts.graph.model_copy(update={"source": None})})
+    body = recipe(spec, nameless).rpartition(LAST_LINES)[0]
+    body, loaders = without_gnnfit(body, what.graph_folder, making)
+    if is_typed(spec):
+        return body, ["sampling", "typed_neighbor_loader"] * bool(loaders)
+    if what.facts.task is Task.GRAPH:
+        return with_plain_loader(body, spec, what.facts), ["even_batches"] * (
+            spec.options[Slot.SAMPLING] == "dynamic_batch"
+        )
+    return body, [*loaders, *["layerwise"] * is_layer_wise(spec)]
+
+
+def _whole(spec: JobSpec, facts: Facts) -> str:
     """The line that brings the graph to the device for judging in one pass; with every edge, each counts once."""
+    if is_layer_wise(spec) or is_typed(spec) or facts.task is Task.GRAPH:
+        return ""
     weights = "data.edge_norm = torch.ones(data.num_edges)\n" * bool(spec.settings.get("sample_coverage"))
     return f"{weights}whole = data.to(device)\n"
 
@@ -79,19 +93,12 @@ def without_order(spec: JobSpec) -> JobSpec:
 
 def refuse_unsupported(what: Exported) -> None:
     """Refuse what the plain pieces do not cover."""
-    options, facts = what.spec.options, what.facts
-    reasons = {
-        "sets of graphs": facts.task is Task.GRAPH,
-        "several node types": "typed" in options.get(Slot.ARCHITECTURE, "") or bool(facts.graph.edge_types),
-        "coarsened graphs": options.get(Slot.COARSENING, "none") != "none",
-        f"the metric {what.metric}": what.metric.lower().replace("-", "_") not in METRICS,
-    }
-    for name, found in reasons.items():
-        if found:
-            raise UnsupportedTaskError(
-                f"export writes scripts that classify nodes or predict links of one graph, this run has {name}",
-                "Use gnnfit run RUN, whose final/model.pt holds the weights",
-            )
+    coarsening = what.spec.options.get(Slot.COARSENING, "none")
+    if coarsening != "none":
+        raise UnsupportedTaskError(
+            f"export writes scripts that train on the graph as it is, this run has coarsened it by {coarsening}",
+            "Use gnnfit run RUN, whose final/model.pt holds the weights, or tune again with --fix coarsening=none",
+        )
 
 
 def without_gnnfit(body: str, graph_folder: str, making: str) -> tuple[str, list[str]]:
@@ -102,11 +109,11 @@ def without_gnnfit(body: str, graph_folder: str, making: str) -> tuple[str, list
         if line.startswith("from techniques.sampling.loader import "):
             names = line.partition(" import ")[2].split(", ")
             loaders += dict.fromkeys(module for name in names for module in PLAIN_LOADERS[name])
-        elif not line.startswith(("from techniques.remote.read_data", "data = read_data(", "data = torch.load(")):
+        elif line.startswith("data = torch.load("):
+            lines.append(making.rstrip("\n"))
+        elif not line.startswith("# A torch_geometric.data."):
             lines.append(line)
-    told = "\n".join(lines).replace('np.load("x.npy"', f'np.load("{graph_folder}/x.npy"')
-    told = re.sub(r"# A torch_geometric\.data\.Data with [^\n]*\n", making, told)
-    return told, loaders
+    return "\n".join(lines).replace('np.load("x.npy"', f'np.load("{graph_folder}/x.npy"'), loaders
 
 
 def header(what: Exported) -> str:

@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 
+NAMES = ("x", "y", "train_mask", "val_mask", "test_mask", "edge_weight", "edge_attr", "pos")
+"""What is read beside the edges."""
+
 
 def arrays_of(data: Any) -> dict[str, Any]:
     """What training needs of a ``Data``, or of the only graph of a data set."""
@@ -16,7 +19,7 @@ def arrays_of(data: Any) -> dict[str, Any]:
         arrays |= {"x_data": rows.values().numpy(), "x_shape": np.array(rows.shape)}
     elif data.get("x") is not None:
         arrays["x"] = data.x.numpy()
-    for name in ("y", "train_mask", "val_mask", "test_mask", "edge_weight", "edge_attr", "pos"):
+    for name in NAMES[1:]:
         if isinstance(data.get(name), torch.Tensor):
             arrays[name] = data[name].numpy()
     if arrays.get("y") is not None and arrays["y"].ndim == 2 and arrays["y"].shape[1] == 1:

@@ -33,3 +33,9 @@ def auroc(logits: torch.Tensor, y: torch.Tensor) -> float:
         return math.nan
     below = torch.searchsorted(negative, positive) + torch.searchsorted(negative, positive, right=True)
     return float(below.sum()) / (2 * len(positive) * len(negative))
+
+
+def r2(predicted: torch.Tensor, y: torch.Tensor) -> float:
+    """1 - squared error / variance, the mean over targets that vary: 1 is perfect, 0 as good as the mean."""
+    squared, variance = (predicted - y).double().square().mean(0), y.double().var(0, unbiased=False)
+    return float((1 - squared / variance)[variance > 0].mean())
