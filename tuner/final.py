@@ -19,7 +19,7 @@ from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.history import remember
 from tuner.ingest import ingest, refuse_bad_graph
-from tuner.planning import Wanted, choose, graph_name, keep_source, planned, refuse_changed_graph, refuse_changed_model
+from tuner.planning import Wanted, choose, graph_name, ingested, planned, refuse_changed_graph, refuse_changed_model
 from tuner.records import MAX_EPOCHS_BETWEEN_EVALUATIONS, Limits, Measurement, TrialState, Winner, WorkRequest
 from tuner.report import write_report
 from tuner.resumed import with_earlier
@@ -178,8 +178,7 @@ def train_graph(
             begun = Plan.load(folder.plan)
             refuse_changed_graph(graph, begun, folder)
             refuse_changed_model(begun)
-        keep_source(graph, folder)
-        stored = ingest(graph, folder.graph)
+        stored = ingested(graph, folder)
         made = planned(stored, graph, Wanted(plan=loaded))
         if folder.plan.is_file() and Plan.load(folder.plan).facts.graph.source != made.facts.graph.source:
             raise InputError(f"{folder.path} holds a training of another graph", "Choose another --out")

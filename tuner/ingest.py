@@ -12,7 +12,7 @@ from planner.inspect.opened import checked, open_any
 from techniques.errors import GraphError
 from techniques.remote.source.folder import FolderGraph, spill
 
-NEEDS_TORCH = ("pyg:",)
+PYG = "pyg:"
 TORCH_SUFFIXES = (".pt", ".pth")
 FAILED = 2
 
@@ -56,7 +56,7 @@ def refuse_bad_graph(graph: Any) -> None:
 
 def needs_child(graph: str) -> bool:
     is_factory = ":" in graph and not graph.startswith("like:") and not Path(graph).exists()
-    return graph.startswith(NEEDS_TORCH) or graph.lower().endswith(TORCH_SUFFIXES) or is_factory
+    return graph.startswith(PYG) or graph.lower().endswith(TORCH_SUFFIXES) or is_factory
 
 
 def _ingest_in_child(graph: str, folder: Path) -> None:

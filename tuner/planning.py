@@ -19,9 +19,9 @@ from techniques.base import SettingValue
 from techniques.errors import InputError, NothingFitsError, OptionError, UnsupportedTaskError
 from techniques.facts import Goal, GraphFacts, Task
 from techniques.remote.source.folder import FolderGraph
-from techniques.sources import factory_fingerprint, file_fingerprint
+from techniques.sources import dataset_fingerprint, factory_fingerprint, file_fingerprint
 from tuner.folder import RunFolder, fingerprint, write_text
-from tuner.ingest import needs_child
+from tuner.ingest import PYG, ingest, needs_child
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def kept_plan(path: Path) -> Plan:
     """The plan of a run that was begun; it names its calibration, whose rates are read again where they are still there.
 
     Raises:
-        InputError: its own module has changed.
+        InputError: its own module, or what this imports from beside it, has changed.
     """
     plan = Plan.load(path)
     refuse_changed_model(plan)
@@ -150,22 +150,36 @@ def refuse_changed_graph(graph: Any, plan: Plan, folder: RunFolder) -> None:
         raise InputError(f"the graph has changed since the run began: {before} then, {now} now", "Choose another --out")
 
 
-def keep_source(graph: Any, folder: RunFolder) -> None:
-    """Note which file the run is about to read in a child process, so that it can be told from a changed one."""
-    begun = folder.graph.is_dir() or folder.plan.is_file()
-    if isinstance(graph, str) and needs_child(graph) and not begun:
-        now = source_fingerprint(graph)
-        folder.source.unlink(missing_ok=True) if now is None else write_text(folder.source, now)
+def ingested(graph: Any, folder: RunFolder) -> FolderGraph:
+    """The graph in the run's folder; notes which files it was read from in a child process, so that they can be told from changed
+    ones: a data set of PyG's, which may be downloaded for it, when it has been read, others before."""
+    new = isinstance(graph, str) and needs_child(graph) and not (folder.graph.is_dir() or folder.plan.is_file())
+    downloads = new and graph.startswith(PYG)
+    if new and not downloads:
+        _keep_source(graph, folder)
+    stored = ingest(graph, folder.graph)
+    if downloads:
+        _keep_source(graph, folder)
+    return stored
+
+
+def _keep_source(graph: str, folder: RunFolder) -> None:
+    now = source_fingerprint(graph)
+    folder.source.unlink(missing_ok=True) if now is None else write_text(folder.source, now)
 
 
 def source_fingerprint(graph: str) -> str | None:
-    """Of the file of a GRAPH that is read in a child process, or of the one that makes it; ``None`` where there is none."""
+    """Of the files of a GRAPH that is read in a child process, or of those that make it; ``None`` where there are none."""
+    if graph.startswith(PYG):
+        from techniques.remote.source.pyg_dataset import cache_folder
+
+        return dataset_fingerprint(graph, cache_folder(graph.removeprefix(PYG).partition("/")[0]))
     file = Path(graph).expanduser()
     return file_fingerprint(file) if file.exists() else factory_fingerprint(graph, str(Path.cwd()))
 
 
 def refuse_changed_model(plan: Plan) -> None:
-    """Refuse to go on with an own module whose file is not the one that was planned for.
+    """Refuse to go on with an own module whose file, or what it imports from beside it, is not the one that was planned for.
 
     Raises:
         InputError: with both fingerprints.
@@ -175,7 +189,7 @@ def refuse_changed_model(plan: Plan) -> None:
     if own is not None and now is not None and own.source not in (None, now):
         raise InputError(
             f"{own.factory} has changed since the run began: {own.source} then, {now} now",
-            "Restore its file, or choose another --out",
+            "Restore its file and those that it imports, or choose another --out",
         )
 
 

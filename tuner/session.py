@@ -34,7 +34,7 @@ from tuner.history import remember
 from tuner.ingest import ingest
 from tuner.live import HANG_SECONDS, Live, told
 from tuner.parts import MIN_TRIAL_SECONDS, Part, full_seconds, ladder, parts_of
-from tuner.planning import Wanted, choose, graph_name, keep_source, kept_plan, planned, refuse_changed_graph
+from tuner.planning import Wanted, choose, graph_name, ingested, kept_plan, planned, refuse_changed_graph
 from tuner.records import SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report import write_report
 from tuner.runner import Runner
@@ -86,8 +86,7 @@ class Session:
         wanted.pins()  # a slot that does not exist is an error before anything is written
         folder.start(asked, shlex.join(["gnnfit", *sys.argv[1:]]), resume)
         log = EventLog(folder.events, listener, begun)
-        keep_source(graph, folder)
-        stored = ingest(graph, folder.graph)
+        stored = ingested(graph, folder)
         begun_before = folder.plan.is_file()
         if begun_before:
             made = kept_plan(folder.plan)

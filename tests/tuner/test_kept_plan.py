@@ -14,7 +14,7 @@ from techniques.facts import ModelFacts
 from tuner.final import train_graph, train_winner
 from tuner.folder import RunFolder
 from tuner.ingest import ingest
-from tuner.planning import Wanted, keep_source, kept_plan, refuse_changed_graph
+from tuner.planning import Wanted, ingested, kept_plan, refuse_changed_graph
 from tuner.records import Winner
 from tuner.session import Session
 
@@ -53,7 +53,7 @@ def test_a_changed_file_that_torch_reads_is_refused_on_resume(
     community_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, run, stored = tmp_path / "graph.pt", RunFolder(tmp_path / "run"), ingest(community_file, tmp_path / "graph")
-    monkeypatch.setattr("tuner.session.ingest", lambda *ignored: stored)
+    monkeypatch.setattr("tuner.planning.ingest", lambda *ignored: stored)
 
     def prepare() -> Session:
         return Session.prepare(run, str(file), Wanted(), 60.0, None, run.plan.is_file(), lambda event: None)
@@ -68,15 +68,29 @@ def test_a_changed_file_that_torch_reads_is_refused_on_resume(
     assert prepare().graph is stored, "a run of an earlier version goes on"
 
 
-def test_a_changed_module_of_the_graph_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, run, module = plan(from_counts(50, 100, 4, 2, directed=False)), RunFolder(tmp_path), tmp_path / "made.py"
+def test_changed_sources_of_a_graph_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a factory imports from beside it, and what PyG keeps of a data set, which is downloaded while it is read."""
+    made, helper = plan(from_counts(50, 100, 4, 2, directed=False)), tmp_path / "helper.py"
+    processed = tmp_path / "cache/gnnfit/pyg/Planetoid/Cora/processed/data.pt"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    module.write_text("as it was")
-    keep_source("made:build", run)
-    refuse_changed_graph("made:build", made, run)
-    module.write_text("as it is now")
-    with pytest.raises(InputError, match=r"the graph has changed since .* \(9 bytes\) then, .* \(12 bytes\) now"):
-        refuse_changed_graph("made:build", made, run)
+    (tmp_path / "made.py").write_text("import helper")
+    helper.write_text("as it was")
+
+    def download(graph: str, folder: Path) -> None:
+        if graph.startswith("pyg:"):
+            processed.parent.mkdir(parents=True)
+            processed.write_text("as it was")
+
+    monkeypatch.setattr("tuner.planning.ingest", download)
+    for graph, file in (("made:build", helper), ("pyg:Planetoid/Cora", processed)):
+        run = RunFolder(tmp_path / f"run-{file.name}")
+        run.path.mkdir()
+        ingested(graph, run)
+        refuse_changed_graph(graph, made, run)
+        file.write_text("as it is now")
+        with pytest.raises(InputError, match=r"the graph has changed since .* bytes.*\) then, .* bytes.*\) now"):
+            refuse_changed_graph(graph, made, run)
 
 
 def test_a_changed_own_module_is_refused_by_who_goes_on(own_model: Any, tmp_path: Path) -> None:
