@@ -27,6 +27,7 @@ ALLOWED = {
     "math",
     "sys",
     "pathlib",
+    "warnings",
     "typing",
     "collections.abc",
     "numpy",
@@ -86,6 +87,7 @@ def test_a_script_runs_with_pyg_alone(fix: Any, exported: Any, tmp_path: Path, m
     }
     assert {str(name).split(".")[0] if str(name) != "collections.abc" else name for name in imported} <= ALLOWED
     assert "gnnfit" not in text.replace("gnnfit-runs", "")
+    assert ("def auroc" in text) == (fix.get("sampling") == "link_neighbor") and "def r2" not in text
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["train.py"])
     names: dict[str, Any] = {"__name__": "__main__"}

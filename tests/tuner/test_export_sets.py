@@ -12,6 +12,7 @@ import torch
 from torch_geometric.data import Data, InMemoryDataset
 
 from planner import plan
+from planner.inspect.opened import open_any
 from techniques.facts import Task
 from techniques.remote.graphs import read_graphs
 from techniques.remote.read_data import read_data
@@ -185,3 +186,12 @@ def shape(size: int, ring: bool) -> Data:
     edges = torch.stack([torch.arange(size), (torch.arange(size) + 1) % size])[:, : size if ring else size - 1]
     both = torch.cat([edges, edges.flip(0)], dim=1)
     return Data(edge_index=both, num_nodes=size, x=torch.ones(size, 1), y=torch.tensor([int(size > 7)]))
+
+
+def test_a_generated_set_is_read_where_it_was_made(tmp_path: Path, monkeypatch: Any) -> None:
+    """A run keeps no copy of its own."""
+    graph = "like:proteins@0.02"
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    folder = searched(plan(graph, fix={"sampling": "graph_batch"}), graph, tmp_path / "run")
+    names = scripted(export_run(folder).read_text().partition("torch.set_num_threads")[0])
+    assert names["graph_set_of"](names["read"]()).num_nodes == int(open_any(graph).read("num_nodes").item())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+from planner.inspect.opened import LIKE, open_like
 from planner.records import Plan
 from planner.render import settings_text
 from techniques.errors import InputError
@@ -33,7 +34,7 @@ def export_run(folder: RunFolder, out: Path | str | None = None) -> Path:
     exported = Exported(
         facts=plan.facts,
         spec=winner.spec,
-        graph_folder=str(folder.graph if folder.graph.is_dir() else plan.facts.graph.source),
+        graph_folder=_graph_folder(folder, plan),
         title=f"{plan.facts.graph.name}: {winner.family}" + _settings(trial),
         metric=measured.metric_name if measured else NAMES[metric_of(plan.facts)],
         every=_interval(final),
@@ -42,6 +43,14 @@ def export_run(folder: RunFolder, out: Path | str | None = None) -> Path:
     )
     write_text(target, script_of(exported))
     return target
+
+
+def _graph_folder(folder: RunFolder, plan: Plan) -> str:
+    """The graph as ``.npy`` files: the run's own copy, what was generated, or the folder that was given."""
+    source = str(plan.facts.graph.source)
+    if folder.graph.is_dir():
+        return str(folder.graph)
+    return str(open_like(source).path) if source.startswith(LIKE) else source
 
 
 def _final(folder: RunFolder) -> Measurement | None:

@@ -14,9 +14,14 @@ from techniques.facts import Facts, Task
 from techniques.job import JobSpec
 from techniques.recipe import recipe
 from tuner.export.parts import LOOP, PLAIN_LOADERS, answers_of, data_of, is_layer_wise, reading_of
+from tuner.export.pruned import pruned
 from tuner.export.sets import with_plain_loader
 
 LAST_LINES = "\n# How long to train"
+QUIET = """\
+import warnings
+warnings.filterwarnings("ignore", "Sparse CSR tensor support")  # what PyTorch says of every first one
+"""
 PLAIN = Path(__file__).parent / "plain"
 
 
@@ -56,10 +61,11 @@ def script_of(what: Exported) -> str:
         shown=what.metric,
         whole=_whole(spec, facts),
     )
-    pasted = [*reading.modules, *making.modules, *loaders]
+    pasted = ["quality", *reading.modules, *making.modules, *loaders]
     parts = [PLAIN.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in pasted]
-    parts.insert(0, only(PLAIN.joinpath("quality.py").read_text(encoding="utf-8"), metric))
-    return assembled(header(what), [*parts, reading.line + body, answers_of(spec, body), loop])
+    if "csr" in body or facts.graph.features.sparse_at_rest:
+        parts.insert(0, QUIET)
+    return pruned(assembled(header(what), [*parts, reading.line + body, answers_of(spec, body), loop]))
 
 
 def body_of(what: Exported, spec: JobSpec, making: str) -> tuple[str, list[str]]:
@@ -122,13 +128,6 @@ def header(what: Exported) -> str:
     told = f"\n\nThe run reached validation {what.metric} {what.validation:.3f}{reached}." if what.validation else ""
     quiet = what.title.replace("\\", "/").replace('"', "'")
     return f'"""{quiet}.{told}\n\nNeeds torch, numpy and torch_geometric. Usage: python train.py [GRAPH]\n"""\n'
-
-
-def only(text: str, name: str) -> str:
-    """A module with one of its functions."""
-    tree = ast.parse(text)
-    kept = [one for one in tree.body if not isinstance(one, ast.FunctionDef) or one.name == name]
-    return "\n\n\n".join(filter(None, (ast.get_source_segment(text, one) for one in kept)))
 
 
 def assembled(head: str, parts: list[str]) -> str:

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 from torch_geometric.utils import coalesce, remove_self_loops, to_undirected
 
-from tuner.export.plain.sampling import InEdges, cut
+from tuner.export.plain.sampling import InEdges, cut, edges_between
 
 
 class ClusterData:
@@ -40,7 +40,7 @@ class ClusterLoader(DataLoader[int]):
     def batch(self, parts: list[int]) -> Data:
         """The subgraph of these parts."""
         nodes = torch.cat([self.clusters.parts[part] for part in parts])
-        edge_index, edges = self.clusters.edges.between(nodes)
+        edge_index, edges = edges_between(self.clusters.edges, nodes)
         out = cut(self.clusters.data, nodes, edges)
         out.edge_index = edge_index
         return out

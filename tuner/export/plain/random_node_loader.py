@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 
-from tuner.export.plain.sampling import InEdges, cut
+from tuner.export.plain.sampling import InEdges, cut, edges_between
 
 
 class RandomNodeLoader(DataLoader[int]):
@@ -21,7 +21,7 @@ class RandomNodeLoader(DataLoader[int]):
     def batch(self, nodes: list[int]) -> Data:
         """The subgraph of these nodes."""
         chosen = torch.tensor(nodes)
-        edge_index, edges = self.edges.between(chosen)
+        edge_index, edges = edges_between(self.edges, chosen)
         out = cut(self.data, chosen, edges)
         out.edge_index = edge_index
         return out

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 
-from tuner.export.plain.sampling import InEdges, cut
+from tuner.export.plain.sampling import InEdges, cut, edges_between
 
 
 class GraphSAINTSampler(DataLoader[int]):
@@ -29,7 +29,7 @@ class GraphSAINTSampler(DataLoader[int]):
     def batch(self) -> Data:
         """One subgraph."""
         nodes = torch.unique(self.draw())
-        edge_index, edges = self.edges.between(nodes)
+        edge_index, edges = edges_between(self.edges, nodes)
         out = cut(self.data, nodes, edges)
         out.edge_index = edge_index
         if self.coverage:
@@ -43,7 +43,7 @@ class GraphSAINTSampler(DataLoader[int]):
         while total < self.coverage * self.edges.num_nodes:
             nodes = torch.unique(self.draw())
             seen[nodes] += 1
-            crossed[self.edges.between(nodes)[1]] += 1
+            crossed[edges_between(self.edges, nodes)[1]] += 1
             samples, total = samples + 1, total + len(nodes)
         target = self.data.edge_index[1].cpu()
         seen, crossed = seen.clamp(min=1), crossed.clamp(min=1)

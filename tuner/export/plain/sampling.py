@@ -38,14 +38,15 @@ class InEdges:
         kept = torch.arange(len(grouped)) - first[grouped] < most
         return place[shuffled[kept]], grouped[kept]
 
-    def between(self, nodes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """All edges with both ends among ``nodes``: [2, E] in their places, and which edges they are."""
-        local = torch.full((self.num_nodes,), -1)
-        local[nodes] = torch.arange(len(nodes))
-        place, owner = self.of(nodes)
-        source = local[self.source[place]]
-        inside = source >= 0
-        return torch.stack([source[inside], owner[inside]]), self.edge[place[inside]]
+
+def edges_between(edges: InEdges, nodes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """All edges with both ends among ``nodes``: [2, E] in their places, and which edges they are."""
+    local = torch.full((edges.num_nodes,), -1)
+    local[nodes] = torch.arange(len(nodes))
+    place, owner = edges.of(nodes)
+    source = local[edges.source[place]]
+    inside = source >= 0
+    return torch.stack([source[inside], owner[inside]]), edges.edge[place[inside]]
 
 
 def cut(data: Data, nodes: torch.Tensor, edges: torch.Tensor) -> Data:
