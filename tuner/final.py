@@ -121,6 +121,8 @@ def train_winner(folder: RunFolder, epochs: int | None, progress: Progress) -> M
     """
     winner, plan = folder.winner(), Plan.load(folder.plan)
     refuse_changed_model(plan)
+    if not folder.graph.is_dir():  # read where it is
+        refuse_changed_graph(plan.facts.graph.source, plan, folder)
     stored = ingest(plan.facts.graph.source, folder.graph)
     with Runner() as runner:
         for one in (winner, *runners_up(folder, winner)):
@@ -178,6 +180,7 @@ def train_graph(
             begun = Plan.load(folder.plan)
             refuse_changed_graph(graph, begun, folder)
             refuse_changed_model(begun)
+            loaded = loaded or begun  # planned again, it might be another training
         stored = ingested(graph, folder)
         made = planned(stored, graph, Wanted(plan=loaded))
         if folder.plan.is_file() and Plan.load(folder.plan).facts.graph.source != made.facts.graph.source:

@@ -10,6 +10,7 @@ from typing import Any
 
 from planner.api import inspect, make_plan, pins_of, with_history
 from planner.inspect.calibration import calibrated
+from planner.inspect.fingerprint_machine import machine_fingerprint
 from planner.inspect.machine import inspect_machine
 from planner.inspect.opened import drawer, open_any, profiled
 from planner.pins import Pins
@@ -36,6 +37,18 @@ class Wanted:
     calibration: bool = True
     use_history: bool = False
 
+    def loaded(self) -> Plan | None:
+        """The saved plan."""
+        return Plan.load(self.plan) if isinstance(self.plan, (str, Path)) else self.plan
+
+    def goal_over(self, plan: Plan | None) -> Goal:
+        """What is asked for, over what the saved plan was asked for; what is left at its default was not asked for."""
+        goal = self.goal or Goal()
+        if plan is None:
+            return goal
+        given = {name: value for name, value in dict(goal).items() if value != Goal.model_fields[name].default}
+        return plan.facts.goal.model_copy(update=given)
+
     def pins(self, plan: Plan | None = None) -> Pins:
         """What is fixed and set, over the pins of a plan that is there already."""
         return pins_of(self.fix, self.set, plan)
@@ -56,14 +69,14 @@ def planned(stored: FolderGraph, graph: Any, wanted: Wanted) -> Plan:
         UnsupportedTaskError: the task cannot be trained in this version.
         OptionError: the saved plan is for another graph.
     """
-    source, goal = _lasting_name(graph, stored), wanted.goal
-    facts = profiled(stored, goal.task if goal else None, source, check_values=True)
+    source, loaded = _lasting_name(graph, stored), wanted.loaded()
+    goal = wanted.goal_over(loaded)
+    facts = profiled(stored, goal.task, source, check_values=True)
     refuse_untrainable(facts.task, facts.labels.num_classes, source)
-    if wanted.plan is not None:
-        loaded = wanted.plan if isinstance(wanted.plan, Plan) else Plan.load(wanted.plan)
-        return _for_this_graph(loaded, facts.model_copy(update={"source": source}), wanted)
+    if loaded is not None:
+        return _for_this_graph(loaded, facts.model_copy(update={"source": source}), goal, wanted, stored)
     everything, _ = inspect(
-        facts, model=wanted.model, on=None, goal=goal or Goal(), set=wanted.set, calibration=wanted.calibration
+        facts, model=wanted.model, on=None, goal=goal, set=wanted.set, calibration=wanted.calibration
     )
     everything = with_history(everything) if wanted.use_history else everything
     return make_plan(everything, wanted.pins(), drawer(stored, facts))
@@ -77,15 +90,40 @@ def _lasting_name(graph: Any, stored: FolderGraph) -> str:
     return str(Path(text).expanduser().resolve()) if Path(text).expanduser().exists() else text
 
 
-def _for_this_graph(plan: Plan, graph: GraphFacts, wanted: Wanted) -> Plan:
+def _for_this_graph(plan: Plan, graph: GraphFacts, goal: Goal, wanted: Wanted, stored: FolderGraph) -> Plan:
+    """The saved plan; made again where it was for another machine, or something else is asked for beside it."""
     before = plan.facts.graph.fingerprint
     if before is not None and before != graph.fingerprint:
         raise OptionError(f"the plan is for another graph: {before} planned, {graph.fingerprint} given", "Plan again")
-    here = {"graph": graph, "goal": wanted.goal or plan.facts.goal, "hardware": calibrated(inspect_machine())}
-    facts = plan.facts.model_copy(update=here)
-    if wanted.fix or wanted.set:
-        return make_plan(facts, wanted.pins(plan))
+    own = plan.facts.model.custom
+    if wanted.model not in (None, plan.facts.model.architecture, own and own.factory):
+        raise OptionError(
+            f"a saved plan has its model, got {wanted.model} beside it", f"Plan again with --model {wanted.model}"
+        )
+    hardware, there = inspect_machine(), plan.facts.hardware
+    hardware = calibrated(hardware) if wanted.calibration else hardware
+    elsewhere = machine_fingerprint(hardware) != machine_fingerprint(there)
+    if elsewhere:
+        note = f"the saved plan was for {there.name}: planned again for this machine"
+        hardware = hardware.model_copy(update={"notes": (*hardware.notes, note)})
+    facts = plan.facts.model_copy(update={"graph": graph, "goal": goal, "hardware": hardware})
+    facts = with_history(facts) if wanted.use_history else facts
+    uncalibrated = there.calibration is not None and not wanted.calibration
+    asked = (
+        wanted.fix
+        or wanted.set
+        or wanted.use_history
+        or uncalibrated
+        or _untargeted(goal) != _untargeted(plan.facts.goal)
+    )
+    if elsewhere or asked:
+        return make_plan(facts, wanted.pins(plan), drawer(stored, graph))
     return plan.model_copy(update={"facts": facts})
+
+
+def _untargeted(goal: Goal) -> Goal:
+    """What a plan depends on."""
+    return goal.model_copy(update={"target": None})
 
 
 def kept_plan(path: Path) -> Plan:
