@@ -24,3 +24,13 @@ def test_a_session_with_nothing_left_to_train_keeps_what_was_measured(tmp_path: 
     assert {phase.value: one.host_peak_bytes for phase, one in found.phases.items()} == {"train": 15, "evaluate": 18}
     assert with_earlier(session(30, 99.0, train=30), file).phases[Phase.TRAIN].host_peak_bytes == 30
     assert with_earlier(session(7, None), tmp_path / "none.json").peak_host_bytes == 7
+
+
+def test_seconds_of_training_are_those_of_all_sessions(tmp_path: Path) -> None:
+    file = tmp_path / "measurement.json"
+    first = session(18, 155.0, load=1, train=15, evaluate=18).model_copy(update={"sample_seconds": 0.5})
+    file.write_text(first.model_dump_json(), encoding="utf-8")
+    second = session(7, None, load=1, train=1, evaluate=7).model_copy(update={"sample_seconds": 0.1})
+    found = with_earlier(second, file)
+    assert {phase.value: one.seconds for phase, one in found.phases.items()} == {"load": 1, "train": 2, "evaluate": 2}
+    assert (found.sample_seconds, found.wait_share) == (0.6, 0.3)
