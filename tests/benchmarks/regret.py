@@ -18,14 +18,16 @@ best of hundreds of single measurements is a lucky one. Costs are seconds of who
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 from regret_collect import collect
 from regret_confirm import Kept, confirm
-from regret_replay import Replayed, percent
+from regret_replay import Replayed, percent, quantile
 
 from planner.render import table as table_lines
+from techniques.errors import GnnfitError
 
 GRAPHS = (
     ("amazon_photo", 300, 6.0, 0.05),
@@ -35,6 +37,7 @@ GRAPHS = (
 )
 """Configurations, seconds each, and the search's share of the grid's cost."""
 SEEDS = 50
+SHARE = "of the grid's cost that the search may take (default: 0.10 for the two smaller grids, else 0.05)"
 HEADER = (
     "graph",
     "target",
@@ -53,6 +56,8 @@ HEADER = (
 
 def replay(arguments: argparse.Namespace) -> None:
     """Two lines per table: with a target that is asked for, and with the one that the search finds."""
+    if missing := next((one for one in arguments.tables if not Path(one).is_file()), None):
+        sys.exit(f"regret.py: a table must exist, {missing} does not. Make it with regret.py collect.")
     rows = []
     for name in arguments.tables:
         for own_target in (False, True):
@@ -72,7 +77,7 @@ def line(table: Path, share: float, own_target: bool, seeds: int) -> list[str]:
         f"{len(found.rows)} x {found.rows[0].seconds:g} s = {found.cost:.0f} s",
         f"{searched[:, 1].mean():.0f} s ({searched[:, 1].mean() / found.cost:.1%})",
         f"{searched[:, 2].mean():.0f}",
-        *(percent(float(np.quantile(one[:, 0], level))) for one in (searched, random) for level in (0.5, 0.9)),
+        *(percent(quantile(one[:, 0], level)) for one in (searched, random) for level in (0.5, 0.9)),
         "-" if live is None or own_target else f"{percent(live.regret)} ({live.seconds:.0f} s, {live.turns} turns)",
         found.speed_up(searched[:, 3]),
         f"{found.load:.1f}",
@@ -106,37 +111,50 @@ def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    one = commands.add_parser("collect")
-    one.add_argument("graph")
-    one.add_argument("table", type=Path)
-    one.add_argument("--configurations", type=int, default=300)
-    one.add_argument("--seconds", type=float, default=6.0)
-    one.add_argument("--threads", type=int, default=1)
+    graph = {"metavar": "GRAPH", "help": "as for gnnfit tune"}
+    table = {"type": Path, "metavar": "TABLE.csv", "help": "one row per configuration"}
+    one = commands.add_parser("collect", help="measure configurations, a row each")
+    one.add_argument("graph", **graph)
+    one.add_argument("table", **table)
+    one.add_argument("--configurations", type=positive, default=300, help="so many, and PyG's defaults with four rates")
+    one.add_argument("--seconds", type=float, default=6.0, help="training time of each")
+    one.add_argument("--threads", type=positive, default=1)
     one.set_defaults(run=lambda a: collect(a.graph, a.table, a.configurations, a.seconds, a.threads))
-    one = commands.add_parser("confirm")
-    one.add_argument("graph")
-    one.add_argument("table", type=Path)
-    one.add_argument("--share", type=float)
-    one.add_argument("--threads", type=int, default=1)
-    one.add_argument("--turns", type=int, default=5)
-    one.add_argument("--seeds", type=int, default=SEEDS)
+    one = commands.add_parser("confirm", help="one live search, and its winner beside the table's best, in turn")
+    one.add_argument("graph", **graph)
+    one.add_argument("table", **table)
+    one.add_argument("--share", type=float, help=SHARE)
+    one.add_argument("--threads", type=positive, default=1)
+    one.add_argument("--turns", type=positive, default=5, help="measurements of each")
+    one.add_argument("--seeds", type=positive, default=SEEDS, help="replays whose ends are measured again, too")
     one.set_defaults(run=lambda a: confirm(a.graph, a.table, a.share or share_of(a.table), a.threads, a.turns, a.seeds))
-    one = commands.add_parser("replay")
-    one.add_argument("tables", nargs="+")
-    one.add_argument("--seeds", type=int, default=SEEDS)
-    one.add_argument("--share", type=float)
+    one = commands.add_parser("replay", help="search tables with many seeds")
+    one.add_argument("tables", nargs="+", **table)
+    one.add_argument("--seeds", type=positive, default=SEEDS)
+    one.add_argument("--share", type=float, help=SHARE)
     one.set_defaults(run=replay)
-    one = commands.add_parser("all")
-    one.add_argument("folder")
-    one.add_argument("--out", default="regret-tables")
+    one = commands.add_parser("all", help="the whole benchmark")
+    one.add_argument("folder", metavar="DIR", help="the real graphs, .npz")
+    one.add_argument("--out", default="regret-tables", metavar="TABLES", help="folder of the tables")
     one.set_defaults(run=everything)
     return parser.parse_args()
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
 
 
 def main() -> None:
     """Run one of the commands."""
     arguments = parsed()
-    arguments.run(arguments)
+    try:
+        arguments.run(arguments)
+    except GnnfitError as error:
+        sys.exit(f"regret.py: {error}")
 
 
 if __name__ == "__main__":

@@ -116,8 +116,14 @@ class Replay(Bench):
         return Candidate.model_construct(name=point.family, forecast=self.forecast(point.spec))
 
 
+def quantile(regrets: np.ndarray, level: float) -> float:
+    """By linear interpolation, also between those that missed the target, which are infinite."""
+    ranked = np.sort(regrets)
+    place = level * (len(ranked) - 1)
+    low, share = ranked[int(place)], place % 1
+    return float(low if share == 0 or np.isinf(low) else low + share * (ranked[int(place) + 1] - low))
+
+
 def percent(regret: float) -> str:
     """Of the best; ``missed`` where the target was not reached."""
-    if np.isnan(regret):
-        return "unknown"
     return "missed" if regret > MISSED_REGRET else f"{regret:.1%}"
