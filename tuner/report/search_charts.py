@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from planner.proposal import BASELINE_NAME
@@ -125,7 +126,8 @@ def rungs(story: Story) -> str:
 
 def _history_chart(story: Story, seen: Sequence[Trial]) -> str:
     values = [one.measured.metric or 0.0 for one in seen]
-    up = axis_over(f"validation {story.metric_name}", values, lambda value: f"{value:.3f}")
+    digits = _digits(max(values) - min(values))
+    up = axis_over(f"validation {story.metric_name}", values, lambda value: f"{value:.{digits}f}")
     numbers = [one.number for one in story.trials]
     across = Axis("trial", min(numbers) - 0.5, max(numbers) + 0.5, lambda value: f"{value:.0f}", whole=True)
     points = [_history_point(story, one, up.low) for one in story.trials]
@@ -137,6 +139,11 @@ def _history_chart(story: Story, seen: Sequence[Trial]) -> str:
             best.append((one.number, best[-1][1]))
         best.append((one.number, max(value, best[-1][1] if best else value)))
     return plot("Validation quality by trial", across, up, points, best)
+
+
+def _digits(span: float) -> int:
+    """Places after the point with which the ticks of an axis differ."""
+    return 3 if span == 0 else min(max(3, 1 - math.floor(math.log10(span))), 6)
 
 
 def _history_point(story: Story, one: Trial, lowest: float) -> Point:

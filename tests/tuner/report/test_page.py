@@ -73,6 +73,17 @@ def test_marks_differ_in_shape_not_in_colour_alone(page_of: Any, report: Any) ->
     assert len(set(shapes.values())) == len(shapes)
 
 
+def test_ticks_of_like_qualities_differ(page_of: Any, report: Any) -> None:
+    made = report()
+    trials = [
+        one.model_copy(update={"measured": one.measured.model_copy(update={"metric": 0.99 + one.number / 1e4})})
+        for one in made.trials
+    ]
+    page = page_of(made.model_copy(update={"trials": tuple(trials)}))
+    ticks = re.findall(r">(0\.99\d+)</text>", page.split("Validation quality by trial")[-1].split("</svg>")[0])
+    assert len(ticks) == len({*ticks}) > 2
+
+
 UNFINISHED = {"winner": None, "final": None, "baseline": None, "target": None}
 
 
