@@ -11,7 +11,7 @@ from typing import Any
 
 from planner.records import Candidate, Plan
 from techniques.base import SettingValue
-from techniques.errors import GnnfitError
+from techniques.errors import GnnfitError, OptionError
 from techniques.facts import Goal
 from tuner.events import EventLog, Listener
 from tuner.failure import error_of
@@ -174,7 +174,12 @@ def run(
     """
     from tuner.final import train_graph, train_winner
 
-    if plan is None and isinstance(source, (str, Path)) and (Path(source) / "spec.toml").is_file():
+    if isinstance(source, (str, Path)) and (Path(source) / "spec.toml").is_file():
+        for name, given in (("plan", plan), ("out", out)):
+            if given is not None:
+                raise OptionError(
+                    f"{source} is a run, with its own plan and folder; got {name} beside it", f"Leave out --{name}"
+                )
         folder = RunFolder.existing(source)
         with folder.locked():
             return train_winner(folder, epochs, progress)

@@ -22,9 +22,16 @@ from accuracy_rows import Rows
 GIB = 2**30
 
 
+def folder(text: str) -> Path:
+    """A folder that exists."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder of .npz graphs, {text} is none")
+    return Path(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="folders of .npz graphs")
+    parser.add_argument("folders", nargs="*", type=folder, metavar="DIR", help="folders of .npz graphs")
     parser.add_argument("--out", type=Path, default=Path("accuracy.csv"), help="rows, written one by one")
     parser.add_argument("--like", nargs="*", default=list(LIKE_GRAPHS), metavar="NAME@SCALE", help="generated graphs")
     parser.add_argument("--graphs", nargs="*", default=[], metavar="NAME", help="only these of them")

@@ -70,6 +70,9 @@ COLAB = ["--nodes", "2.4M", "--edges", "61.9M", "--features", "100", "--classes"
         (("run", "GRAPH", "--epochs", "-1"), "--epochs"),
         (("run", "no-such-run"), "no-such-run"),
         (("report", "no-such-run"), "no-such-run"),
+        (("run", "RUN", "--out", "elsewhere"), "got out beside it"),
+        (("run", "RUN", "--plan", "plan.json"), "got plan beside it"),
+        (("calibrate", "--out", "."), "is a folder"),
         (("report", "."), "spec.toml"),
         ((), "COMMAND"),
         (("plam", "graph.npz"), "did you mean plan"),
@@ -83,6 +86,9 @@ def test_a_bad_value_is_one_line(
     arguments: tuple[str, ...], words: str, refused: Any, community_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if "RUN" in arguments:
+        Path("RUN").mkdir()
+        Path("RUN", "spec.toml").write_text("budget_seconds = 1.0")
     assert words in refused(*(str(community_file) if one == "GRAPH" else one for one in arguments))
 
 

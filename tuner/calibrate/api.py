@@ -12,7 +12,7 @@ from pathlib import Path
 
 from planner.inspect.calibration import calibration_path, read_calibration
 from planner.inspect.machine import inspect_machine
-from techniques.errors import TrialFailedError
+from techniques.errors import OptionError, TrialFailedError
 from techniques.hardware.allocator import RUN_ENVIRONMENT
 from techniques.hardware.calibration import Calibration
 from tuner.memory import tree_usage
@@ -30,8 +30,13 @@ def calibrate(progress: Callable[[str], None] = lambda text: None, path: Path | 
 
     Raises:
         TrialFailedError: the child failed; its words are on stderr.
+        OptionError: ``path`` is a folder.
     """
     path = path or calibration_path()
+    if path.is_dir():  # half a minute later it would be too late
+        raise OptionError(
+            f"a calibration is saved in a file, {path} is a folder", "Name a file, such as --out rates.json"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gnnfit-calibrate-", dir=path.parent) as folder:
         out = Path(folder) / "calibration.json"

@@ -118,7 +118,7 @@ def _is_factory(graph: str) -> bool:
 
 
 FORMS: tuple[Form, ...] = (
-    Form("like:NAME[@SCALE], a generated graph (plan, measure and tune only)", _starts_with("like:"), _refuse_like),
+    Form("like:NAME[@SCALE], a generated graph", _starts_with("like:"), _refuse_like),
     Form("pyg:NAME[/SUBSET], a PyG data set class", _starts_with("pyg:"), _open_pyg),
     Form("a folder of .npy files or with edges.csv", _is_folder, _open_folder),
     Form("an .npz file", _ends_with(".npz"), _open_npz),
