@@ -48,6 +48,8 @@ def check_pins(facts: Facts, pins: Pins) -> None:
     """
     for slot, name in pins.options.items():
         option(slot, name)
+    if not pins.settings:
+        return
     pins.training(Training())
     knobs = {knob.name: knob for slot in Slot for one in options(slot) for knob in one.knobs(facts)}
     allowed = {slot: pins.options.get(slot) for slot in Slot}

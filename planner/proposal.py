@@ -24,8 +24,9 @@ where features need one (Wu et al., ICML 2019, section 6), so their speed is no 
 GRAPH_TRAINING = Training(weight_decay=0.0, dropout=0.0)
 """Small graphs with normalised layers are rather under- than overfitted (Xu et al., ICLR 2019, section 7); tune varies it."""
 
-ONE_STEP_PATIENCE = 50
-"""As Shchur et al. (2018, section 3) for full batches."""
+ONE_STEP_TRAINING = Training(patience_evaluations=50)
+"""Patience as in Shchur et al. (2018, section 3) for full batches."""
+SAMPLED_TRAINING = Training()
 GRAPH_SAMPLERS = ("full_batch", "graph_batch", "dynamic_batch")
 SAFE = ("full_batch", "neighbor", "link_neighbor", "rows", "graph_batch", "dynamic_batch")
 """What published comparisons call safe: exact, or never far behind (Bajaj et al., VLDB 2025, section 5). The others win on
@@ -50,23 +51,34 @@ def proposals(facts: Facts, pins: Pins) -> Iterator[JobSpec | Refusal]:
     """
     check_pins(facts, pins)
     for hardware in _choices(Slot.HARDWARE, pins):
-        for architecture in _architectures(facts, pins):
-            for sampling in _samplers(facts, pins):
-                if not _worth_saying(pins, architecture, sampling):
-                    continue
-                if sampling not in SAFE and hardware == "cpu" and _has_choice_of_gpu(facts, pins):
-                    continue  # an alternative to measure needs no second processor
-                for representation in _choices(Slot.REPRESENTATION, pins):
-                    chosen = {
-                        Slot.SAMPLING: sampling,
-                        Slot.REPRESENTATION: representation,
-                        Slot.ARCHITECTURE: architecture,
-                        Slot.HARDWARE: hardware,
-                    }
-                    proposed = _proposal(facts, pins, chosen)
-                    yield proposed
-                    if sampling not in SAFE and isinstance(proposed, JobSpec):
-                        break  # an alternative to measure needs no second representation
+        for proposed in _on(facts, pins, hardware):
+            yield proposed
+            if (
+                isinstance(proposed, Refusal)
+                and option(Slot.HARDWARE, hardware).check(facts, proposed.spec) == proposed.verdict
+            ):
+                break  # what a machine lacks, it lacks for every combination: said once
+
+
+def _on(facts: Facts, pins: Pins, hardware: str) -> Iterator[JobSpec | Refusal]:
+    """The combinations on one kind of hardware."""
+    for architecture in _architectures(facts, pins):
+        for sampling in _samplers(facts, pins):
+            if not _worth_saying(pins, architecture, sampling):
+                continue
+            if sampling not in SAFE and hardware == "cpu" and _has_choice_of_gpu(facts, pins):
+                continue  # an alternative to measure needs no second processor
+            for representation in _choices(Slot.REPRESENTATION, pins):
+                chosen = {
+                    Slot.SAMPLING: sampling,
+                    Slot.REPRESENTATION: representation,
+                    Slot.ARCHITECTURE: architecture,
+                    Slot.HARDWARE: hardware,
+                }
+                proposed = _proposal(facts, pins, chosen)
+                yield proposed
+                if sampling not in SAFE and isinstance(proposed, JobSpec):
+                    break  # an alternative to measure needs no second representation
 
 
 def _proposal(facts: Facts, pins: Pins, chosen: Mapping[Slot, str]) -> JobSpec | Refusal:
@@ -120,7 +132,7 @@ def base_training(facts: Facts, chosen: Mapping[Slot, str]) -> Training:
     """How models are fitted where nothing else is asked for: an epoch of one step needs more patience."""
     if facts.task is Task.GRAPH:
         return GRAPH_TRAINING
-    return Training(patience_evaluations=ONE_STEP_PATIENCE) if chosen[Slot.SAMPLING] == "full_batch" else Training()
+    return ONE_STEP_TRAINING if chosen[Slot.SAMPLING] == "full_batch" else SAMPLED_TRAINING
 
 
 def _match_fanouts(settings: dict[str, SettingValue], pins: Pins, explicit: bool) -> None:

@@ -15,7 +15,7 @@ from techniques.job import JobSpec
 from tuner.parts import Fidelity
 from tuner.race import SLOWER, Frontier, Race, best_of
 from tuner.records import Measurement, Trial
-from tuner.scoring import MISSED, evaluations_target, score
+from tuner.scoring import MISSED, PERFECT, TOLERANCE, evaluations_target, score
 from tuner.space import Point
 
 SEARCH_SHARE, VERIFY_SHARE, FINAL_SHARE = 0.55, 0.75, 0.97
@@ -147,6 +147,13 @@ class Bench:
             return None
         return evaluations_target(whole, BASELINE_NAME)
 
+    @property
+    def final_target(self) -> float | None:
+        """The target, where no trial can raise it any more: the user asks for it, or it is all but perfect."""
+        target = self.target
+        final = self.facts.goal.target is not None or (target is not None and target >= PERFECT - TOLERANCE)
+        return target if final else None
+
     def target_at(self, share: float) -> float | None:
         """On a part of the graph: almost the best that was reached there."""
         key = share, len(self.trials)
@@ -198,7 +205,7 @@ class Bench:
         """A rung of the ladder, with the race that its trials are in; nothing on the whole graph trains on once it has lost."""
         rung_of, seconds = self.ladder[rung], self.ladder[rung].seconds
         if rung_of.whole and self.objective is Objective.TIME and self.best is not None:
-            slack = SLACK if self.facts.goal.target is None else 1.0
+            slack = SLACK if self.final_target is None else 1.0
             seconds = min(seconds, max(slack * self.best, FIRST_CAP_SECONDS))
         return Fidelity(rung_of.share, seconds, self.race(rung_of))
 
@@ -274,7 +281,7 @@ class Bench:
     ) -> Trial:
         """Measure one point and keep it."""
         early = stop_at_target and self.objective is not Objective.ACCURACY
-        target = self.facts.goal.target if early and fidelity.whole else None
+        target = self.final_target if early and fidelity.whole else None
         measured = self._measure(number, purpose, point, fidelity, target)
         trial = Trial(
             number=number,

@@ -9,6 +9,8 @@ from tuner.records import Measurement, Trial, TrialState
 
 TOLERANCE = 0.01
 """The best quality seen may be a lucky run: almost as good is good enough to stop the clock."""
+PERFECT = 1.0
+"""No metric that training is judged by exceeds it."""
 MISSED = 1e15
 """Above any number of seconds or bytes: who misses the target ranks behind all who reach it, by how far it misses."""
 
