@@ -7,6 +7,9 @@ settings of every run, and compared with three forecasts: from counts alone (lev
 and calibrated to this machine (level 3). Its row is written as soon as it is measured; rows that are there already are not
 measured again, their forecasts are made afresh. So the grid can be measured in shares (``--graphs``, ``--samplers``,
 ``--limit``); ``--limit 0`` judges today's forecasts by yesterday's measurements. What is left out has a row with its reason.
+
+``--rounds 3`` measures a candidate again, up to so many times in turn, until two epoch times differ by less than a tenth; the medians
+count. On a virtual machine one measurement is chance: two of 12 % to 22 % apart are common.
 """
 
 from __future__ import annotations
@@ -37,11 +40,13 @@ def main() -> None:
     parser.add_argument("--graphs", nargs="*", default=[], metavar="NAME", help="only these of them")
     parser.add_argument("--samplers", nargs="*", default=[], help="only these samplers")
     parser.add_argument("--limit", type=int, help="measure at most so many candidates")
+    parser.add_argument("--rounds", type=int, default=1, help="measurements of a candidate, until two agree")
     parser.add_argument("--seconds", type=float, default=8.0, help="training time per candidate, at least one step")
     parser.add_argument("--memory", type=float, default=4.0, help="GiB that a candidate may take")
     options = parser.parse_args()
     started = time.perf_counter()
-    rows = Rows(options.out, options.limit, options.seconds, int(options.memory * GIB), options.samplers)
+    memory_bytes = int(options.memory * GIB)
+    rows = Rows(options.out, options.limit, options.seconds, memory_bytes, options.samplers, options.rounds)
     asked = rows.measure(options.folders, options.like, options.graphs)
     print(report(asked))
     print(f"\n{time.perf_counter() - started:.0f} s; rows in {options.out}")

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from accuracy_flops import FlopCheck
 from accuracy_grid import Choice, graphs, grid, size_kind
+from accuracy_rounds import Row, agree, together
 
 from planner.api import make_plan
 from planner.costing import cost
@@ -51,7 +51,6 @@ MOST_EPOCHS = 20
 median's is not. Every tensor of training is there from the second step on, the heap's worst from the second epoch on."""
 MOST_COUNTED_BYTES = 400e6
 """FLOPs are counted in a process of their own where a step takes no more."""
-Row = dict[str, Any]
 
 
 @dataclass
@@ -112,16 +111,27 @@ def counts_only(graph: GraphFacts) -> GraphFacts:
 
 
 class Rows:
-    """Measures what the file does not hold yet; the forecasts of all rows are made afresh."""
+    """Measures what the file does not hold yet; the forecasts of all rows are made afresh.
+
+    The file has a row per candidate and round.
+    """
 
     def __init__(
-        self, out: Path, limit: int | None, seconds: float, memory_bytes: int, samplers: Sequence[str] = ()
+        self,
+        out: Path,
+        limit: int | None,
+        seconds: float,
+        memory_bytes: int,
+        samplers: Sequence[str] = (),
+        rounds: int = 1,
     ) -> None:
-        self.out, self.left = out, limit if limit is not None else sys.maxsize
+        self.out, self.left, self.rounds = out, limit if limit is not None else sys.maxsize, rounds
         self.seconds, self.memory_bytes, self.samplers = seconds, memory_bytes, samplers
-        self.known = {tuple(row[name] for name in KEY): row for row in _read(out)}
-        self.asked: list[Row] = []
-        """Rows of the grid at hand; the file may hold others."""
+        self.known: dict[tuple[str, ...], list[Row]] = {}
+        for row in _read(out):
+            self.known.setdefault(tuple(row[name] for name in KEY), []).append(row)
+        self.asked: list[tuple[str, ...]] = []
+        """Candidates of the grid at hand; the file may hold others."""
 
     def measure(self, folders: list[Path], like: list[str], wanted: Sequence[str] = ()) -> list[Row]:
         """Every graph, or those that are wanted; every candidate."""
@@ -140,35 +150,43 @@ class Rows:
                     continue
                 self._graph(runner, flops, Known(name, stored, graph, hardware), turn)
         self._rewrite()
-        return self.asked
+        return [together(self.known[key]) for key in self.asked if key in self.known]
 
     def _graph(self, runner: Runner, flops: FlopCheck, known: Known, turn: int) -> None:
         choices = [one for one in grid(known.graph, turn) if self._is_wanted(one)]
         planned = known.plan_seconds() if choices else {}
-        for choice in choices:
-            self._candidate(runner, flops, known, choice, planned)
+        self.asked += [key_of(known.name, choice) for choice in choices]
+        for number in range(1, self.rounds + 1):
+            for choice in choices:
+                self._candidate(runner, flops, known, choice, planned, number)
 
     def _is_wanted(self, choice: Choice) -> bool:
         return not self.samplers or choice.options[Slot.SAMPLING] in self.samplers
 
-    def _candidate(self, runner: Runner, flops: FlopCheck, known: Known, choice: Choice, planned: Row) -> None:
+    def _candidate(
+        self, runner: Runner, flops: FlopCheck, known: Known, choice: Choice, planned: Row, number: int
+    ) -> None:
         key = key_of(known.name, choice)
+        if number > 1 and agree(self.known.get(key, []), number):
+            return None
         counts, facts, calibrated_facts, draw = known.facts(choice.task)
         spec = next(iter(proposals(facts, Pins(choice.options, choice.settings))))
         if isinstance(spec, Refusal):
-            return self._add(key, {"state": "excluded", "reason": spec.verdict.reasons[0].text})
+            reason = spec.verdict.reasons[0].text
+            return None if key in self.known else self._add(key, {"state": "excluded", "reason": reason})
         figures = cost(facts, spec, draw)
         levels = (cost(counts, spec), figures, cost(calibrated_facts, spec, draw))
         values = forecasts(spec, facts, levels) | planned | {"kind": size_kind(known.graph)}
-        if key in self.known:
-            self.known[key] |= {name: str(value) for name, value in values.items()}
-            return self.asked.append(self.known[key])
+        for row in self.known.get(key, []):
+            row |= {name: str(value) for name, value in values.items()}
+        if len(self.known.get(key, [])) >= number:
+            return None
         if figures.needs_host_bytes > self.memory_bytes:
             reason = f"may need {figures.needs_host_bytes:,} bytes, the benchmark's limit is {self.memory_bytes:,}"
             return self._add(key, {"state": "excluded", "reason": reason})
         if self.left > 0:
             self.left -= 1
-            if figures.peak_host_bytes.expected < MOST_COUNTED_BYTES:
+            if number == 1 and figures.peak_host_bytes.expected < MOST_COUNTED_BYTES:
                 values |= flops.count(spec, facts, str(known.stored.path))
             self._add(key, values | self._measured(runner, spec, facts, str(known.stored.path)))
         return None
@@ -196,17 +214,16 @@ class Rows:
         }
 
     def _add(self, key: tuple[str, ...], values: Row) -> None:
-        if key not in self.known:
-            row = dict(zip(KEY, key, strict=True)) | values
-            fresh = not self.out.exists()
-            with self.out.open("a", newline="") as file:
-                writer = csv.DictWriter(file, FIELDS)
-                if fresh:
-                    writer.writeheader()
-                writer.writerow(row)
-            self.known[key] = {name: "" if value is None else str(value) for name, value in row.items()}
-            print(_line(row), file=sys.stderr, flush=True)
-        self.asked.append(self.known[key])
+        row = dict(zip(KEY, key, strict=True)) | values
+        fresh = not self.out.exists()
+        with self.out.open("a", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+        kept = {name: "" if value is None else str(value) for name, value in row.items()}
+        self.known.setdefault(key, []).append(kept)
+        print(_line(row), file=sys.stderr, flush=True)
 
     def _rewrite(self) -> None:
         """The file with the forecasts of today."""
@@ -214,7 +231,7 @@ class Rows:
         with temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, FIELDS, extrasaction="ignore")
             writer.writeheader()
-            writer.writerows(self.known.values())
+            writer.writerows(row for rows in self.known.values() for row in rows)
         temporary.replace(self.out)
 
 
