@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -13,7 +12,7 @@ from planner.records import Candidate, ForecastFigures
 from techniques.facts import Facts, Objective
 from techniques.job import JobSpec
 from tuner.parts import Fidelity
-from tuner.race import SLOWER, Frontier, Race, best_of
+from tuner.race import SLOWER, Frontier, Race
 from tuner.records import Measurement, Trial
 from tuner.scoring import MISSED, PERFECT, TOLERANCE, evaluations_target, score
 from tuner.space import Point
@@ -29,8 +28,6 @@ FIRST_SHARE, GROWTH = 1 / 6, 2.0
 times the age at which the best quality yet was seen: the first few are cheap, and whoever leads is followed."""
 HOPELESS = 1.2
 """A candidate whose first evaluation is expected so many times later than a trial may last is not tried."""
-GAP_WEIGHT = 5.0
-"""How many times e more memory a miss by 1.0 of the metric counts for the model."""
 
 
 class Measure(Protocol):
@@ -170,7 +167,7 @@ class Bench:
         value = self._scores[key]
         if value is None or value >= MISSED or self.objective is not Objective.TIME or value < 0:
             return value
-        return value * self._growth(trial)
+        return value * self.growth_of(trial)
 
     def reached(self, trial: Trial) -> bool:
         """Whether it has come to the target: training longer would not change its score, unless accuracy is the goal."""
@@ -222,14 +219,14 @@ class Bench:
         frontier = self.frontier(rung.share)
         if not frontier.seconds:
             return None
-        goal = self._goal_seconds(rung.share)
+        goal = self.goal_seconds(rung.share)
         bound = max(SLOWER * goal, FIRST_CAP_SECONDS if self.objective is Objective.TIME else rung.seconds)
         target = self.target_at(rung.share)
         reached = target is not None and frontier.metrics[-1] >= target
         cap = rung.seconds if reached else max(FIRST_SHARE * rung.seconds, GROWTH * frontier.seconds[-1])
         return Race(frontier=frontier, goal_seconds=goal, bound_seconds=bound, cap_seconds=cap)
 
-    def _goal_seconds(self, share: float) -> float:
+    def goal_seconds(self, share: float) -> float:
         """Age at which the frontier has reached the target, or its end where none is set; where nobody has, it lies beyond the
         longest that anybody has trained."""
         frontier, target = self.frontier(share), self.target_at(share)
@@ -238,42 +235,7 @@ class Bench:
         ages = (one.measured.history[-1].seconds for one in self.trials if one.share == share and one.measured.history)
         return frontier.age(target) or max(ages)
 
-    def value(self, trial: Trial) -> float:
-        """A trial's score as the model sees it: logarithms of seconds and bytes; who was stopped before the target counts with
-        the seconds that it is expected to need."""
-        value = self.score(trial)
-        if value is None:
-            return math.inf
-        if self.objective is Objective.ACCURACY or self.target_at(trial.share) is None:
-            return value
-        if value >= MISSED:
-            if self.objective is Objective.MEMORY:
-                miss = 1.5 + GAP_WEIGHT * (value / MISSED - 1.0)
-                return math.log(max(trial.measured.peak_host_bytes + trial.measured.peak_device_bytes, 1)) + miss
-            return math.log(max(self._expected_seconds(trial) * self._growth(trial), 1e-9))
-        return math.log(max(value, 1e-9))
-
-    def _expected_seconds(self, trial: Trial) -> float:
-        """To the goal, for a trial that missed the target; nobody has shown that the best of all could have been quicker."""
-        frontier, (best, own) = self.frontier(trial.share), best_of(trial.measured.history)
-        leads, goal = best >= frontier.metrics[-1], self._goal_seconds(trial.share)
-        return own if leads else frontier.expected_seconds(trial.measured.history, goal)
-
-    def prior(self, spec: JobSpec) -> float:
-        """What a value is expected to be but for a constant: logarithm of seconds or bytes, by forecast.
-
-        Steps to a quality fall with the square root of the examples in one, between many small ones, where they fall in
-        proportion, and few large ones, where they do not (McCandlish et al., arXiv:1812.06162): so the geometric mean of a
-        step's and an epoch's seconds, each with its share of the evaluations.
-        """
-        if self.objective is Objective.ACCURACY:
-            return 0.0
-        figures = self.outlook(spec)
-        if self.objective is Objective.MEMORY:
-            return math.log(max(figures.peak_host_bytes.expected + figures.peak_device_bytes.expected, 1.0))
-        return math.log(figures.round_seconds) - 0.5 * math.log(max(figures.steps_per_epoch, 1))
-
-    def _growth(self, trial: Trial) -> float:
+    def growth_of(self, trial: Trial) -> float:
         return 1.0 if trial.share >= 1.0 else self.growth(trial.spec, trial.share)
 
     def measure(

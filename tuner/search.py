@@ -9,6 +9,7 @@ goes on from there.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -24,6 +25,7 @@ from tuner.records import RungSummary, SearchSummary, Trial
 from tuner.space import Point, Vary
 from tuner.study import Study
 from tuner.surrogate import Surrogate, encoded, expected_improvement
+from tuner.values import doubt, prior, value
 
 ETA = 3
 """One of so many trials goes on to the next rung."""
@@ -33,8 +35,8 @@ LEAST_GAIN = 0.01
 """An improvement that counts: what repeated measurements of one point differ by at best."""
 LEAST_ACCURACY_GAIN = 0.001
 FEWEST_STALE, MOST_STALE = 40, 120
-"""Trials without such an improvement: after the first so many the model is asked whether more are worth it, after the
-others it is over whatever the model says."""
+"""Trials without such an improvement: after the first so many the model is asked whether all that are left are worth it, after
+the others it is over whatever the model says."""
 EXPLORE_EVERY = 6
 """One proposal of so many is drawn at random: the model may be wrong."""
 FAR_BEHIND = 1.0
@@ -61,10 +63,11 @@ class Step(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A measured point and its value."""
+    """A measured point, its value, and how far off that may be."""
 
     point: Point
     value: float
+    doubt: float
 
 
 class Search:
@@ -142,10 +145,20 @@ class Search:
         least = LEAST_ACCURACY_GAIN if self.bench.objective is Objective.ACCURACY else LEAST_GAIN
         asked = self.bench.facts.goal.target is not None and self.bench.objective is not Objective.ACCURACY
         missed = asked and self.bench.best is None  # what was asked for is worth more than what is left of the budget
-        if missed or self.expected is None or stale < FEWEST_STALE or self.expected >= least:
+        if missed or self.expected is None or stale < FEWEST_STALE:
             return None
-        gain = f"{self.expected:.4f}" if self.bench.objective is Objective.ACCURACY else f"{self.expected:.1%}"
-        return f"no improvement in the last {stale} trials, and the next is expected to bring {gain}"
+        left = self._left(MOST_STALE - stale)
+        gain = left * self.expected  # none of them is expected to bring more than the next
+        if gain >= least:
+            return None
+        text = f"{gain:.4f}" if self.bench.objective is Objective.ACCURACY else f"{gain:.1%}"
+        return f"no improvement in the last {stale} trials, and what the next {left} could bring is {text} at most"
+
+    def _left(self, most: int) -> int:
+        """Trials that there is time for; one at least is what was asked about."""
+        walls = [one.measured.wall_seconds for one in self.bench.trials if one.purpose == "search"]
+        typical = max(statistics.median(walls), 1e-3)
+        return max(1, min(most, int(self.bench.left(SEARCH_SHARE) / typical)))
 
     def stale(self) -> int:
         """Trials since the last that was better than all before it at its share of the graph."""
@@ -153,11 +166,11 @@ class Search:
         stale = 0
         least = LEAST_ACCURACY_GAIN if self.bench.objective is Objective.ACCURACY else LEAST_GAIN
         for one in (one for one in self.bench.trials if one.purpose == "search"):
-            value = self.bench.value(one)
+            found = value(self.bench, one)
             stale += 1
-            if value < best.get(one.share, math.inf) - least:
+            if found < best.get(one.share, math.inf) - least:
                 stale = 0
-            best[one.share] = min(value, best.get(one.share, math.inf))
+            best[one.share] = min(found, best.get(one.share, math.inf))
         return stale
 
     def _first(self) -> Iterator[Step]:
@@ -167,10 +180,10 @@ class Search:
         Where no target is asked for its first choice is a full trial, which shows what is to be had.
         """
         points = self.places.first()
-        priors = [self.bench.prior(point.spec) for point in points]
+        priors = [prior(self.bench, point.spec) for point in points]
         furthest = min(priors, default=0.0) + FAR_BEHIND
-        for place, (point, prior) in enumerate(zip(points, priors, strict=True)):
-            behind = place > 0 and prior > furthest
+        for place, (point, foreseen) in enumerate(zip(points, priors, strict=True)):
+            behind = place > 0 and foreseen > furthest
             if not behind and self.bench.known("search", point.spec) is None:
                 full = place == 0 and self.bench.facts.goal.target is None
                 yield from self._free(point, self.bench.top if full else 0)
@@ -217,7 +230,7 @@ class Search:
         """What is known at the share of the graph where new points are looked for."""
         share = self.bench.ladder[rung].share
         return [
-            Seen(Point(one.family, one.spec), self.bench.value(one))
+            Seen(Point(one.family, one.spec), value(self.bench, one), doubt(self.bench, one))
             for one in self.bench.trials
             if one.purpose == "search" and one.share == share
         ]
@@ -240,11 +253,12 @@ class Search:
             return list(range(len(pool)))
         points = [*(one.point for one in seen), *pool]
         x, groups = encoded(points, [self.bench.outlook(one.spec) for one in points])
-        prior = np.array([self.bench.prior(one.spec) for one in points])
+        foreseen = np.array([prior(self.bench, one.spec) for one in points])
         values = np.minimum([one.value for one in seen], min(finite) + WORST)
-        model = Surrogate(x[: len(seen)], values - prior[: len(seen)], groups)
+        doubts = np.array([one.doubt for one in seen])
+        model = Surrogate(x[: len(seen)], values - foreseen[: len(seen)], groups, doubts)
         mean, deviation = model.predict(x[len(seen) :])
-        gain = expected_improvement(mean + prior[len(seen) :], deviation, min(finite))
+        gain = expected_improvement(mean + foreseen[len(seen) :], deviation, min(finite))
         order = [int(place) for place in np.argsort(-gain, kind="stable")]
         self.expected = float(gain[order[0]])
         return order

@@ -48,17 +48,22 @@ def encoded(points: Sequence[Point], forecasts: Sequence[ForecastFigures]) -> tu
 
 
 class Surrogate:
-    """Fitted to scores (smaller is better); lengths and noise are those that make the scores most likely."""
+    """Fitted to scores (smaller is better); lengths and noise are those that make the scores most likely.
 
-    def __init__(self, x: Array, y: Array, groups: Sequence[int]) -> None:
+    Args:
+        doubts: standard deviation of each score beside what repeated measurements differ by, [n].
+    """
+
+    def __init__(self, x: Array, y: Array, groups: Sequence[int], doubts: Array) -> None:
         self.mean, self.spread = float(y.mean()), float(y.std()) or 1.0
         self.x, self.y = x, (y - self.mean) / self.spread
+        self._doubts = (doubts / self.spread) ** 2
         self.groups = np.unique(np.asarray(groups), return_inverse=True)[1]
         self.lengths = np.full(int(self.groups.max()) + 1, 1.0)
         self.noise = NOISES[1]
         self._squares = self._by_group(x, x)
         self._fit()
-        self._factor, self._weights = _solved(self._kernel(self._squares), self.noise, self.y)
+        self._factor, self._weights = _solved(self._kernel(self._squares), self.noise + self._doubts, self.y)
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the scores of other points, [m] each."""
@@ -89,7 +94,7 @@ class Surrogate:
 
     def _likelihood(self) -> float:
         """Log marginal likelihood of the scores; a knob is taken to matter little until the scores say so."""
-        factor, weights = _solved(self._kernel(self._squares), self.noise, self.y)
+        factor, weights = _solved(self._kernel(self._squares), self.noise + self._doubts, self.y)
         prior = -0.5 * float((np.log2(self.lengths / 2.0) ** 2).sum()) / 2.0
         return float(-0.5 * self.y @ weights - np.log(np.diag(factor)).sum()) + prior
 
@@ -115,8 +120,8 @@ def expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
     return np.maximum(found, 0.0)
 
 
-def _solved(kernel: Array, noise: float, y: Array) -> tuple[Array, Array]:
-    factor: Array = np.asarray(np.linalg.cholesky(kernel + (noise + 1e-8) * np.eye(len(kernel))), dtype=np.float64)
+def _solved(kernel: Array, noise: Array, y: Array) -> tuple[Array, Array]:
+    factor: Array = np.asarray(np.linalg.cholesky(kernel + np.diag(noise + 1e-8)), dtype=np.float64)
     weights: Array = np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, y)), dtype=np.float64)
     return factor, weights
 

@@ -13,6 +13,7 @@ from tuner.bench import SEARCH_SHARE
 from tuner.search import FEWEST_STALE
 from tuner.space import Point
 from tuner.study import Study
+from tuner.values import value
 
 
 def _specs(bench: Any, purpose: str = "search") -> list[tuple[str, Any]]:
@@ -60,7 +61,7 @@ def test_trials_that_fall_behind_are_stopped_and_leave_time_for_others(setting: 
     best = bench.best
     for one in lost:
         assert world.pace(Point(one.family, one.spec)) * math.log(9) > best, "who would have won is not stopped"
-        assert bench.value(one) > math.log(best)
+        assert value(bench, one) > math.log(best)
 
 
 def test_no_point_is_measured_twice_at_one_rung(setting: Any) -> None:
@@ -122,7 +123,9 @@ def test_a_model_of_quality_prefers_quality(setting: Any, world: World) -> None:
     bench, _, search, _ = setting(optimize="accuracy", max_trials=8)
     search.run()
     trials = [one for one in bench.trials if one.measured.metric is not None]
-    assert sorted(trials, key=bench.value) == sorted(trials, key=lambda one: -(one.measured.metric or 0.0))
+    assert sorted(trials, key=lambda one: value(bench, one)) == sorted(
+        trials, key=lambda one: -(one.measured.metric or 0.0)
+    )
 
 
 def test_a_resumed_search_repeats_nothing_and_loses_nothing(setting: Any, world: World, tmp_path: Path) -> None:

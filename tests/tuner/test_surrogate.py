@@ -55,13 +55,13 @@ def test_what_the_planner_expects_is_known_too() -> None:
 def test_points_that_are_all_alike_can_be_encoded() -> None:
     x, groups = encoded([_point(), _point()], _foreseen(1, 1))
     assert x.shape == (2, 1)
-    Surrogate(x, np.array([1.0, 1.1]), groups).predict(x)
+    Surrogate(x, np.array([1.0, 1.1]), groups, np.zeros(2)).predict(x)
 
 
 def test_it_learns_which_knob_matters() -> None:
     rng = np.random.default_rng(0)
     x = rng.random((40, 2))
-    model = Surrogate(x, np.sin(3 * x[:, 0]), [0, 1])
+    model = Surrogate(x, np.sin(3 * x[:, 0]), [0, 1], np.zeros(40))
     assert model.lengths[1] > 2 * model.lengths[0]
     fresh = rng.random((200, 2))
     mean, deviation = model.predict(fresh)
@@ -72,9 +72,19 @@ def test_it_learns_which_knob_matters() -> None:
 
 def test_it_is_unsure_far_from_what_it_has_seen() -> None:
     x = np.linspace(0.0, 0.3, 10)[:, None]
-    model = Surrogate(x, np.cos(20 * x[:, 0]), [0])
+    model = Surrogate(x, np.cos(20 * x[:, 0]), [0], np.zeros(10))
     _, deviation = model.predict(np.array([[0.15], [1.0]]))
     assert deviation[1] > 3 * deviation[0]
+
+
+def test_what_is_doubted_does_not_make_it_sure_of_what_lies_between() -> None:
+    """Ten like values that were measured say what the next is; ten that were expected, each as far off as they differ, do not."""
+    x, y = np.linspace(0.0, 1.0, 11)[:, None], np.array([0.0, *[1.0] * 10])
+    measured, expected = (Surrogate(x, y, [0], np.array([0.0, *[doubt] * 10])) for doubt in (0.0, 0.4))
+    between = np.array([[0.85]])
+    assert expected.predict(between)[1][0] > 2 * measured.predict(between)[1][0]
+    at_measured = [model.predict(x[:1])[0][0] for model in (expected, measured)]
+    assert at_measured[0] < at_measured[1], "what was measured counts for more beside what was not"
 
 
 def test_expected_improvement_by_hand() -> None:
