@@ -7,13 +7,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from techniques.base import Slot
+from techniques.job import JobSpec
 from tests.tuner.search_world import LIMIT, START_SECONDS, World
 from tuner.bench import SEARCH_SHARE
-from tuner.search import FEWEST_STALE
+from tuner.scoring import TOLERANCE
+from tuner.search import FEWEST_STALE, LEAST_GAIN, MOST_STALE
 from tuner.space import Point
 from tuner.study import Study
-from tuner.values import value
+from tuner.values import DOUBT, doubt, value
 
 
 def _specs(bench: Any, purpose: str = "search") -> list[tuple[str, Any]]:
@@ -62,6 +66,8 @@ def test_trials_that_fall_behind_are_stopped_and_leave_time_for_others(setting: 
     for one in lost:
         assert world.pace(Point(one.family, one.spec)) * math.log(9) > best, "who would have won is not stopped"
         assert value(bench, one) > math.log(best)
+        assert doubt(bench, one) == DOUBT, "what it needs was expected, not measured"
+    assert all(doubt(bench, one) == 0.0 for one in bench.trials if bench.reached(one))
 
 
 def test_no_point_is_measured_twice_at_one_rung(setting: Any) -> None:
@@ -90,7 +96,29 @@ def test_a_target_that_nobody_has_reached_lies_beyond_the_longest_that_anybody_h
     assert race.goal_seconds == flat[-1].seconds > flat[0].seconds
 
 
-def test_it_stops_by_itself_and_says_why(setting: Any) -> None:
+def test_a_target_that_nobody_can_raise_is_final(setting: Any) -> None:
+    bench, _, search, _ = setting(max_trials=1)
+    search.run()
+    (trial,) = bench.trials
+    for metric, final in ((0.95, None), (1.0, 1.0 - TOLERANCE)):
+        history = tuple(one.model_copy(update={"metric": metric}) for one in trial.measured.history)
+        measured = trial.measured.model_copy(update={"metric": metric, "history": history})
+        bench.trials[0] = trial.model_copy(update={"measured": measured})
+        assert bench.final_target == final
+
+
+def test_it_goes_on_while_all_that_is_left_could_bring_something(setting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, search, _ = setting(budget=10_000.0, max_trials=8)
+    search.run()
+    monkeypatch.setattr(search, "stale", lambda: FEWEST_STALE)
+    search.expected = LEAST_GAIN / 2
+    assert search._worth_it() is None
+    search.expected = LEAST_GAIN / 1_000
+    assert f"the next {MOST_STALE - FEWEST_STALE} could bring is 0.1% at most" in search._worth_it()
+
+
+def test_it_stops_by_itself_and_says_why(setting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuner.search.MOST_STALE", FEWEST_STALE)
     bench, _, search, _ = setting(budget=10_000.0)
     why = search.run()
     assert "no improvement" in why
@@ -110,8 +138,12 @@ def test_budget_and_number_of_trials_are_reasons_too(setting: Any, world: World)
     assert world.seconds < 20.0 + LIMIT + START_SECONDS
 
 
+def _is_whole(spec: JobSpec) -> bool:
+    return spec.options[Slot.SAMPLING] == "full_batch"
+
+
 def test_what_cannot_fit_is_skipped_and_counted(setting: Any) -> None:
-    bench, _, search, _ = setting(fits=lambda spec: spec.options[Slot.SAMPLING] == "full_batch", target=0.8)
+    bench, _, search, _ = setting(fits=_is_whole, target=0.8, max_trials=20)
     why = search.run()
     assert {one.spec.options[Slot.SAMPLING] for one in bench.trials} == {"full_batch"}
     summary = search.summary(why, {})
