@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from planner.records import Plan
+from techniques.remote.source import from_object
 from tuner.folder import RunFolder, write_text
 from tuner.records import Winner
 
@@ -41,6 +43,13 @@ def searched(made: Plan, graph: str, place: Path) -> RunFolder:
     made.save(folder.plan)
     write_text(folder.best, Winner(family=made.best.name, spec=made.best.spec, reason="alone").model_dump_json())
     return folder
+
+
+def stored_as_npz(obj: object, file: Path) -> str:
+    """A PyG object as an ``.npz`` file, which is read without a child process."""
+    stored = from_object(obj, file.stem)
+    np.savez(file, **{name: stored.read(name) for name in stored.headers})
+    return str(file)
 
 
 def last_line(script: Path) -> str:

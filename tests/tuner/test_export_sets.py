@@ -18,7 +18,7 @@ from techniques.remote.graphs import read_graphs
 from techniques.remote.read_data import read_data
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.sampling.graph_cuts import even_cuts
-from tests.exported import give, last_line, scripted, searched
+from tests.exported import give, last_line, scripted, searched, stored_as_npz
 from tests.graphs import tiny_set
 from tests.recipe_cases import spec_of
 from tuner.export import export_run
@@ -171,8 +171,8 @@ def test_a_script_of_a_set_reaches_what_the_run_reaches(tmp_path: Path, one_serv
     """Small and large paths and rings."""
     from tuner.api import run
 
-    file = str(tmp_path / "shapes.pt")
-    torch.save([shape(4 + place % 3 + 8 * (place % 2), ring=place % 5 == 0) for place in range(200)], file)
+    shapes = [shape(4 + place % 3 + 8 * (place % 2), ring=place % 5 == 0) for place in range(200)]
+    file = stored_as_npz(shapes, tmp_path / "shapes.npz")
     made = plan(file, fix={"architecture": "gin", "sampling": "graph_batch"}, set={"max_epochs": 20, "norm": "none"})
     folder = searched(made, file, tmp_path / "run")
     measured = run(folder.path)

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch_geometric.data import HeteroData
@@ -18,7 +17,7 @@ from techniques.base import Slot
 from techniques.remote.read_hetero import read_hetero
 from techniques.remote.source import from_object
 from techniques.remote.source.folder import spill
-from tests.exported import last_line, scripted, searched
+from tests.exported import last_line, scripted, searched, stored_as_npz
 from tests.graphs import films
 from tests.recipe_cases import copy_typed_parameters
 from tuner.export import export_run
@@ -48,7 +47,7 @@ def test_every_form_is_read_as_it_was_tuned(kind: str, form: str, tmp_path: Path
     stored = from_object(data, "films")
     graph = str(tmp_path / {"npz": "films.npz", "folder": "films", "pt": "films.pt"}[form])
     if form == "npz":
-        np.savez(graph, **{name: stored.read(name) for name in stored.headers})
+        stored_as_npz(data, Path(graph))
     elif form == "folder":
         spill(stored, Path(graph))
     else:
@@ -134,8 +133,7 @@ def test_a_script_of_a_typed_graph_reaches_what_the_run_reaches(tmp_path: Path, 
     """Papers have the topic of their author, which an author shows in many noisy papers."""
     from tuner.api import run
 
-    file = str(tmp_path / "papers.pt")
-    torch.save(papers(), file)
+    file = stored_as_npz(papers(), tmp_path / "papers.npz")
     made = plan(file, fix={"architecture": "hetero_sage", "sampling": "neighbor"}, set={"max_epochs": 10, "hidden": 16})
     folder = searched(made, file, tmp_path / "run")
     measured = run(folder.path)

@@ -65,7 +65,9 @@ def script_of(what: Exported) -> str:
     parts = [PLAIN.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in pasted]
     if "csr" in body or facts.graph.features.sparse_at_rest:
         parts.insert(0, QUIET)
-    return pruned(assembled(header(what), [*parts, reading.line + body, answers_of(spec, body), loop]))
+    return pruned(
+        assembled(header(what, "sys.argv" in reading.line), [*parts, reading.line + body, answers_of(spec, body), loop])
+    )
 
 
 def body_of(what: Exported, spec: JobSpec, making: str) -> tuple[str, list[str]]:
@@ -122,12 +124,12 @@ def without_gnnfit(body: str, graph_folder: str, making: str) -> tuple[str, list
     return "\n".join(lines).replace('np.load("x.npy"', f'np.load("{graph_folder}/x.npy"'), loaders
 
 
-def header(what: Exported) -> str:
-    """The docstring: what it is, what it reached."""
+def header(what: Exported, takes_graph: bool) -> str:
+    """The docstring: what it is, what it reached, how it is called."""
     reached = f", test {what.test:.3f}" if what.test is not None else ""
     told = f"\n\nThe run reached validation {what.metric} {what.validation:.3f}{reached}." if what.validation else ""
     quiet = what.title.replace("\\", "/").replace('"', "'")
-    return f'"""{quiet}.{told}\n\nNeeds torch, numpy and torch_geometric. Usage: python train.py [GRAPH]\n"""\n'
+    return f'"""{quiet}.{told}\n\nNeeds torch, numpy and torch_geometric. Usage: python train.py{" [GRAPH]" * takes_graph}\n"""\n'
 
 
 def assembled(head: str, parts: list[str]) -> str:
