@@ -21,6 +21,8 @@ LEAST_ROWS = 5
 """Measurements of one kind from which their median says more than the model."""
 MOST = 4.0
 """No history corrects a forecast by more than so many times."""
+LEAST_BYTES = 100_000_000
+"""Of smaller peaks much is the allocator's chance: they say nothing of those that may not fit."""
 Row = dict[str, Any]
 
 
@@ -61,7 +63,7 @@ def corrections(rows: Iterable[Row]) -> tuple[Correction, ...]:
 
 
 def _correction(key: tuple[str, ...], rows: list[Row]) -> Correction:
-    seconds, memory = (median_ratio(rows, name) or 1.0 for name in ("epoch_seconds", "peak_host_bytes"))
+    seconds, memory = median_ratio(rows, "epoch_seconds") or 1.0, _memory(rows)
     return Correction(
         architecture=key[0],
         representation=key[1],
@@ -72,6 +74,12 @@ def _correction(key: tuple[str, ...], rows: list[Row]) -> Correction:
         memory=min(max(memory, 1 / MOST), MOST),
         epochs=min(max(_epochs(rows), 1 / MOST), MOST),
     )
+
+
+def _memory(rows: list[Row]) -> float:
+    """The same of peaks, where enough were of a size that limits are about."""
+    large = [row for row in rows if _ratio(row, "peak_host_bytes") and max(row["peak_host_bytes"]) >= LEAST_BYTES]
+    return (median_ratio(large, "peak_host_bytes") or 1.0) if len(large) >= LEAST_ROWS else 1.0
 
 
 def _epochs(rows: list[Row]) -> float:

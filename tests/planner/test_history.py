@@ -14,7 +14,7 @@ from planner.ranking import forecast_reasons
 
 def row(expected: float = 1.0, measured: float = 2.0, **changed: Any) -> dict[str, Any]:
     found = {"machine": "here", "architecture": "gcn", "representation": "csr", "sampling": "full_batch"}
-    return found | {"level": "counts", "epoch_seconds": [expected, measured], "peak_host_bytes": [10, 5]} | changed
+    return found | {"level": "counts", "epoch_seconds": [expected, measured], "peak_host_bytes": [2e8, 1e8]} | changed
 
 
 def test_damaged_lines_and_other_machines_are_left_out(tmp_path: Path) -> None:
@@ -33,6 +33,11 @@ def test_the_median_corrects_once_there_are_enough() -> None:
     assert corrections([row()] * (LEAST_ROWS - 1)) == ()
     (found,) = corrections([row()] * LEAST_ROWS + [row(measured=99.0)])
     assert (found.seconds, found.memory, found.rows) == (2.0, 0.5, LEAST_ROWS + 1)
+
+
+def test_peaks_of_small_graphs_do_not_correct_those_of_large_ones() -> None:
+    (found,) = corrections([row(peak_host_bytes=[20e6, 5e6])] * LEAST_ROWS + [row()] * (LEAST_ROWS - 1))
+    assert (found.seconds, found.memory) == (2.0, 1.0)
 
 
 def test_nothing_is_corrected_without_bounds() -> None:
