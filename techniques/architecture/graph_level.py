@@ -64,25 +64,28 @@ class EvaluateGraphs:
     def forecast(self, so_far: Forecast) -> Forecast:
         graph, place = so_far.facts.graph, self.speed.place
         so_far = so_far.drop(Place.HOST, *BATCH_LABELS)
-        shape, batches = self._shape(graph)
+        judged, whole = (self._resident(so_far, count) for count in (_most_judged(graph), graph.num_graphs))
+        # A kept model answers for the whole set, once.
+        so_far = so_far.spike(Phase.EVALUATE, place, Range(judged.low, judged.expected, whole.high))
+        shape = self._shape(graph, graph.num_graphs)
+        batches = max(graph.labels.val or 0, 1) / shape.seeds
+        seconds = batches * forward_seconds(self, so_far, shape)
+        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
+
+    def _resident(self, so_far: Forecast, num_graphs: float) -> Range:
+        """What the largest batch of so many graphs needs, and the batch itself."""
+        graph, shape = so_far.facts.graph, self._shape(so_far.facts.graph, num_graphs)
         layer = shape.layers[0]
         edges = so_far.edge_bytes * layer.num_edges + (so_far.row_bytes + INDEX_BYTES) * layer.num_sources
         batch = FLOAT_BYTES * graph.features.width * layer.num_sources + edges
         held = heap_slack(batch, (batch,))
-        so_far = so_far.spike(
-            Phase.EVALUATE, place, forward_resident(self, so_far, shape) + Range(batch, batch, batch + held.high)
-        )
-        seconds = batches * forward_seconds(self, so_far, shape)
-        return so_far.spend(Phase.EVALUATE, Range.factor(seconds, self.speed.time_factor))
+        return forward_resident(self, so_far, shape) + Range(batch, batch, batch + held.high)
 
-    def _shape(self, graph: GraphFacts) -> tuple[StepShape, float]:
-        """The largest batch, and how many such batches a split has; a kept model answers for the whole set."""
-        sizes, labels = set_sizes(graph), graph.labels
-        nodes = float(min(max(EVALUATION_NODES, sizes.nodes_max), graph.num_nodes))
-        total, count = max(labels.val or 0, 1) * sizes.nodes_mean, nodes / max(sizes.nodes_mean, 1e-9)
-        edges = nodes * graph.mean_degree
-        layer = LayerShape.homogeneous(nodes, nodes, edges)
-        return StepShape((layer,) * (len(self.plan.widths) - 1), count), total / max(nodes, 1.0)
+    def _shape(self, graph: GraphFacts, num_graphs: float) -> StepShape:
+        sizes = set_sizes(graph)
+        nodes = float(min(max(EVALUATION_NODES, sizes.nodes_max), max(num_graphs * sizes.nodes_mean, 1.0)))
+        layer = LayerShape.homogeneous(nodes, nodes, nodes * graph.mean_degree)
+        return StepShape((layer,) * (len(self.plan.widths) - 1), nodes / max(sizes.nodes_mean, 1e-9))
 
     def build(self, job: Job) -> Job:
         import torch
@@ -100,6 +103,11 @@ class EvaluateGraphs:
             return torch.cat(parts) if parts else torch.empty(0, self.plan.num_classes)
 
         return replace(job, predict=predict)
+
+
+def _most_judged(graph: GraphFacts) -> float:
+    """Graphs of the larger of the two splits that are looked at while training."""
+    return float(max(graph.labels.val or 0, graph.labels.test or 0, 1))
 
 
 NETWORK = '''\

@@ -18,8 +18,10 @@ from techniques.forecast import BATCH_LABELS, Forecast, Level, Phase, Place, Ran
 from techniques.hardware.allocator import (
     LIVE_ERROR,
     METRICS_BYTES,
+    METRICS_TIMES,
     conversion_slack,
     independent,
+    least_of,
     resident,
     rows_slack,
     set_slack,
@@ -96,7 +98,8 @@ class TrainStep:
             so_far = so_far.changed(held=held).spike(Phase.TRAIN, place, needs)
         if place is Place.HOST:
             # Batches go before a model is judged, and freed heap is given back: what is left behind is no peak by itself.
-            so_far = so_far.changed(held={**so_far.held, (Place.HOST, "metrics"): METRICS_BYTES})
+            metrics = least_of(METRICS_BYTES, METRICS_TIMES * self._live_bytes(seen))
+            so_far = so_far.changed(held={**so_far.held, (Place.HOST, "metrics"): metrics})
         return so_far
 
     def _live_bytes(self, step: StepCost) -> float:

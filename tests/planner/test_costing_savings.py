@@ -105,7 +105,8 @@ def test_accumulated_steps_are_fewer(make_facts: Any) -> None:
     )
     assert ten.epochs_to_converge.expected > one.epochs_to_converge.expected
     more = ten.peak_host_bytes.expected - one.peak_host_bytes.expected
-    assert 0 <= more <= 4.1 * one.parameters, "gradients of the batch before stay beside new ones"
+    # What comes on top of a small step is 0.4 times its live bytes.
+    assert 0 <= more <= 1.4 * 4.1 * one.parameters, "gradients of the batch before stay beside new ones"
 
 
 def test_who_pins_bf16_is_told_what_it_costs(make_facts: Any) -> None:

@@ -24,11 +24,13 @@ from techniques.hardware.allocator import (
     HOLES_MOST,
     MAPPED_BYTES,
     RUN_ENVIRONMENT,
+    STEP_BYTES,
     TRIM_BYTES,
     batch_slack,
     heap_share,
     heap_slack,
     independent,
+    pass_resident,
     resident,
     rows_slack,
 )
@@ -75,8 +77,12 @@ def test_batches_of_a_thread_lie_in_its_heap_unless_they_are_mapped() -> None:
     assert batch_slack(2 * MAPPED_BYTES, 1).expected < batch_slack(MAPPED_BYTES / 2, 1).expected
 
 
-def test_a_step_of_a_few_bytes_needs_no_megabytes() -> None:
-    assert resident(1e3, ALIKE, Place.HOST, False).high < 1e5
+def test_what_comes_on_top_of_small_steps_grows_with_them() -> None:
+    """A measured step of 1.5 MB took 3 beside what is held, one of 4 took 6, where 11 more were expected of either."""
+    tiny, small = (resident(live, SMALL, Place.HOST, False) for live in (1e3, 1.5e6))
+    assert tiny.expected == pytest.approx(STEP_BYTES.expected, rel=0.01) and tiny.high < 3e6
+    assert 2e6 < small.low < 3e6 < small.expected < 4e6 < small.high < 7e6
+    assert pass_resident(1e3, SMALL, Place.HOST, False).high < 1e5
     assert resident(MANY, MAPPED, Place.HOST, False).expected == MANY + FIXED_BYTES.expected + HEAP_LEAST.expected
 
 

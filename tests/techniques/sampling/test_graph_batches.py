@@ -91,6 +91,22 @@ def test_other_samplers_say_why_not(make_facts: Any, spec_for: Any) -> None:
         assert not check(nodes, spec_for(nodes, {"sampling": name})).usable
 
 
+def test_judging_a_small_set_takes_its_larger_split_and_at_most_the_whole_set(make_facts: Any, spec_for: Any) -> None:
+    from planner.inspect.estimate import from_counts
+    from techniques.forecast import Phase
+
+    facts = make_facts(from_counts(8000, 32_000, 8, 3, directed=False, num_graphs=400))
+    needs = []
+    for val, test in ((4, 4), (4, 200), (200, 4), (396, 4)):
+        labels = facts.graph.labels.model_copy(update={"val": val, "test": test})
+        held = facts.model_copy(update={"graph": facts.graph.model_copy(update={"labels": labels})})
+        spec = spec_for(held, {"sampling": "graph_batch", "architecture": "gin"}, hidden=128)
+        needs.append(forecast(spec, held).phases[Phase.EVALUATE].host_peak_bytes)
+    few, as_test, as_val, most = needs
+    assert few.expected < as_test.expected == as_val.expected < most.expected
+    assert few.high == as_val.high == most.high > 2 * few.expected
+
+
 @pytest.mark.parametrize("variation", [0.0, 0.3, 0.9])
 def test_spread_is_that_of_real_batches(variation: float, tiny_set: Any, profiled: Any) -> None:
     rng = np.random.default_rng(0)
