@@ -98,7 +98,10 @@ def separated(obj: tuple[Any, ...]) -> list[Any]:
 
 def _data_arrays(data: Any, with_labels: bool = True) -> dict[str, Array]:
     nodes = count_nodes(data)
-    arrays: dict[str, Array] = {"num_nodes": np.array(nodes), "edge_index": edge_array(_edges(data))}
+    edges, weight = _edges(data)
+    arrays: dict[str, Array] = {"num_nodes": np.array(nodes), "edge_index": edge_array(edges)}
+    if weight is not None:
+        arrays["edge_weight"] = to_numpy(weight)
     if data.get("x") is not None:
         arrays |= feature_arrays(data.x)
     if data.get("y") is not None and with_labels:
@@ -185,14 +188,16 @@ def count_nodes(store: Any) -> int:
     return int(nodes)
 
 
-def _edges(data: Any) -> torch.Tensor:
+def _edges(data: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """[2, E], and the weights that only ``adj_t`` holds; ones, which PyG fills in, are none."""
     edges = data.get("edge_index")
     if isinstance(edges, torch.Tensor):
-        return edges
+        return edges, None
     transposed = data.get("adj_t")
     if isinstance(transposed, torch.Tensor) and transposed.layout != torch.strided:
-        stored: torch.Tensor = transposed.to_sparse_coo().coalesce().indices()  # type: ignore[no-untyped-call]
-        return stored.flip(0)
+        stored = transposed.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
+        weight: torch.Tensor = stored.values()
+        return stored.indices().flip(0), weight if weight.dim() == 1 and bool((weight != 1).any()) else None
     raise GraphError("A graph must have edges, got Data without edge_index", "Set edge_index to a [2, E] int64 tensor")
 
 
@@ -223,16 +228,25 @@ def feature_arrays(x: Any) -> dict[str, Array]:
     """``x`` [N, F] as its own float dtype (others as float32), or CSR parts of a sparse tensor."""
     if isinstance(x, torch.Tensor) and x.layout != torch.strided:
         return _csr_parts(x)
-    array = to_numpy(x)
+    array = _numbers("x", to_numpy(x))
     array = array if array.dtype.kind == "f" else array.astype(np.float32)
     return {"x": array.reshape(-1, 1) if array.ndim == 1 else array}
+
+
+def _numbers(name: str, array: Array) -> Array:
+    """Real numbers as they are; half of a complex one would be lost."""
+    if array.dtype.kind not in "biuf":
+        raise GraphError(
+            f"{name} must hold real numbers, got {array.dtype}", f"Turn {name} into numbers, or leave it out"
+        )
+    return array
 
 
 def _csr_parts(x: torch.Tensor) -> dict[str, Array]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls its CSR layout a beta feature
         csr = x.detach().cpu().to_sparse_csr()
-    values = to_numpy(csr.values())
+    values = _numbers("x", to_numpy(csr.values()))
     return {
         "x_data": values if values.dtype.kind == "f" else values.astype(np.float32),
         "x_indices": narrow(to_numpy(csr.col_indices())),
@@ -242,16 +256,17 @@ def _csr_parts(x: torch.Tensor) -> dict[str, Array]:
 
 
 def label_array(y: Any) -> Array:
-    """Class ids as int64 [N], or 0/1 as uint8 [N, L]; ``y`` of shape [N, 1] is squeezed.
+    """Class ids as int64 [N], -1 where they are NaN, or 0/1 as uint8 [N, L]; ``y`` of shape [N, 1] is squeezed.
 
     Raises:
         GraphError: the values are neither, such as a regression target.
     """
-    array = squeezed(to_numpy(y))
+    array = squeezed(_numbers("y", to_numpy(y)))
     array = array.reshape(1) if array.ndim == 0 else array
+    array = np.where(np.isnan(array), -1, array) if array.ndim == 1 and array.dtype.kind == "f" else array
     if array.ndim == 2 and np.isin(array, (0, 1)).all():
         return array.astype(np.uint8)
-    if array.ndim != 1 or (array.dtype.kind == "f" and not np.array_equal(array, np.rint(array))):
+    if array.ndim != 1 or (array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all()):
         raise GraphError(
             f"y must hold class ids [N] or 0/1 [N, L], got {array.dtype} values of shape {array.shape}",
             "gnnfit trains classifiers: turn the targets into classes, or leave y out",

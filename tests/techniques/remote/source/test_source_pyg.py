@@ -75,10 +75,41 @@ def test_odd_tensors(data: Any) -> None:
     assert (stored.headers["y"].dtype, stored.headers["x"].dtype) == ("uint8", "float32")
 
 
-def test_wrong_data(data: Any) -> None:
-    data.y = torch.rand(6)
-    with pytest.raises(GraphError, match="class ids"):
+def test_floats_with_gaps_are_class_ids(data: Any) -> None:
+    data.y = torch.tensor([0.0, 1.0, float("nan"), 1.0, 1.0, 0.0])
+    assert check(from_object(data, "ring")).read("y").tolist() == [0, 1, -1, 1, 1, 0]
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_weights_that_only_a_transposed_adjacency_holds_are_kept(data: Any) -> None:
+    ends, weights = data.edge_index, torch.arange(2.0, 14.0)
+    adjacency = torch.sparse_coo_tensor(ends.flip(0), weights, (6, 6)).coalesce().to_sparse_csr()
+    data.edge_index, data.adj_t = None, adjacency
+    stored = check(from_object(data, "ring"))
+    source, target = stored.read("edge_index")
+    pairs = zip(source.tolist(), target.tolist(), strict=True)
+    kept = dict(zip(pairs, stored.read("edge_weight").tolist(), strict=True))
+    assert kept == dict(zip(map(tuple, ends.t().tolist()), weights.tolist(), strict=True))
+    data.adj_t = torch.sparse_csr_tensor(adjacency.crow_indices(), adjacency.col_indices(), torch.ones(12), (6, 6))
+    assert "edge_weight" not in from_object(data, "ring").headers
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("y", ["a"] * 6, "y must hold real numbers, got <U1"),
+        ("x", torch.ones(6, 2, dtype=torch.complex64), "x must hold real numbers, got complex64"),
+        ("y", torch.tensor([float("inf"), 0, 1, 0, 1, 0]), "class ids"),
+        ("y", torch.rand(6), "class ids"),
+    ],
+)
+def test_wrong_values(name: str, value: Any, problem: str, data: Any) -> None:
+    data[name] = value
+    with pytest.raises(GraphError, match=problem):
         from_object(data, "ring")
+
+
+def test_wrong_data(data: Any) -> None:
     data.y = None
     data.edge_index = torch.tensor([[0, 2**40], [1, 2]])
     with pytest.raises(GraphError, match="below 6, got 1099511627776"):
