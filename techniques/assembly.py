@@ -36,12 +36,12 @@ def compose(spec: JobSpec, facts: Facts) -> tuple[Part, ...]:
     return tuple(sorted(parts, key=lambda part: part.stage))
 
 
-def same_job(one: JobSpec, other: JobSpec, facts: Facts) -> bool:
+def same_job(one: JobSpec, other: JobSpec, facts: Facts, parts: tuple[Part, ...] | None = None) -> bool:
     """Whether two specs run alike: what changes nothing, such as the width of hidden layers where there is none, does not reach
-    the parts; dropout reaches them where it is used."""
-    dropped = {"dropout": 0.0}
-    alike = one.training.model_copy(update=dropped) == other.training.model_copy(update=dropped)
-    return alike and compose(one, facts) == compose(other, facts)
+    the parts; dropout reaches them where it is used. ``parts`` are those of ``other``, where they are known."""
+    same_dropout = one.training.model_copy(update={"dropout": other.training.dropout})
+    alike = one.training == other.training or same_dropout == other.training
+    return alike and compose(one, facts) == (compose(other, facts) if parts is None else parts)
 
 
 def forecast(spec: JobSpec, facts: Facts, draw: Draw | None = None) -> Forecast:

@@ -11,7 +11,7 @@ from planner.pins import Pins
 from planner.proposal import BASELINE_NAME, check, knobs_of
 from planner.records import Candidate, ForecastFigures
 from techniques.architecture.bf16 import has_bf16
-from techniques.assembly import same_job
+from techniques.assembly import compose, same_job
 from techniques.base import Knob, Settings, SettingValue, Slot
 from techniques.facts import Facts
 from techniques.job import JobSpec
@@ -142,11 +142,11 @@ class Space:
 
     def _without_idle(self, family: str, spec: JobSpec) -> JobSpec:
         """Knobs that change nothing beside the others keep the plan's value: no job is measured twice under two names."""
-        own = self.choices[family].spec
+        own, parts = self.choices[family].spec, compose(spec, self.facts)
         for name in self._dimensions[family]:
             value: SettingValue = own.settings[name] if name in own.settings else getattr(own.training, name)
             as_planned = changed(spec, {name: value})
-            if as_planned != spec and name != "layers" and same_job(as_planned, spec, self.facts):
+            if as_planned != spec and name != "layers" and same_job(as_planned, spec, self.facts, parts):
                 spec = as_planned
         return spec
 

@@ -73,6 +73,18 @@ def test_no_two_points_are_the_same_job_under_two_names(space_for: Any) -> None:
             assert not any(same_job(one, other, space.facts) for other in found[:place]), one
 
 
+def test_a_drawn_point_is_composed_once_and_each_of_its_knobs_once(
+    space_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space, composed = space_for(), []
+    for module in ("techniques.assembly", "tuner.space"):
+        monkeypatch.setattr(f"{module}.compose", lambda spec, facts: composed.append(spec) or compose(spec, facts))
+    for point in space.draw(_rng(), 10):
+        composed.clear()
+        space.near(point, _rng())
+        assert len(composed) == len({one.model_dump_json() for one in composed}) > 1
+
+
 def test_families_are_pairs_of_sampler_and_architecture_the_plans_first_among_them(space_for: Any) -> None:
     space = space_for()
     pairs = [
