@@ -17,6 +17,7 @@ from techniques.facts import Task
 from techniques.remote.graphs import read_graphs
 from techniques.remote.read_data import read_data
 from techniques.remote.source.arrays import ArrayGraph
+from techniques.remote.source.folder import spill
 from techniques.sampling.graph_cuts import even_cuts
 from tests.exported import give, last_line, scripted, searched, stored_as_npz
 from tests.graphs import tiny_set
@@ -121,6 +122,21 @@ def test_graphs_are_judged_as_the_run_does(
         assert names["epoch"]() == pytest.approx(train_epoch(job)[0], rel=1e-5)
     else:
         assert len(names["loader"]) == len(list(job.batches()))
+
+
+def test_a_target_that_does_not_vary_is_learnt_beside_one_that_does(
+    profiled: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Its deviation is 0."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    stored = tiny_set(labels="targets")
+    stored.arrays["y"][:, 1] = 2.0
+    spill(stored, tmp_path / "graph")
+    facts = profiled(stored)
+    spec = spec_of(facts, ("graph_batch", "gcn", "coo"), {"max_epochs": 1})
+    names = scripted(script_of(Exported(facts, spec, str(tmp_path / "graph"), "t", "R2", 1, None, None)))
+    assert np.isfinite(names["best"])
 
 
 def fresh_statistics(model: torch.nn.Module) -> dict[str, torch.Tensor]:
