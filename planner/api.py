@@ -19,6 +19,7 @@ from planner.ranking import order, reasons, samples_for_nothing, varied
 from planner.records import Candidate, Plan, Rejected, Verdict
 from planner.rules import apply_rules, judgements
 from planner.typed import type_warnings
+from techniques import compiled
 from techniques.base import SettingValue, Slot
 from techniques.errors import OptionError
 from techniques.facts import Facts, Goal, GraphFacts, HardwareFacts, ModelFacts, Task
@@ -64,14 +65,19 @@ def plan(
     pins = pins_of(fix, set)
     _refuse_contradiction(model, pins)
     goal = goal or Goal()
-    started = time.perf_counter()
+    started, compiled_before = time.perf_counter(), compiled.seconds
     facts, draw = inspect(
         graph, model=model, on=on, goal=goal, check_values=check_values, set=set, calibration=calibration
     )
     facts = with_history(facts) if use_history and on is None else facts
-    inspected = time.perf_counter()
+    inspected, compiled_then = time.perf_counter(), compiled.seconds
     made = make_plan(facts, pins, draw)
-    timing = {"inspect_seconds": inspected - started, "planning_seconds": time.perf_counter() - inspected}
+    ended, compiled_after = time.perf_counter(), compiled.seconds
+    timing = {
+        "inspect_seconds": inspected - started - (compiled_then - compiled_before),
+        "planning_seconds": ended - inspected - (compiled_after - compiled_then),
+        "compile_seconds": compiled_after - compiled_before,
+    }
     return made.model_copy(update=timing)
 
 

@@ -214,6 +214,8 @@ class Plan(Record):
     """What the user has fixed: it holds for whatever is tuned by this plan."""
     inspect_seconds: float = 0.0
     planning_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    """Of kernels, once on a machine; not part of the two above."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

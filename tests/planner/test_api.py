@@ -55,7 +55,7 @@ def test_counts_alone() -> None:
     assert found.best is not None
     assert found.best.forecast.level is Level.COUNTS
     assert found.facts.hardware.name == "colab-t4"
-    assert found.inspect_seconds >= 0 and found.planning_seconds > 0
+    assert found.inspect_seconds >= 0 and found.planning_seconds > 0 and found.compile_seconds >= 0
 
 
 def test_the_machine_at_hand_is_the_default() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import event
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from techniques import compiled
 
 IntArray = NDArray[np.integer[Any]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,6 +22,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 def kernel(function: F) -> F:
     """Compile ``function`` on its first call for each kind of argument; cached on disk, runs without the GIL."""
     return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+class _Watch(event.Listener):  # type: ignore[misc]
+    """Adds up what compiling takes; kernels that others call are compiled within theirs."""
+
+    def __init__(self) -> None:
+        self._depth, self._began = 0, 0.0
+
+    def on_start(self, event: Any) -> None:
+        if not self._depth:
+            self._began = time.perf_counter()
+            compiled.begins()
+        self._depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if not self._depth:
+            compiled.seconds += time.perf_counter() - self._began
+
+
+event.register("numba:compile", _Watch())  # type: ignore[no-untyped-call]
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
