@@ -214,3 +214,5 @@ class TuneReport(Record):
     trials: tuple[Trial, ...]
     subsample: dict[str, float | str] = {}
     search: SearchSummary | None = None
+    calibration: str | None = None
+    """Date of the calibration that forecasts were made with."""

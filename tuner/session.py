@@ -261,6 +261,7 @@ class Session:
         self, bench: Bench, winner: Winner, final: Trial, parts: list[Part], summary: SearchSummary
     ) -> TuneReport:
         baselines = [trial for _, trial in standings(bench, self.plan) if trial.family == BASELINE_NAME]
+        calibration = self.plan.facts.hardware.calibration
         report = TuneReport(
             graph=self.plan.facts.graph.name,
             metric_name=final.measured.metric_name,
@@ -274,6 +275,7 @@ class Session:
             trials=tuple(one.model_copy(update={"score": bench.score(one)}) for one in bench.trials),
             subsample=compared(self.graph, parts[-1].graph) if parts else {},
             search=summary,
+            calibration=calibration.date if calibration else None,
         )
         write_report(self.folder, report)
         self.log.add("finished", folder=str(self.folder.path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.quantities import format_bytes, format_seconds
-from planner.render import refused_lines, table, wrap
+from planner.render import machine_line, refused_lines, table, wrap
 from tuner.records import Trial
 from tuner.report.search_charts import best_of_both, held_bytes
 from tuner.report.sections import limit_bytes, seconds_by_part
@@ -46,8 +46,8 @@ def _time_lines(final: Trial) -> list[str]:
 
 
 def _rest(story: Story) -> list[str]:
-    """Time against memory, and what was refused."""
-    lines = []
+    """The machine and its calibration, time against memory, and what was refused."""
+    lines = ["", "Machine", *wrap(f"  {machine_line(story.plan)}", WIDTH)] if story.plan else []
     what, found = best_of_both(story)
     if found:
         rows = [

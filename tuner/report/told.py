@@ -47,6 +47,7 @@ class Story(Record):
     trials: tuple[Trial, ...] = ()
     subsample: dict[str, float | str] = {}
     search: SearchSummary | None = None
+    calibration: str | None = None
     search_end: str | None = None
     """Why the search stopped."""
     plan: Plan | None = None

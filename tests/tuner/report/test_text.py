@@ -10,6 +10,7 @@ import pytest
 from planner.api import make_plan
 from planner.pins import Pins
 from planner.quantities import format_bytes
+from planner.render import machine_line
 from techniques.forecast import Phase
 from tuner.records import PhaseMeasurement, TrialState, TuneReport
 from tuner.report import (
@@ -41,7 +42,14 @@ def test_a_finished_run_is_told_as_on_its_page(report: Any, story_of_report: Any
     limit = format_bytes(story.plan.facts.host_limit_bytes)
     held = "Held at most 4.00 MiB, baseline of the process included; the limit is"
     shares = ("sample", "transfer", "compute", "evaluate")
-    for part in (f"{held} {limit}", *shares, "no other beats in both", "Refused", "the page lists them"):
+    for part in (
+        f"{held} {limit}",
+        *shares,
+        "no other beats in both",
+        "Refused",
+        "the page lists them",
+        machine_line(story.plan),
+    ):
         assert part in text
     front = text.split("no other beats in both")[1].split("Refused")[0]
     assert [line.split()[0] for line in front.splitlines()[3:] if line] == ["11"], (
@@ -91,8 +99,9 @@ def test_two_verified_trials_of_one_name_are_told_apart(report: Any, page_of: An
         assert f"{last.family} (learning rate 0.01, trial 14)" in shown
 
 
-def test_the_json_comes_back(report: Any) -> None:
-    before = report('<b>"cora" & friends</b>')
+def test_the_json_comes_back(report: Any, story_of_report: Any) -> None:
+    before = report('<b>"cora" & friends</b>').model_copy(update={"calibration": "2026-02-02"})
+    assert story_of_report(before).report() == before
     text = before.model_dump_json()
     document = json.loads(text)
     assert document["schema_version"] == 1
