@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from planner.config import add_config
 from planner.flags import add_facts, add_graph, add_json, counts_flags
 from planner.quantities import parse_bytes, parse_count, parse_seconds
-from techniques import compiled
 from techniques.errors import InputError, OptionError
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ def add_plan(commands: Any) -> None:
 
 def run_plan(arguments: argparse.Namespace) -> int:
     """Print a plan; 3 where nothing fits."""
-    compiled.announce = _tell_of_kernels
     gc.disable()  # a plan is over before collecting garbage would pay: a tenth of the time from counts alone
     try:
         made = plan_from(arguments)
@@ -64,10 +62,6 @@ def run_plan(arguments: argparse.Namespace) -> int:
     else:
         print(made.model_dump_json(indent=2) if arguments.json else str(made))
     return 0 if made.best is not None else EXIT_NOTHING_FITS
-
-
-def _tell_of_kernels() -> None:
-    print("compiling kernels for this processor, once: some 15 s", file=sys.stderr, flush=True)
 
 
 def recipe_text(made: Any) -> str:

@@ -18,11 +18,12 @@ from planner.cli import add_plan
 from planner.config import parse
 from planner.doctor_cli import add_doctor
 from planner.flags import Parser
-from planner.wizard_cli import add_wizard
+from planner.wizard_cli import add_wizard, run_wizard
+from techniques import compiled
 from techniques.errors import FULL_DISK, GnnfitError
 from tuner.calibrate.cli import add_calibrate
 from tuner.commands import add_export, add_measure, add_report, add_run, add_tune
-from tuner.watch_cli import add_watch
+from tuner.watch_cli import add_watch, run_watch
 
 EXIT_USAGE, EXIT_MISSING, EXIT_SIGNAL, EXIT_INTERRUPTED, EXIT_PIPE = 2, 5, 128, 130, 141
 
@@ -103,7 +104,9 @@ class _Version(argparse.Action):
 
 @contextlib.contextmanager
 def _steps_told(parsed: argparse.Namespace) -> Iterator[None]:
-    """What takes long with a user's own module is said on stderr before it begins; logging costs start-up otherwise."""
+    """What takes long is said on stderr before it begins: kernels, but where the terminal is drawn on, and the steps of a user's own
+    module, as logging costs start-up otherwise."""
+    compiled.announce = None if parsed.run in (run_wizard, run_watch) else _tell_of_kernels
     if ":" not in (getattr(parsed, "model", None) or ""):
         yield
         return
@@ -117,6 +120,10 @@ def _steps_told(parsed: argparse.Namespace) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+
+
+def _tell_of_kernels() -> None:
+    _say("compiling kernels for this processor, once: some 15 s", 0)
 
 
 def _terminate(number: int, frame: Any) -> NoReturn:

@@ -15,10 +15,10 @@ def add_watch(commands: Any) -> None:
         epilog="example:\n  gnnfit watch RUN",
     )
     one.add_argument("folder", metavar="RUN", help="a run folder")
-    one.set_defaults(run=_watch)
+    one.set_defaults(run=run_watch)
 
 
-def _watch(arguments: argparse.Namespace) -> int:
+def run_watch(arguments: argparse.Namespace) -> int:
     from planner.wizard.terminal import require_terminal, restored
     from tuner.folder import RunFolder
 
