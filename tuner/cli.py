@@ -104,9 +104,10 @@ class _Version(argparse.Action):
 
 @contextlib.contextmanager
 def _steps_told(parsed: argparse.Namespace) -> Iterator[None]:
-    """What takes long is said on stderr before it begins: kernels, but where the terminal is drawn on, and the steps of a user's own
-    module, as logging costs start-up otherwise."""
-    compiled.announce = None if parsed.run in (run_wizard, run_watch) else _tell_of_kernels
+    """What takes long is said on stderr before it begins: kernels, to who waits at a terminal that nothing else draws on, and the
+    steps of a user's own module, as logging costs start-up otherwise."""
+    drawn = parsed.run in (run_wizard, run_watch)
+    compiled.announce = _tell_of_kernels if sys.stderr.isatty() and not drawn else None
     if ":" not in (getattr(parsed, "model", None) or ""):
         yield
         return
