@@ -115,6 +115,7 @@ def relational_cost(size: TypedSize, parameters: int) -> LayerCost:
     """Mean over the neighbours of every relation, times a weight of its own, added to the root's product."""
     assert size.use is not None
     forward, saved, output = _relational_forward(size)
+    backward = _relational_backward(size, saved)
     wide_in, wide_out = size.columns_in, size.columns_out
     rows = sum(size.written[size.relations[place].target] for place in size.use.relations if size.by_relation[place])
     rows += sum(size.written[kind] for kind in size.use.outputs)
@@ -130,8 +131,8 @@ def relational_cost(size: TypedSize, parameters: int) -> LayerCost:
         output=output,
         saved=saved,
         forward=forward,
-        backward=_relational_backward(size, saved),
-        beside_gradients=_relational_backward(size, saved),
+        backward=backward,
+        beside_gradients=backward,
         inference=forward,
         gemm=gemm,
         input_gemm=gemm,
