@@ -187,19 +187,25 @@ def forms(communities: Any, tmp_path: Path) -> Any:
                 "train" if a else "val" if b else "test"
                 for a, b in zip(arrays["train_mask"], arrays["val_mask"], strict=True)
             ]
-            rows = [f"{i},{','.join(map(str, arrays['x'][i]))},{arrays['y'][i]},{split[i]}\n" for i in range(90)]
+            rows = [f"{i},{','.join(map(str, arrays['x'][i]))},{arrays['y'][i]}.0,{split[i]}\n" for i in range(90)]
             columns = ",".join(f"f{place}" for place in range(arrays["x"].shape[1]))
             (tmp_path / "nodes.csv").write_text(f"id,{columns},label,split\n" + "".join(reversed(rows)))
         elif kind == "pt":
             file = tmp_path / "graph.pt"
             tensors = {key: torch.from_numpy(np.asarray(value)) for key, value in arrays.items() if key != "num_nodes"}
             torch.save(Data(**{**tensors, "edge_index": tensors["edge_index"].long()}), file)
+        elif kind == "adj_t":
+            file = tmp_path / "graph.pt"
+            ends, x = torch.from_numpy(arrays["edge_index"]).long(), torch.from_numpy(arrays["x"]).bfloat16()
+            weights = torch.arange(1.0, 1.0 + ends.shape[1], requires_grad=True)
+            adjacency = torch.sparse_coo_tensor(ends.flip(0), weights, (90, 90), check_invariants=True).detach()
+            torch.save(Data(x=x, y=torch.from_numpy(arrays["y"]).double(), adj_t=adjacency), file)
         return "pyg:KarateClub" if kind == "pyg" else str(file)
 
     return build
 
 
-@pytest.mark.parametrize("kind", ["npz", "no masks", "training only", "folder", "csv", "pt", "pyg"])
+@pytest.mark.parametrize("kind", ["npz", "no masks", "training only", "folder", "csv", "pt", "adj_t", "pyg"])
 def test_every_form_is_read_as_it_was_tuned(kind: str, forms: Any, exported: Any, monkeypatch: Any) -> None:
     import torch
 

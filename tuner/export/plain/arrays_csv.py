@@ -20,7 +20,7 @@ def read_arrays(path: str) -> dict[str, Any]:
 
 
 def read_nodes(path: Path) -> dict[str, Any]:
-    """Features, labels (-1 where there is none) and splits, in the order of the ids."""
+    """Features, labels (NaN where there is none) and splits, in the order of the ids."""
     table = read_table(path)
     order = np.argsort(table["id"].astype(np.int64))
     arrays: dict[str, Any] = {"num_nodes": np.array(len(order))}
@@ -28,7 +28,7 @@ def read_nodes(path: Path) -> dict[str, Any]:
     if features:
         arrays["x"] = np.stack([table[name] for name in features], axis=1).astype(np.float32)[order]
     if "label" in table:
-        arrays["y"] = np.where(table["label"] == "", "-1", table["label"]).astype(np.int64)[order]
+        arrays["y"] = np.where(table["label"] == "", "nan", table["label"]).astype(np.float64)[order]
     if "split" in table:
         words = np.char.lower(table["split"][order])
         for word, name in SPLIT_NAMES.items():
