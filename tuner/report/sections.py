@@ -17,7 +17,7 @@ from tuner.report.told import Story
 
 FAR = 12
 """Where the limit is so many times what was used, a bar with it in the picture would be a hair."""
-REFUSED_LISTED = 40
+REFUSED_LISTED = 200
 OF_SETTINGS = ("host memory", "device memory", "loader", "time to converge")
 """Reasons whose figures are one candidate's own."""
 
@@ -153,7 +153,8 @@ def seconds_by_part(measured: Measurement) -> dict[str, float]:
 
 def refused(story: Story) -> str:
     """What the plan refused, and what could not be measured, with reasons."""
-    planned = [line.strip().partition(": ") for line in refused_lines(story.plan.rejected)] if story.plan else []
+    told = refused_lines(story.plan.rejected, "listed below") if story.plan else []
+    planned = [line.strip().partition(": ") for line in told]
     lines = [f"{name}: {reason}" if reason else name for name, _, reason in planned]
     failed = [
         [f"trial {one.number}", one.family, one.measured.state.value.replace("_", " "), one.measured.reason or ""]

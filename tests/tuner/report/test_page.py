@@ -37,6 +37,11 @@ SECTIONS = (
 )
 
 
+def test_the_page_sends_nobody_to_json_for_what_it_lists(page_of: Any, report: Any) -> None:
+    page = page_of(report())
+    assert "more reasons: listed below" in page and "--json" not in page
+
+
 @pytest.mark.parametrize("title", SECTIONS)
 def test_the_page_tells(title: str, page_of: Any, report: Any) -> None:
     assert f"<h2>{title}</h2>" in page_of(report())
