@@ -91,7 +91,7 @@ def _lasting_name(graph: Any, stored: FolderGraph) -> str:
 
 
 def _for_this_graph(plan: Plan, graph: GraphFacts, goal: Goal, wanted: Wanted, stored: FolderGraph) -> Plan:
-    """The saved plan; made again where it was for another machine, or something else is asked for beside it."""
+    """The saved plan; made again where it was for counts or another machine, or something else is asked for beside it."""
     before = plan.facts.graph.fingerprint
     if before is not None and before != graph.fingerprint:
         raise OptionError(f"the plan is for another graph: {before} planned, {graph.fingerprint} given", "Plan again")
@@ -116,7 +116,7 @@ def _for_this_graph(plan: Plan, graph: GraphFacts, goal: Goal, wanted: Wanted, s
         or uncalibrated
         or _untargeted(goal) != _untargeted(plan.facts.goal)
     )
-    if elsewhere or asked:
+    if before is None or elsewhere or asked:
         return make_plan(facts, wanted.pins(plan), drawer(stored, graph))
     return plan.model_copy(update={"facts": facts})
 

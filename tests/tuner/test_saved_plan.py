@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from planner import plan
+from planner.inspect.estimate import from_counts
 from techniques.base import Slot
 from techniques.errors import InputError, OptionError
 from techniques.facts import Goal, Objective
+from techniques.forecast import Level
 from techniques.remote.source.arrays import ArrayGraph
 from techniques.remote.source.folder import FolderGraph, spill
 from tuner.final import train_winner
@@ -43,6 +45,13 @@ def test_a_plan_for_another_machine_is_made_again_for_this_one(graph: FolderGrap
     assert processors == [{"cpu", "cuda"}, {"cpu"}]
     assert any("was for colab-t4" in note for note in here.facts.hardware.notes)
     assert planned(graph, str(graph.path), Wanted(plan=here)).best == here.best
+
+
+def test_a_plan_from_counts_is_made_again_for_the_graph(graph: FolderGraph) -> None:
+    counts = plan(from_counts(2_000_000, 40_000_000, 100, 47, directed=False), fix={"sampling": "neighbor"})
+    here = planned(graph, str(graph.path), Wanted(plan=counts))
+    assert here.best is not None and here.best.forecast.level is not Level.COUNTS
+    assert here.pinned_options == counts.pinned_options
 
 
 def test_another_model_beside_a_saved_plan_is_refused(graph: FolderGraph) -> None:
