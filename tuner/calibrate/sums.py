@@ -15,6 +15,8 @@ from tuner.calibrate.timing import seconds_of
 
 TABLE_BYTES = (2**18, 2**22, 2**26)
 COLUMNS = (4, 32, 128, 512)
+FUSED_COLUMNS = (*COLUMNS, 2048)
+"""Fused sums read the rows of wide layers as streams: the wider, the less an entry and column takes."""
 DEGREES = (3, 30)
 LEAST_ROWS = 8
 ROWS_BYTES = 2**26
@@ -39,8 +41,9 @@ def measure_sums() -> dict[Kind, Grid]:
         kind: Grid(axes=(TABLE_BYTES, COLUMNS), values=tuple(one(*point) for point in points))
         for kind, one in kinds.items()
     }
-    fused = tuple(_fused(*point, degree) for point in points for degree in DEGREES)
-    return found | {Kind.SPMM: Grid(axes=(TABLE_BYTES, COLUMNS, DEGREES), values=fused)}
+    wider = [(size, columns) for size in TABLE_BYTES for columns in FUSED_COLUMNS]
+    fused = tuple(_fused(*point, degree) for point in wider for degree in DEGREES)
+    return found | {Kind.SPMM: Grid(axes=(TABLE_BYTES, FUSED_COLUMNS, DEGREES), values=fused)}
 
 
 @cache
