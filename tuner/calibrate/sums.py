@@ -63,7 +63,7 @@ def _turns(rows: int, columns: int) -> Iterator[Tensor]:
 def _table(size: int, columns: int) -> tuple[Tensor, int]:
     """A table, and how many entries to read."""
     rows = max(size // (4 * columns), LEAST_ROWS)
-    values = max(max(TABLE_BYTES) // 4, LEAST_ROWS * max(COLUMNS))
+    values = max(max(TABLE_BYTES) // 4, LEAST_ROWS * max(FUSED_COLUMNS))
     table = _memory(values, "table")[: rows * columns].view(rows, columns)
     return table, max(VALUES // columns, min(rows, MOST_ROWS))
 
