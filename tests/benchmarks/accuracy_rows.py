@@ -13,6 +13,7 @@ from pathlib import Path
 from accuracy_flops import FlopCheck
 from accuracy_grid import Choice, graphs, grid, size_kind
 from accuracy_rounds import Row, agree, together
+from csv_rows import append_row
 
 from planner.api import make_plan
 from planner.costing import cost
@@ -167,7 +168,7 @@ class Rows:
         self, runner: Runner, flops: FlopCheck, known: Known, choice: Choice, planned: Row, number: int
     ) -> None:
         key = key_of(known.name, choice)
-        if number > 1 and agree(self.known.get(key, []), number):
+        if number > 1 and (self.left <= 0 or agree(self.known.get(key, []), number)):
             return None
         counts, facts, calibrated_facts, draw = known.facts(choice.task)
         spec = next(iter(proposals(facts, Pins(choice.options, choice.settings))))
@@ -215,12 +216,7 @@ class Rows:
 
     def _add(self, key: tuple[str, ...], values: Row) -> None:
         row = dict(zip(KEY, key, strict=True)) | values
-        fresh = not self.out.exists()
-        with self.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+        append_row(self.out, FIELDS, row)
         kept = {name: "" if value is None else str(value) for name, value in row.items()}
         self.known.setdefault(key, []).append(kept)
         print(_line(row), file=sys.stderr, flush=True)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from csv_rows import append_row
+
 from planner.costing import cost
 from planner.inspect.calibration import read_calibration
 from planner.inspect.machine import inspect_machine
@@ -175,12 +177,7 @@ def main() -> None:
             row: Row | None = known.get(case.key)
             if row is None and time.perf_counter() - started < options.seconds:
                 row = dict(zip(FIELDS[:5], case.key, strict=True)) | measured(runner, case)
-                fresh = not options.out.exists()
-                with options.out.open("a", newline="") as stream:
-                    writer = csv.DictWriter(stream, FIELDS)
-                    if fresh:
-                        writer.writeheader()
-                    writer.writerow(row)
+                append_row(options.out, FIELDS, row)
                 print(*case.key, row["state"], row["epoch_seconds"], file=sys.stderr, flush=True)
             if row is not None and row["epoch_seconds"]:
                 rows.append((row, forecasts(case, calibration)))

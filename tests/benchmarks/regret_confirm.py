@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from csv_rows import append_row
 from regret_collect import Collector
 from regret_replay import MISSED_REGRET, Replayed, percent
 
@@ -55,12 +56,7 @@ class Kept:
 
     def add(self, **values: object) -> None:
         """Append one line."""
-        new = not self.file.is_file()
-        with self.file.open("a", encoding="utf-8", newline="") as target:
-            writer = csv.DictWriter(target, COLUMNS)
-            if new:
-                writer.writeheader()
-            writer.writerow(values)
+        append_row(self.file, COLUMNS, values)
         self.lines.append({name: str(value) for name, value in values.items()})
 
     def find(self, turn: int, which: str) -> dict[str, str] | None:
