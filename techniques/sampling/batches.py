@@ -64,6 +64,7 @@ class SampledBatches(ABC):
         """Fill ``job.batches``."""
 
     drawable: ClassVar[bool] = True
+    quick_to_draw: ClassVar[bool] = False
     kernel: ClassVar[str] = "neighbor"
     """Whose measured rate counts on a calibrated machine."""
 

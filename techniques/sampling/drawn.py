@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from techniques.architecture.hetero.relation import Relation
     from techniques.sampling.hetero_drawn import DrawnTypedGraph
     from techniques.sampling.kernels.machine_code import IntArray
+    from techniques.sampling.partition import Cut
 
 DRAW_SEED = 12345
 MOST_REFINED = 250e6
@@ -41,6 +42,7 @@ class DrawnGraph:
     by_type: Callable[[tuple[Relation, ...]], DrawnTypedGraph] | None = None
     """The same graph with its node and edge types kept apart; ``None`` where it has one of each."""
     _members: dict[int, list[NDArray[np.int64]]] = field(default_factory=dict)
+    _cuts: dict[int, Cut] = field(default_factory=dict)
 
     @property
     def num_nodes(self) -> int:
@@ -74,6 +76,14 @@ class DrawnGraph:
             parts = metis_parts(self.colptr, self.row, num_parts, most_refined=MOST_REFINED)
             self._members[num_parts] = members_of_parts(parts)
         return self._members[num_parts]
+
+    def metis_cut(self, num_parts: int) -> Cut:
+        """The same parts with the edges that join them."""
+        if num_parts not in self._cuts:
+            from techniques.sampling.partition import cut_into
+
+            self._cuts[num_parts] = cut_into(self.metis_members(num_parts), self.colptr, self.row)
+        return self._cuts[num_parts]
 
     def seeds(self, batch_size: int, balanced: bool, index: int, everyone: bool = False) -> NDArray[np.int64]:
         """Distinct seeds of one batch; ``balanced`` draws every class alike, with replacement; ``everyone`` may be drawn, not

@@ -118,6 +118,7 @@ class TypedNeighborBatches:
     balanced: bool
     prefetch: int
     stage: ClassVar[Stage] = Stage.BATCH
+    quick_to_draw: ClassVar[bool] = False
     seconds_per_edge: ClassVar[float] = 40e-9
     """Choosing, gathering and relabelling an edge, one thread (benchmark: tests/benchmarks/hetero_sampling.py)."""
     making_bytes_per_edge: ClassVar[float] = 40

@@ -8,7 +8,7 @@ find (like:ogbn-products@0.1), so neither is offered. Sampled batches number the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from techniques.base import Knob, Slot, Stage, Verdict, refuse
 from techniques.facts import FLOAT_BYTES, Facts, GraphFacts, Task
@@ -152,6 +152,7 @@ class RowReuse:
     """Looks, in some places, at how many different rows sums read: as the ids are, by breadth first, by community."""
 
     rows: int
+    quick_to_draw: ClassVar[bool] = False
 
     def draw(self, graph: DrawnGraph, index: int) -> DrawnHops:
         import numpy as np

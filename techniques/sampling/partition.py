@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -167,6 +168,32 @@ def members_of_parts(parts: NDArray[np.int32]) -> list[NDArray[np.int64]]:
     """The nodes of every part that has any; ``parts`` [n] says which part a node is in."""
     order = np.argsort(parts, kind="stable")
     return [nodes for nodes in np.split(order, np.cumsum(np.bincount(parts))[:-1]) if nodes.size]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Parts and the edges that join them: ``nodes`` [P] of every part; ``edges`` [K] from the part ``source`` [K] to ``target`` [K]."""
+
+    nodes: NDArray[np.int64]
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    edges: NDArray[np.int64]
+
+    def edges_within(self, chosen: NDArray[np.int64]) -> int:
+        """Edges of the subgraph on the nodes of the chosen parts."""
+        is_chosen = np.zeros(self.nodes.size, bool)
+        is_chosen[chosen] = True
+        return int(self.edges[is_chosen[self.source] & is_chosen[self.target]].sum())
+
+
+def cut_into(members: list[NDArray[np.int64]], colptr: IntArray, row: IntArray) -> Cut:
+    """``members`` [P] are the nodes of every part, every node is in one; ``colptr`` and ``row`` as for :func:`metis_parts`."""
+    part = np.empty(len(colptr) - 1, np.int64)
+    for place, nodes in enumerate(members):
+        part[nodes] = place
+    pairs, edges = np.unique(np.repeat(part, np.diff(colptr)) * len(members) + part[row], return_counts=True)
+    target, source = np.divmod(pairs, len(members))
+    return Cut(np.array([nodes.size for nodes in members]), source, target, edges)
 
 
 def _check_size(num_nodes: int, num_entries: int, limit: int) -> None:

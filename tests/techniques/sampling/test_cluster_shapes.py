@@ -42,6 +42,22 @@ def test_a_batch_is_whole_parts_and_the_edges_between_them() -> None:
     assert graph.metis_members(CLIQUES) is graph.metis_members(CLIQUES)
 
 
+def test_edges_of_a_batch_are_those_of_its_subgraph() -> None:
+    """Summed over pairs of parts: as the sampler's kernel finds them, self-loops and parallel edges too."""
+    pytest.importorskip("pymetis")
+    edges = np.random.default_rng(0).integers(0, 60, (2, 400)).astype(np.int32)
+    colptr, row, _ = build_csc(edges, 60)
+    graph = DrawnGraph(colptr, row, np.arange(60))
+    for index in range(5):
+        members = graph.metis_members(CLIQUES)
+        chosen = np.random.default_rng(index).permutation(CLIQUES)[:2]
+        found = graph.subgraph.induced(np.concatenate([members[one] for one in chosen]))
+        drawn = BATCHES.draw(graph, index)
+        assert (drawn.nodes, drawn.edges) == ((found.node.size,), (found.col_source.size,))
+    loops = int((edges[0] == edges[1]).sum())
+    assert graph.metis_cut(CLIQUES).edges.sum() - graph.without_loops().metis_cut(CLIQUES).edges.sum() == loops > 0
+
+
 def test_only_graphs_that_are_cut_quickly_are_cut_while_planning() -> None:
     pytest.importorskip("pymetis")
     graph = from_counts(1000, 5000, features=4, classes=2, directed=False)
