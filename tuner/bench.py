@@ -224,7 +224,15 @@ class Bench:
         target = self.target_at(rung.share)
         reached = target is not None and frontier.metrics[-1] >= target
         cap = rung.seconds if reached else max(FIRST_SHARE * rung.seconds, GROWTH * frontier.seconds[-1])
-        return Race(frontier=frontier, goal_seconds=goal, bound_seconds=bound, cap_seconds=cap)
+        wanted = None if self.objective is Objective.ACCURACY else target
+        return Race(
+            frontier=frontier,
+            goal_seconds=goal,
+            bound_seconds=bound,
+            cap_seconds=cap,
+            target=wanted,
+            limit_seconds=rung.seconds,
+        )
 
     def goal_seconds(self, share: float) -> float:
         """Age at which the frontier has reached the target, or its end where none is set; where nobody has, it lies beyond the

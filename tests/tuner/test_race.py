@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tuner.race import Frontier, Race, expected_seconds
+from tuner.race import Frontier, Race, expected_seconds, out_of_reach
 from tuner.records import Evaluation
 
 
@@ -65,3 +65,26 @@ def test_a_leader_goes_on_until_it_learns_no_more() -> None:
     assert not race.lost([*rising, *curve((70, 0.95))])
     assert race.lost([*rising, *curve((76, 0.95))])
     assert race.lost(curve((2, 0.85), (13, 0.85))), "behind the frontier's best"
+
+
+def test_a_trial_that_settles_below_the_target_is_stopped_though_it_leads() -> None:
+    """From 0.80 at 2 s to 0.82 at 4 s: three times as much until 8 s is 0.88."""
+    settled = curve((1, 0.6), (2, 0.8), (3, 0.81), (3.5, 0.815), (4, 0.82))
+    race = Race(frontier=FRONTIER, goal_seconds=8.0, bound_seconds=12.0, cap_seconds=9.0, limit_seconds=8.0)
+    assert not race.lost(settled), "no target is known"
+    assert not race.model_copy(update={"target": 0.87}).lost(settled)
+    assert race.model_copy(update={"target": 0.89}).lost(settled)
+    assert not race.model_copy(update={"target": 0.89, "limit_seconds": 12.0}).lost(settled), "there is more time"
+
+
+@pytest.mark.parametrize(
+    ("history", "why"),
+    [
+        (curve((1, 0.3), (2, 0.3), (3, 0.3), (3.5, 0.3), (4, 0.3)), "has learnt nothing yet"),
+        (curve((1, 0.6), (2, 0.8), (4, 0.8)), "one evaluation is chance"),
+        (curve((0.4, 0.8), (0.6, 0.8), (0.7, 0.8), (0.8, 0.8)), "young"),
+        (curve((2, 0.8), (3, 0.8), (4, 0.8), (8, 0.8)), "its time is over anyway"),
+    ],
+)
+def test_none_is_judged_by_a_curve_that_says_little(history: list[Evaluation], why: str) -> None:
+    assert not out_of_reach(history, 0.2, 0.9, 8.0), why
