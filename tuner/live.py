@@ -20,7 +20,7 @@ from tuner.machine import machine_lock
 from tuner.parts import MIN_TRIAL_SECONDS, Fidelity, Part
 from tuner.records import Limits, Measurement, Trial, TrialState, WorkRequest
 from tuner.runner import Runner
-from tuner.space import Point
+from tuner.space import Point, changed
 
 LONG_WAIT_SECONDS = 1.0
 HANG_SECONDS = 8.0
@@ -50,7 +50,11 @@ class Live:
         self._growths: dict[tuple[str, float], float] = {}
 
     def measure(self, number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
-        """One trial, never longer than what is left of the budget once the machine is free."""
+        """One trial, never longer than what is left of the budget once the machine is free.
+
+        A verification draws other random numbers: with those of the search a lucky trial would be as lucky again.
+        """
+        seed = point.spec.training.seed + (purpose == "verify")
         before = self.log.elapsed_seconds
         with machine_lock(max(self._left(), 0.0)) as held:
             waited = self.log.elapsed_seconds - before
@@ -58,7 +62,7 @@ class Live:
                 self.log.add("waited", number=number, seconds=round(waited, 2), held=held)
             self.runner.start()  # not out of the trial's time
             self.log.add("trial_started", number=number, purpose=purpose, family=point.family, share=fidelity.share)
-            return self.runner.measure(self._request(number, point.spec, fidelity, target))
+            return self.runner.measure(self._request(number, changed(point.spec, {"seed": seed}), fidelity, target))
 
     def _request(self, number: int, spec: JobSpec, fidelity: Fidelity, target: float | None) -> WorkRequest:
         part, left = self.parts[fidelity.share], self._left()

@@ -1,4 +1,4 @@
-"""Verification: the best few, the plan's first choice and PyG's defaults again on the whole graph; one wins."""
+"""Verification: the best few, the plan's first choice and PyG's defaults again on the whole graph, with other random numbers; one wins."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from regret_collect import collect
 from regret_confirm import Kept, confirm
-from regret_replay import Replayed, percent, quantile
+from regret_replay import Replayed, percent, quantile, times
 
 from planner.render import table as table_lines
 from techniques.errors import GnnfitError
@@ -79,9 +79,17 @@ def line(table: Path, share: float, own_target: bool, seeds: int) -> list[str]:
         f"{searched[:, 2].mean():.0f}",
         *(percent(quantile(one[:, 0], level)) for one in (searched, random) for level in (0.5, 0.9)),
         "-" if live is None or own_target else f"{percent(live.regret)} ({live.seconds:.0f} s, {live.turns} turns)",
-        found.speed_up(searched[:, 3]),
+        _speed_up(found, kept, searched[:, 3], own_target),
         f"{found.load:.1f}",
     ]
+
+
+def _speed_up(found: Replayed, kept: Kept, places: np.ndarray, own_target: bool) -> str:
+    """PyG's defaults over the live winner, which trains as long as they do; else over what replays end on, by the table."""
+    live = None if own_target else kept.beyond()
+    if live is None or found.usual is None:
+        return found.speed_up(places)
+    return f"{times(found.usual[1], live)} live"
 
 
 def share_of(table: Path) -> float:

@@ -1,5 +1,9 @@
 """A live search and replays judged again: the rows they end on and a table's ten best are measured in turn; kept as CSV, goes on
-where it stopped."""
+where it stopped.
+
+Every turn has random numbers of its own, the same for all: a configuration that is the best of hundreds with those of the table
+owes a part of it to them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from csv_rows import append_row
-from regret_collect import Collector
+from regret_collect import REFERENCE_SECONDS, Collector
 from regret_replay import MISSED_REGRET, Replayed, percent
 
 from planner.costing import cost
@@ -22,7 +26,7 @@ from tuner.records import Measurement
 from tuner.runner import Runner
 from tuner.scoring import target_seconds
 from tuner.search import Search
-from tuner.space import Point
+from tuner.space import Point, changed
 from tuner.study import Study
 
 BEST = 10
@@ -30,7 +34,7 @@ BEST = 10
 LONGEST = 2.0
 """So many times a configuration's limit may the target take."""
 COLUMNS = ("turn", "which", "seconds", "trials", "spec")
-SEARCH, WINNER = "search", "winner"
+SEARCH, WINNER, BEYOND = "search", "winner", "winner to the defaults' best"
 
 
 class Confirmed(NamedTuple):
@@ -41,6 +45,15 @@ class Confirmed(NamedTuple):
     regret: float
     """The winner's median over that of the best of all that were measured again."""
     turns: int
+
+
+class Entrant(NamedTuple):
+    """What is measured in every turn, for how long at most, until which validation metric."""
+
+    name: str
+    spec: JobSpec
+    seconds: float
+    target: float
 
 
 class Kept:
@@ -72,16 +85,20 @@ class Kept:
         search, medians = self.find(0, SEARCH), self._medians()
         if search is None or not medians:
             return None
-        best = min(medians.values())
+        best = min(median for name, median in medians.items() if name != BEYOND)
         # Where none of them reached the target in the median, nothing can be said of the winner.
         regret = medians[WINNER] / best - 1.0 if np.isfinite(best) else float("nan")
         return Confirmed(float(search["seconds"]), int(search["trials"]), regret, self.turns())
 
     def regrets(self) -> dict[int, float]:
         """Of rows of the table that were measured again, by place: their medians over the best of them."""
-        found = {int(name.split()[1]): median for name, median in self._medians().items() if name != WINNER}
+        found = {int(name.split()[1]): median for name, median in self._medians().items() if name.startswith("row")}
         best = min(found.values(), default=math.inf)
         return {place: median / best - 1.0 for place, median in found.items()} if math.isfinite(best) else {}
+
+    def beyond(self) -> float | None:
+        """Seconds, in the median, in which the live winner comes to the best that PyG's defaults reach."""
+        return self._medians().get(BEYOND)
 
     def _medians(self) -> dict[str, float]:
         turns = self.turns()
@@ -106,29 +123,34 @@ def confirm(graph: str, table: Path, share: float, threads: int, turns: int, see
             print(f"live search: {trials} trials in {seconds:.0f} s, stopped: {stopped}", flush=True)
         entered = entrants(found, kept, seeds)
         for turn in range(1, turns + 1):
-            for which, spec in entered.items():
+            for which, spec, seconds, target in entered:
                 if kept.find(turn, which) is None:
-                    again = collector.measure(
-                        runner, spec, collector.parts[-1], found.rows[0].seconds * LONGEST, found.target
-                    )
-                    reached = target_seconds(again, found.target or 0.0)
+                    reseeded = changed(spec, {"seed": turn})
+                    again = collector.measure(runner, reseeded, collector.parts[-1], seconds, target)
+                    reached = target_seconds(again, target)
                     value = "inf" if reached is None else f"{reached:.4f}"
-                    kept.add(turn=turn, which=which, seconds=value, trials=1, spec=spec.model_dump_json())
-                    print(f"turn {turn}, {which}: {value} s to {found.target:.3f}", flush=True)
+                    kept.add(turn=turn, which=which, seconds=value, trials=1, spec=reseeded.model_dump_json())
+                    print(f"turn {turn}, {which}: {value} s to {target:.3f}", flush=True)
     result = kept.confirmed()
     if result is not None:
         print(f"regret {percent(result.regret)} over {result.turns} turns, search {result.seconds:.0f} s")
 
 
-def entrants(found: Replayed, kept: Kept, seeds: int) -> dict[str, JobSpec]:
-    """The winner, the table's best that reach the target and the rows that replays end on, by name."""
+def entrants(found: Replayed, kept: Kept, seeds: int) -> list[Entrant]:
+    """The winner, also to the best that PyG's defaults reach, the table's best that reach the target and the rows that replays end
+    on."""
     search = kept.find(0, SEARCH)
-    assert search is not None
+    assert search is not None and found.target is not None
+    winner = JobSpec.model_validate_json(search["spec"])
     regrets = [found.regret(place, found.target) for place in range(len(found.rows))]
     best = [int(place) for place in np.argsort(regrets)[:BEST] if regrets[int(place)] <= MISSED_REGRET]
     ended = sorted({int(found.searched(seed)[3]) for seed in range(seeds)} - set(best))
-    chosen = {f"row {place}": found.rows[place].spec for place in best + ended}
-    return {WINNER: JobSpec.model_validate_json(search["spec"]), **chosen}
+    chosen = [(WINNER, winner), *((f"row {place}", found.rows[place].spec) for place in best + ended)]
+    limit = found.rows[0].seconds
+    entered = [Entrant(name, spec, LONGEST * limit, found.target) for name, spec in chosen]
+    if (usual := found.usual) is not None:
+        entered.append(Entrant(BEYOND, winner, REFERENCE_SECONDS * limit, usual[0]))
+    return entered
 
 
 def search_live(found: Replayed, collector: Collector, runner: Runner) -> tuple[JobSpec, float, int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,16 +88,22 @@ class Replayed:
 
     def speed_up(self, places: Any) -> str:
         """PyG's defaults with their best learning rate over the winner: seconds to the defaults' best validation."""
-        if not self.references:
+        if self.usual is None:
             return "-"
+        goal, slow = self.usual
+        fast = [target_seconds(self.full[int(place)], goal) for place in places]
+        return times(slow, float(np.median([one if one is not None else np.inf for one in fast])))
+
+    @property
+    def usual(self) -> tuple[float, float] | None:
+        """The best validation metric of PyG's defaults, and their seconds to it."""
+        if not self.references:
+            return None
         best = max(self.references, key=lambda one: one.metric or 0.0)
         goal = max(one.metric for one in best.history)  # as tables keep it: rounded, unlike ``best.metric``
-        slow = target_seconds(best, goal)
-        fast = [target_seconds(self.full[int(place)], goal) for place in places]
-        known = [one for one in fast if one is not None]
-        if slow is None or len(known) * 2 < len(fast):
-            return "missed"
-        return f"{slow / float(np.median([one if one is not None else np.inf for one in fast])):.1f}x"
+        seconds = target_seconds(best, goal)
+        assert seconds is not None
+        return goal, seconds
 
 
 class Done(NamedTuple):
@@ -122,6 +129,11 @@ def quantile(regrets: np.ndarray, level: float) -> float:
     place = level * (len(ranked) - 1)
     low, share = ranked[int(place)], place % 1
     return float(low if share == 0 or np.isinf(low) else low + share * (ranked[int(place) + 1] - low))
+
+
+def times(slow: float, fast: float) -> str:
+    """How many times as long; ``missed`` where the quick one did not come to it."""
+    return f"{slow / fast:.1f}x" if math.isfinite(fast) else "missed"
 
 
 def percent(regret: float) -> str:

@@ -18,7 +18,7 @@ from tuner.live import Live
 from tuner.parts import MIN_TRIAL_SECONDS, Fidelity, ladder
 from tuner.records import Trial, Winner
 from tuner.session import Session
-from tuner.space import Point
+from tuner.space import Point, changed
 
 BUDGET = 20.0
 
@@ -93,3 +93,16 @@ def test_a_trial_that_hangs_ends_in_time_unless_it_is_the_first(
     assert len(live.others()) == known
     wall = live.measure(2, "verify", Point(tried.family, tried.spec), Fidelity(1.0, MIN_TRIAL_SECONDS), None)
     assert wall == pytest.approx(most)
+
+
+def test_a_verification_draws_other_random_numbers_than_the_search(made: Plan, tried: Trial, tmp_path: Path) -> None:
+    """With the same ones a lucky trial would be as lucky again."""
+    log: Any = SimpleNamespace(add=lambda *ignored, **values: None, elapsed_seconds=5.0)
+    runner: Any = SimpleNamespace(start=lambda: None, measure=lambda request: request.spec)
+    live = Live(runner, RunFolder(tmp_path), made, SimpleNamespace(path=""), log, BUDGET, {})  # type: ignore[arg-type]
+    point, fidelity = Point(tried.family, tried.spec), Fidelity(1.0, MIN_TRIAL_SECONDS)
+    searched, verified = (
+        live.measure(place, what, point, fidelity, None) for place, what in enumerate(("search", "verify"))
+    )
+    assert searched == tried.spec
+    assert verified == changed(tried.spec, {"seed": tried.spec.training.seed + 1})
