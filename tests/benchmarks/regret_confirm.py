@@ -1,5 +1,7 @@
-"""A live search and replays judged again: the rows they end on and a table's ten best are measured in turn; kept as CSV, goes on
+"""Live searches and replays judged again: the rows they end on and a table's ten best are measured in turn; kept as CSV, goes on
 where it stopped.
+
+Two searches are live: one chooses from all that a run may choose from, one from the rows of the table, as replays do.
 
 Every turn has random numbers of its own, the same for all: a configuration that is the best of hundreds with those of the table
 owes a part of it to them.
@@ -23,9 +25,10 @@ from techniques.job import JobSpec
 from tuner.bench import SEARCH_SHARE, Bench
 from tuner.parts import Fidelity, ladder
 from tuner.records import Measurement
+from tuner.replay import TablePlaces
 from tuner.runner import Runner
 from tuner.scoring import target_seconds
-from tuner.search import Search
+from tuner.search import Places, Search
 from tuner.space import Point, changed
 from tuner.study import Study
 
@@ -34,7 +37,10 @@ BEST = 10
 LONGEST = 2.0
 """So many times a configuration's limit may the target take."""
 COLUMNS = ("turn", "which", "seconds", "trials", "spec")
-SEARCH, WINNER, BEYOND = "search", "winner", "winner to the defaults' best"
+WINNERS = {"search": "winner", "search of the table": "winner of the table"}
+"""Of both searches, by search."""
+SEARCH, OF_TABLE = WINNERS
+BEYOND = "winner to the defaults' best"
 
 
 class Confirmed(NamedTuple):
@@ -57,7 +63,7 @@ class Entrant(NamedTuple):
 
 
 class Kept:
-    """The CSV file beside a table: one line for the search, then one per measurement."""
+    """The CSV file beside a table: one line for each search, then one per measurement."""
 
     def __init__(self, table: Path) -> None:
         self.file = table.with_name(f"{table.stem}.confirmed.csv")
@@ -80,14 +86,14 @@ class Kept:
         """Turns that are complete."""
         return min((len(one) for one in self._measured().values()), default=0)
 
-    def confirmed(self) -> Confirmed | None:
-        """The live search's regret by all turns that are complete, or ``None`` before the first."""
-        search, medians = self.find(0, SEARCH), self._medians()
-        if search is None or not medians:
+    def confirmed(self, which: str) -> Confirmed | None:
+        """A live search's regret by all turns that are complete, or ``None`` before the first."""
+        search, medians = self.find(0, which), self._medians()
+        if search is None or WINNERS[which] not in medians:
             return None
         best = min(median for name, median in medians.items() if name != BEYOND)
         # Where none of them reached the target in the median, nothing can be said of the winner.
-        regret = medians[WINNER] / best - 1.0 if np.isfinite(best) else float("nan")
+        regret = medians[WINNERS[which]] / best - 1.0 if np.isfinite(best) else float("nan")
         return Confirmed(float(search["seconds"]), int(search["trials"]), regret, self.turns())
 
     def regrets(self) -> dict[int, float]:
@@ -107,20 +113,21 @@ class Kept:
     def _measured(self) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {}
         for one in self.lines:
-            if one["which"] != SEARCH:
+            if one["which"] not in WINNERS:
                 found.setdefault(one["which"], []).append(float(one["seconds"]))
         return found
 
 
 def confirm(graph: str, table: Path, share: float, threads: int, turns: int, seeds: int) -> None:
-    """Search live, measure again in turn, say what came of it; the rows that replays end on are among what is measured."""
+    """Search live twice, measure again in turn, say what came of it; the rows that replays end on are among what is measured."""
     found, kept = Replayed(table, share, own_target=False), Kept(table)
     with tempfile.TemporaryDirectory() as folder, Runner() as runner:
         collector = Collector(graph, Path(folder), threads)
-        if kept.find(0, SEARCH) is None:
-            spec, seconds, trials, stopped = search_live(found, collector, runner)
-            kept.add(turn=0, which=SEARCH, seconds=f"{seconds:.2f}", trials=trials, spec=spec.model_dump_json())
-            print(f"live search: {trials} trials in {seconds:.0f} s, stopped: {stopped}", flush=True)
+        for which, places in ((SEARCH, collector.space), (OF_TABLE, TablePlaces(found.rows))):
+            if kept.find(0, which) is None:
+                spec, seconds, trials, stopped = search_live(found, collector, runner, places)
+                kept.add(turn=0, which=which, seconds=f"{seconds:.2f}", trials=trials, spec=spec.model_dump_json())
+                print(f"live {which}: {trials} trials in {seconds:.0f} s, stopped: {stopped}", flush=True)
         entered = entrants(found, kept, seeds)
         for turn in range(1, turns + 1):
             for which, spec, seconds, target in entered:
@@ -131,29 +138,31 @@ def confirm(graph: str, table: Path, share: float, threads: int, turns: int, see
                     value = "inf" if reached is None else f"{reached:.4f}"
                     kept.add(turn=turn, which=which, seconds=value, trials=1, spec=reseeded.model_dump_json())
                     print(f"turn {turn}, {which}: {value} s to {target:.3f}", flush=True)
-    result = kept.confirmed()
-    if result is not None:
-        print(f"regret {percent(result.regret)} over {result.turns} turns, search {result.seconds:.0f} s")
+    for which in WINNERS:
+        result = kept.confirmed(which)
+        if result is not None:
+            print(f"{which}: regret {percent(result.regret)} over {result.turns} turns, {result.seconds:.0f} s")
 
 
 def entrants(found: Replayed, kept: Kept, seeds: int) -> list[Entrant]:
-    """The winner, also to the best that PyG's defaults reach, the table's best that reach the target and the rows that replays end
+    """The winners, also to the best that PyG's defaults reach, the table's best that reach the target and the rows that replays end
     on."""
-    search = kept.find(0, SEARCH)
-    assert search is not None and found.target is not None
-    winner = JobSpec.model_validate_json(search["spec"])
+    assert found.target is not None
+    winners = {name: JobSpec.model_validate_json(kept.find(0, which)["spec"]) for which, name in WINNERS.items()}
     regrets = [found.regret(place, found.target) for place in range(len(found.rows))]
     best = [int(place) for place in np.argsort(regrets)[:BEST] if regrets[int(place)] <= MISSED_REGRET]
     ended = sorted({int(found.searched(seed)[3]) for seed in range(seeds)} - set(best))
-    chosen = [(WINNER, winner), *((f"row {place}", found.rows[place].spec) for place in best + ended)]
+    chosen = [*winners.items(), *((f"row {place}", found.rows[place].spec) for place in best + ended)]
     limit = found.rows[0].seconds
     entered = [Entrant(name, spec, LONGEST * limit, found.target) for name, spec in chosen]
     if (usual := found.usual) is not None:
-        entered.append(Entrant(BEYOND, winner, REFERENCE_SECONDS * limit, usual[0]))
+        entered.append(Entrant(BEYOND, winners[WINNERS[SEARCH]], REFERENCE_SECONDS * limit, usual[0]))
     return entered
 
 
-def search_live(found: Replayed, collector: Collector, runner: Runner) -> tuple[JobSpec, float, int, str]:
+def search_live(
+    found: Replayed, collector: Collector, runner: Runner, places: Places
+) -> tuple[JobSpec, float, int, str]:
     """The winner of a search on the machine with the table's budget and target; seconds, trials, why it stopped."""
     goal = collector.plan.facts.goal.model_copy(update={"target": found.target})
     spent = [0.0]
@@ -166,5 +175,5 @@ def search_live(found: Replayed, collector: Collector, runner: Runner) -> tuple[
     facts = collector.plan.facts.model_copy(update={"goal": goal})
     rungs = ladder(found.rows[0].seconds)
     bench = Bench(facts, rungs, measure, lambda: spent[0], found.budget / SEARCH_SHARE, lambda spec: cost(facts, spec))
-    stopped = Search(bench, collector.space, Study(None)).run()
+    stopped = Search(bench, places, Study(None)).run()
     return bench.scored(bench.whole())[0][1].spec, spent[0], len(bench.trials), stopped
