@@ -1,7 +1,8 @@
 """Live searches and replays judged again: the rows they end on and a table's ten best are measured in turn; kept as CSV, goes on
 where it stopped.
 
-Two searches are live: one chooses from all that a run may choose from, one from the rows of the table, as replays do.
+Two searches are live: one chooses from all that a run may choose from, one from the rows of the table, as replays do. Their best three
+are measured once more with other random numbers within the same cost, as ``tune`` does: the best by the worse of both wins.
 
 Every turn has random numbers of its own, the same for all: a configuration that is the best of hundreds with those of the table
 owes a part of it to them.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import csv
 import math
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,17 +25,20 @@ from regret_replay import MISSED_REGRET, Replayed, percent
 from planner.costing import cost
 from techniques.job import JobSpec
 from tuner.bench import SEARCH_SHARE, Bench
-from tuner.parts import Fidelity, ladder
-from tuner.records import Measurement
+from tuner.parts import MIN_TRIAL_SECONDS, Fidelity, ladder
+from tuner.records import Measurement, Trial
 from tuner.replay import TablePlaces
 from tuner.runner import Runner
 from tuner.scoring import target_seconds
 from tuner.search import Places, Search
 from tuner.space import Point, changed
 from tuner.study import Study
+from tuner.verify import VERIFIED
 
 BEST = 10
 """Of the table, measured again beside the winner."""
+SEARCHED, VERIFY = 0.85, "verify"
+"""Of the cost, before the best are measured again."""
 LONGEST = 2.0
 """So many times a configuration's limit may the target take."""
 COLUMNS = ("turn", "which", "seconds", "trials", "spec")
@@ -163,17 +168,32 @@ def entrants(found: Replayed, kept: Kept, seeds: int) -> list[Entrant]:
 def search_live(
     found: Replayed, collector: Collector, runner: Runner, places: Places
 ) -> tuple[JobSpec, float, int, str]:
-    """The winner of a search on the machine with the table's budget and target; seconds, trials, why it stopped."""
+    """The winner of a search on the machine with the table's budget and target, verified; seconds, trials, why it stopped."""
     goal = collector.plan.facts.goal.model_copy(update={"target": found.target})
     spent = [0.0]
 
     def measure(number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
-        measured = collector.measure(runner, point.spec, collector.parts[-1], fidelity.seconds, target, fidelity.race)
+        spec = changed(point.spec, {"seed": point.spec.training.seed + (purpose == VERIFY)})
+        measured = collector.measure(runner, spec, collector.parts[-1], fidelity.seconds, target, fidelity.race)
         spent[0] += measured.wall_seconds
         return measured
 
     facts = collector.plan.facts.model_copy(update={"goal": goal})
     rungs = ladder(found.rows[0].seconds)
-    bench = Bench(facts, rungs, measure, lambda: spent[0], found.budget / SEARCH_SHARE, lambda spec: cost(facts, spec))
+    budget = SEARCHED * found.budget / SEARCH_SHARE
+    bench = Bench(facts, rungs, measure, lambda: spent[0], budget, lambda spec: cost(facts, spec))
     stopped = Search(bench, places, Study(None)).run()
-    return bench.scored(bench.whole())[0][1].spec, spent[0], len(bench.trials), stopped
+    best = verified(bench, found.budget, lambda: spent[0])
+    return best.spec, spent[0], len(bench.trials), stopped
+
+
+def verified(bench: Bench, budget: float, spent: Callable[[], float]) -> Trial:
+    """The best of the search's best three by the worse of two measurements."""
+    ranked = bench.scored(bench.whole())[:VERIFIED]
+    worse = []
+    for place, (value, trial) in enumerate(ranked):
+        seconds = max((budget - spent()) / (len(ranked) - place) - bench.overhead(trial.spec), MIN_TRIAL_SECONDS)
+        point, number = Point(trial.family, trial.spec), len(bench.trials) + 1
+        again = bench.measure(number, VERIFY, point, Fidelity(1.0, seconds), None, stop_at_target=True)
+        worse.append((max(value, bench.score(again) or math.inf), trial))
+    return min(worse, key=lambda pair: pair[0])[1]
