@@ -54,7 +54,7 @@ class Confirmed(NamedTuple):
     seconds: float
     trials: int
     regret: float
-    """The winner's median over that of the best of all that were measured again."""
+    """The winner's median over that of the best row, or over its own where that is the best."""
     turns: int
 
 
@@ -96,7 +96,8 @@ class Kept:
         search, medians = self.find(0, which), self._medians()
         if search is None or WINNERS[which] not in medians:
             return None
-        best = min(median for name, median in medians.items() if name != BEYOND)
+        rows = [median for name, median in medians.items() if name.startswith("row")]
+        best = min([*rows, medians[WINNERS[which]]])
         # Where none of them reached the target in the median, nothing can be said of the winner.
         regret = medians[WINNERS[which]] / best - 1.0 if np.isfinite(best) else float("nan")
         return Confirmed(float(search["seconds"]), int(search["trials"]), regret, self.turns())
