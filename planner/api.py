@@ -250,7 +250,15 @@ def pins_of(fix: Mapping[str, str] | None, set: Mapping[str, SettingValue] | Non
     """
     options = {} if plan is None else plan.pinned_options
     settings = {} if plan is None else plan.pinned_settings
-    return Pins({**options, **{_slot(name): value for name, value in (fix or {}).items()}}, {**settings, **(set or {})})
+    asked = {name: _plain(value) for name, value in (set or {}).items()}
+    return Pins({**options, **{_slot(name): value for name, value in (fix or {}).items()}}, {**settings, **asked})
+
+
+def _plain(value: Any) -> Any:
+    """Lists are tuples, and numbers of numpy and torch those of Python: what people write in Python means the same."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(one) for one in value)
+    return value.item() if hasattr(value, "item") else value
 
 
 def _refuse_contradiction(model: object, pins: Pins) -> None:

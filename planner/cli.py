@@ -130,24 +130,25 @@ def _targets(arguments: argparse.Namespace) -> int:
 
 
 def goal_from(arguments: argparse.Namespace) -> Any:
-    """What the user wants and knows."""
+    """What the user wants and knows; what was not said is not set, so that it leaves a saved plan's goal as it is."""
     from techniques.coarsening.hierarchy import split_name
     from techniques.facts import Goal, Objective, Task
 
     hierarchy, level = (None, None) if arguments.hierarchy is None else split_name(arguments.hierarchy)
-    return Goal(
-        optimize=Objective(arguments.optimize),
-        task=Task(arguments.task) if arguments.task else None,
-        host_memory_bytes=_optional(parse_bytes, arguments.host_memory, "--host-memory"),
-        device_memory_bytes=_optional(parse_bytes, arguments.device_memory, "--device-memory"),
-        grow=_growth(arguments.grow),
-        context_hops=_optional(_hops, arguments.context_hops, "--context-hops"),
-        deadline_seconds=_optional(parse_seconds, arguments.deadline, "--deadline"),
-        detail=arguments.detail,
-        hierarchy=hierarchy,
-        hierarchy_level=level,
-        ddp_tried=True if arguments.ddp_tried else None,
-    )
+    asked: dict[str, Any] = {
+        "optimize": Objective(arguments.optimize) if arguments.optimize else None,
+        "task": Task(arguments.task) if arguments.task else None,
+        "host_memory_bytes": _optional(parse_bytes, arguments.host_memory, "--host-memory"),
+        "device_memory_bytes": _optional(parse_bytes, arguments.device_memory, "--device-memory"),
+        "grow": None if arguments.grow is None else _growth(arguments.grow),
+        "context_hops": _optional(_hops, arguments.context_hops, "--context-hops"),
+        "deadline_seconds": _optional(parse_seconds, arguments.deadline, "--deadline"),
+        "detail": arguments.detail,
+        "hierarchy": hierarchy,
+        "hierarchy_level": level,
+        "ddp_tried": arguments.ddp_tried or None,
+    }
+    return Goal(**{name: value for name, value in asked.items() if value is not None})
 
 
 def _optional(parse: Callable[[str, str], Any], text: str | None, name: str) -> Any:
@@ -160,9 +161,7 @@ def _hops(text: str, name: str) -> int:
     return int(text)
 
 
-def _growth(text: str | None) -> float:
-    if text is None:
-        return 1.0
+def _growth(text: str) -> float:
     try:
         value = float(text.lower().removesuffix("x"))
     except ValueError:

@@ -114,7 +114,7 @@ def add_machine(parser: argparse._ActionsContainer) -> None:
 def add_goal(parser: argparse._ActionsContainer) -> None:
     """What best means, and what is to come."""
     parser.add_argument(
-        "--optimize", choices=["time", "memory", "accuracy"], default="time", help="what the best is best at"
+        "--optimize", choices=["time", "memory", "accuracy"], help="what the best is best at (default: time)"
     )
     parser.add_argument("--deadline", metavar="TIME", help="time until a trained model is needed, such as 2h")
     parser.add_argument("--grow", metavar="FACTOR", help="expected growth, such as 10x")

@@ -42,12 +42,11 @@ class Wanted:
         return Plan.load(self.plan) if isinstance(self.plan, (str, Path)) else self.plan
 
     def goal_over(self, plan: Plan | None) -> Goal:
-        """What is asked for, over what the saved plan was asked for; what is left at its default was not asked for."""
+        """What is asked for, over what the saved plan was asked for; a default may be asked for, too."""
         goal = self.goal or Goal()
         if plan is None:
             return goal
-        given = {name: value for name, value in dict(goal).items() if value != Goal.model_fields[name].default}
-        return plan.facts.goal.model_copy(update=given)
+        return plan.facts.goal.model_copy(update={name: getattr(goal, name) for name in goal.model_fields_set})
 
     def pins(self, plan: Plan | None = None) -> Pins:
         """What is fixed and set, over the pins of a plan that is there already."""
@@ -56,7 +55,9 @@ class Wanted:
     def described(self) -> dict[str, Any]:
         """As it stands in ``spec.toml``; how the machine's rates are known changes no answer of a run."""
         by = fingerprint(self.plan.to_json()) if isinstance(self.plan, Plan) else self.plan and os.fspath(self.plan)
-        settings = {key: list(value) if isinstance(value, tuple) else value for key, value in self.set.items()}
+        settings = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in self.pins().settings.items()
+        }
         goal = (self.goal or Goal()).model_dump(mode="json", exclude_none=True)
         given = {key: value for key, value in (("plan", by), ("model", self.model)) if value is not None}
         return {**given, "goal": goal, "fix": dict(self.fix), "set": settings}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from planner.api import pins_of
 from planner.pins import Pins, check_pins
 from techniques.base import Slot
 from techniques.errors import OptionError
@@ -49,6 +51,12 @@ def test_a_bad_setting_is_one_line_that_names_it(name: str, value: Any, named: s
     message = str(caught.value)
     assert named in message and "\n" not in message and caught.value.remedy
     assert len(message) < 300
+
+
+def test_lists_and_numbers_of_numpy_are_what_they_stand_for() -> None:
+    pins = pins_of({}, {"fanouts": [np.int64(5), 3], "hidden": np.int32(16), "trim": np.bool_(True)})
+    assert pins.settings == {"fanouts": (5, 3), "hidden": 16, "trim": True}
+    assert type(pins.settings["hidden"]) is int
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones(make_facts: Any) -> None:

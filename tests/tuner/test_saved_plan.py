@@ -34,6 +34,8 @@ def test_the_goal_of_a_saved_plan_holds(graph: FolderGraph) -> None:
     saved = plan(str(graph.path), goal=Goal(optimize=Objective.MEMORY, host_memory_bytes=LIMIT))
     goal = planned(graph, str(graph.path), Wanted(plan=saved, goal=Goal(target=0.9))).facts.goal
     assert (goal.optimize, goal.host_memory_bytes, goal.target) == (Objective.MEMORY, LIMIT, 0.9)
+    quickest = planned(graph, str(graph.path), Wanted(plan=saved, goal=Goal(optimize=Objective.TIME)))
+    assert quickest.facts.goal.optimize is Objective.TIME, "a default may be asked for, too"
     lower = planned(graph, str(graph.path), Wanted(plan=saved, goal=Goal(host_memory_bytes=2**20)))
     assert lower.best is None, "limits are judged again"
 
