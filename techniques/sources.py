@@ -13,6 +13,11 @@ OURS = ("planner", "techniques", "tuner")
 """Packages of gnnfit itself: where an own module imports them, they are a version, not what its user writes."""
 
 
+def short_name(graph: str) -> str:
+    """A GRAPH without folders and suffix; what is no path, such as ``like:proteins@0.02``, stays as it is: its dot begins no suffix."""
+    return Path(graph).stem if ":" not in graph or Path(graph).exists() else graph
+
+
 def file_fingerprint(file: Path) -> str | None:
     """32 hex digits of a file's bytes and the number of these; ``None`` where there is no such file."""
     return files_fingerprint([file]) if file.is_file() else None

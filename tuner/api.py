@@ -13,6 +13,7 @@ from planner.records import Candidate, Plan
 from techniques.base import SettingValue
 from techniques.errors import GnnfitError, OptionError
 from techniques.facts import Goal
+from techniques.sources import short_name
 from tuner.events import EventLog, Listener
 from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder
@@ -117,7 +118,7 @@ def tune(
 
     refuse_bad_graph(graph)
     wanted = Wanted(plan, model, goal, fix or {}, set or {}, calibration, use_history)
-    folder = RunFolder(out or default_folder(Path(graph_name(graph)).stem))
+    folder = RunFolder(out or default_folder(short_name(graph_name(graph))))
     folder.refuse_foreign()
     with folder.begun():
         session = Session.prepare(folder, graph, wanted, budget_seconds, trials, resume, listener, study, begun)

@@ -15,6 +15,7 @@ from techniques.errors import InputError
 from techniques.facts import Facts
 from techniques.forecast import Phase
 from techniques.job import JobSpec
+from techniques.sources import short_name
 from tuner.failure import error_of
 from tuner.folder import RunFolder, default_folder, fingerprint, write_text
 from tuner.history import remember
@@ -172,9 +173,11 @@ def train_graph(
     """Train the best candidate of a plan without a search; ``out`` is ``gnnfit-runs/NAME-TIME`` by default."""
     refuse_bad_graph(graph)
     loaded = Plan.load(plan) if isinstance(plan, (str, Path)) else plan
-    folder = RunFolder(out or default_folder(Path(graph_name(graph)).stem))
+    folder = RunFolder(out or default_folder(short_name(graph_name(graph))))
     if (folder.path / "spec.toml").is_file():
         raise InputError(f"{folder.path} holds a tuned run", f"Use gnnfit run {folder.path}, or choose another --out")
+    if not folder.lock.is_file():
+        folder.refuse_foreign()
     with folder.begun():
         if folder.plan.is_file():
             begun = Plan.load(folder.plan)

@@ -37,6 +37,7 @@ class RunFolder:
         )
         self.graph, self.trials_folder, self.final = (self.path / one for one in ("graph", "trials", "final"))
         self.next_final, self.source = self.path / "final.next", self.path / "source.txt"
+        self.lock = self.path / "run.lock"
         self.report, self.best = self.path / "report.json", self.path / "best.json"
 
     @staticmethod
@@ -135,7 +136,7 @@ class RunFolder:
         import fcntl
 
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "run.lock").open("a") as lock:
+        with self.lock.open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from techniques.sources import short_name
+
 GNNFIT = (sys.executable, "-m", "tuner.cli")
 
 
@@ -111,7 +113,7 @@ def holder(folder: Path) -> int | None:
 
 def default_folder(graph: str, now: float | None = None) -> str:
     """``gnnfit-runs/NAME-YYYYMMDD-HHMMSS``, as ``gnnfit tune`` would choose it."""
-    name = Path(graph).stem or "graph"
+    name = short_name(graph) or "graph"
     safe = "".join(one if one.isalnum() or one in "-_.@" else "-" for one in name)
     return f"gnnfit-runs/{safe}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}"
 

@@ -49,6 +49,15 @@ def test_a_file_that_has_changed_is_not_trained_as_it_was(
         train_graph(file, None, out, 1, print)
 
 
+def test_a_training_leaves_folders_of_others_alone(community_file: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "project" / "final" / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+    with pytest.raises(InputError, match="new or empty folder"):
+        train_graph(community_file, None, tmp_path / "project", 1, print)
+    assert [one.name for one in (tmp_path / "project").rglob("*")] == ["final", "thesis.txt"]
+
+
 def test_a_changed_file_that_torch_reads_is_refused_on_resume(
     community_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

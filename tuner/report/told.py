@@ -13,6 +13,7 @@ from planner.proposal import BASELINE_NAME
 from planner.records import Plan
 from techniques.errors import GnnfitError, RunLockedError
 from techniques.record import Record
+from techniques.sources import short_name
 from tuner.events import read_events
 from tuner.folder import RunFolder
 from tuner.records import SCHEMA_VERSION, SearchSummary, Trial, TuneReport, Winner
@@ -89,7 +90,7 @@ def story_of(folder: RunFolder, report: TuneReport | None = None) -> Story:
     return Story(
         state=state,
         reason=reason,
-        graph=Path(str(spec.get("graph", folder.path.name))).stem,
+        graph=short_name(str(spec.get("graph", folder.path.name))),
         metric_name=next((one.measured.metric_name for one in trials if one.measured.metric is not None), "accuracy"),
         budget_seconds=spec.get("budget_seconds"),
         elapsed_seconds=max((float(event.get("elapsed_seconds", 0.0)) for event in events), default=0.0),

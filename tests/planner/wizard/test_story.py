@@ -74,6 +74,7 @@ def test_tails_names_and_recent_runs(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("one\ntwo\nthree\n")
     assert log_tail(tmp_path / "a.log", 2) == ["two", "three"]
     assert default_folder("data/my graph.npz", 0).startswith("gnnfit-runs/my-graph-")
+    assert default_folder("like:cora@0.02", 0).startswith("gnnfit-runs/like-cora@0.02-")
     assert recent_runs(tmp_path / "none") == []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
