@@ -42,6 +42,7 @@ def run_doctor(arguments: argparse.Namespace) -> int:
             "a graph is looked at for a symptom, got none", f"Add --symptom, one of {', '.join(SYMPTOMS)}"
         )
     if arguments.symptom is None:
+        _refuse_about_graph(arguments)
         return _machine(arguments.json)
     if not about_graph:
         raise InputError(f"--symptom {arguments.symptom} needs a GRAPH or its counts", "See gnnfit doctor --help")
@@ -55,15 +56,32 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_about_graph(arguments: argparse.Namespace) -> None:
+    """What this machine offers depends on no flag: none must seem to have an effect. The environment and a file may say what
+    other commands take."""
+    for action in arguments.command_parser._actions:
+        if action.dest not in ("help", "json", "config") and getattr(arguments, action.dest) != action.default:
+            flag = f"--{action.dest.replace('_', '-')}"
+            raise OptionError(
+                f"without --symptom doctor says what this machine offers, got {flag} beside it", f"Leave {flag} out"
+            )
+
+
 def diagnosis_from(arguments: argparse.Namespace) -> Any:
     """The diagnosis that the flags ask for."""
-    from planner.api import inspect, pins_of
+    from planner.api import inspect, pins_of, with_history
     from planner.doctor import diagnose
 
     settings = {name: setting_value(text) for name, text in pairs(arguments.set, "--set").items()}
     facts, draw = inspect(
-        graph_or_counts(arguments), model=arguments.model, on=arguments.on, goal=goal_from(arguments), set=settings
+        graph_or_counts(arguments),
+        model=arguments.model,
+        on=arguments.on,
+        goal=goal_from(arguments),
+        set=settings,
+        calibration=not arguments.no_calibration,
     )
+    facts = with_history(facts) if arguments.use_history and arguments.on is None else facts
     return diagnose(facts, arguments.symptom, pins_of(pairs(arguments.fix, "--fix"), settings), draw)
 
 

@@ -125,6 +125,7 @@ def test_the_command_prints_text_and_json(capsys: Any) -> None:
     [
         (["--symptom", "oom-train"], "needs a GRAPH"),
         (PRODUCTS, "Add --symptom, one of oom-train"),
+        (["--on", "colab-t4"], "got --on beside it"),
         ([*PRODUCTS, "--symptom", "oom"], "invalid choice"),
         ([*PRODUCTS, "--symptom", "slow-epoch", "--fix", "sampling=rows"], "cannot be used"),
     ],
@@ -132,6 +133,13 @@ def test_the_command_prints_text_and_json(capsys: Any) -> None:
 def test_what_is_missing_is_said(capsys: Any, arguments: list[str], told: str) -> None:
     assert main(["doctor", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_it_leaves_a_calibration_out_where_it_shall(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr("planner.api._hardware_facts", lambda on, calibration: asked.append(calibration) or machine(on))
+    assert main(["doctor", *PRODUCTS, "--symptom", "oom-train", "--no-calibration"]) == 0
+    assert asked == [False]
 
 
 def test_unknown_symptoms_are_refused(facts: Facts) -> None:
