@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -230,8 +231,10 @@ def _share(values: list[float], holds: Callable[[float], bool]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="published measurements")
-    options = parser.parse_args()
-    print("\n".join(report(read(options.file))))
+    file = parser.parse_args().file
+    if not file.is_file():
+        sys.exit(f"published.py: a file of published figures must exist, {file} does not. --help names its columns.")
+    print("\n".join(report(read(file))))
 
 
 if __name__ == "__main__":
