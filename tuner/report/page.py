@@ -68,7 +68,7 @@ def _top(story: Story) -> str:
 
 def _verified(story: Story) -> str:
     """Winner and PyG's defaults on the whole graph, fastest first."""
-    rows = verified_rows(story.trials, story.target)
+    rows = verified_rows(story.trials, story.target, story.winner)
     if story.target is None or not rows:
         return ""
     header = ["candidate", f"time to validation {story.metric_name} {story.target:.3f}", "best"]

@@ -10,7 +10,7 @@ from planner.ranges import range_bytes
 from planner.records import Candidate
 from planner.render import settings_text, table, wrap
 from tuner.metric_names import NAMES
-from tuner.records import Measurement, SearchSummary, Trial, TrialState, TuneReport
+from tuner.records import Measurement, SearchSummary, Trial, TrialState, TuneReport, Winner
 from tuner.report.compared import compared, phases_compared, unmeasured
 from tuner.report.told import RunState, Story
 from tuner.scoring import target_seconds
@@ -28,6 +28,7 @@ def report_text(report: TuneReport) -> str:
         f"  settings: {settings_text(final.predicted)} {training_text(final.predicted)}",
         f"  validation {report.metric_name}: {number_text(final.measured.metric)}, test: {number_text(final.measured.test_metric)}"
         f"{_beside(final.measured)}, {final.measured.epochs} epochs, {final.measured.reason}",
+        *unvalidated(final.measured),
         *cut_short(report),
         "",
         "Predicted against measured (final training)",
@@ -59,6 +60,15 @@ def cut_short(report: TuneReport) -> list[str]:
         return []
     return [
         f"  the budget ended this training early: a trial of it reached {best:.3f}; gnnfit run RUN goes on from here"
+    ]
+
+
+def unvalidated(measured: Measurement) -> list[str]:
+    """What a quality of 0 means that was not measured."""
+    if measured.metric or measured.validation:
+        return []
+    return [
+        "  nothing was there to validate on: 0 is no measured quality, and nothing was chosen by quality; label more"
     ]
 
 
@@ -137,16 +147,20 @@ def target_lines(report: TuneReport) -> list[str]:
     missed = {"-": "not measured to its end"}
     return [
         f"  {name}: {seconds if seconds != '-' else missed.get(best, f'not reached, best {best}')}"
-        for name, seconds, best in verified_rows(report.trials, report.target)
+        for name, seconds, best in verified_rows(report.trials, report.target, report.winner)
     ]
 
 
-def verified_rows(trials: Sequence[Trial], target: float | None) -> list[list[str]]:
+def verified_rows(trials: Sequence[Trial], target: float | None, winner: Winner | None) -> list[list[str]]:
     """Verified candidates with their seconds to the target and their best metric, fastest first.
 
-    Where a name repeats, its learning rate and the trial in the table say which is which.
+    A winner that no time was left to verify stands among them with what the search measured. Where a name repeats, its
+    learning rate and the trial in the table say which is which.
     """
     verified = [trial for trial in trials if trial.purpose == "verify" and target is not None]
+    if verified and winner is not None and all(trial.spec != winner.spec for trial in verified):
+        searched = [one for one in trials if one.spec == winner.spec and one.share == 1.0 and one.score is not None]
+        verified += sorted(searched, key=lambda one: one.score or 0.0)[:1]
     families = Counter(trial.family for trial in verified)
     found = []
     for trial in verified:
@@ -156,6 +170,8 @@ def verified_rows(trials: Sequence[Trial], target: float | None) -> list[list[st
         name = trial.family
         if families[name] > 1:
             name += f" (learning rate {trial.spec.training.learning_rate:.3g}, trial {trial.number})"
+        if trial.purpose != "verify":
+            name += ", not verified"
         found.append((place, [name, told, number_text(trial.measured.metric)]))
     return [row for _, row in sorted(found)]
 

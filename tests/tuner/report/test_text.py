@@ -99,6 +99,26 @@ def test_two_verified_trials_of_one_name_are_told_apart(report: Any, page_of: An
         assert f"{last.family} (learning rate 0.01, trial 14)" in shown
 
 
+def test_a_winner_that_was_not_verified_is_told_beside_those_that_were(report: Any, page_of: Any) -> None:
+    made = report()
+    first = made.trials[0]
+    won = made.winner.model_copy(update={"family": first.family, "spec": first.spec})
+    trials = (first, *(one for one in made.trials if one.spec != first.spec))
+    made = made.model_copy(update={"winner": won, "trials": trials})
+    assert f"  {first.family}, not verified: not reached, best 0.710" in report_text(made)
+    assert f"{first.family}, not verified" in page_of(made)
+
+
+@pytest.mark.parametrize(("scores", "told"), [({}, True), ({"accuracy": 0.0}, False)])
+def test_a_quality_of_0_that_nothing_was_validated_for_says_so(
+    scores: dict[str, float], told: bool, report: Any
+) -> None:
+    made = report()
+    nothing = made.final.measured.model_copy(update={"metric": 0.0, "validation": scores})
+    text = report_text(made.model_copy(update={"final": made.final.model_copy(update={"measured": nothing})}))
+    assert ("nothing was there to validate on" in text) is told
+
+
 def test_the_json_comes_back(report: Any, story_of_report: Any) -> None:
     before = report('<b>"cora" & friends</b>').model_copy(update={"calibration": "2026-02-02"})
     assert story_of_report(before).report() == before
