@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from planner.inspect.labels import single_label
-from planner.inspect.split import LABEL, masked_split, stored_split
+from planner.inspect.split import LABEL, UNVALIDATED, masked_split, stored_split
 from planner.inspect.structure import CHUNK, chunks
 from techniques.errors import OptionError
 from techniques.graph_figures import GraphSetFacts, LabelFacts
@@ -120,6 +120,8 @@ def graph_labels(stored: StoredGraph) -> tuple[LabelFacts, list[str]]:
     split, split_notes = masked_split(seeded_split(labels), known, classes, LABEL)
     how = "" if facts.num_targets or facts.multi_label else ", stratified"
     seeded = f"no split stored: a seeded{how} 80/10/10 split of the graphs"
+    if known.any() and not split["val"]:
+        split_notes = [f"{UNVALIDATED}: fewer than three graphs have a label; {LABEL}"]
     return facts.model_copy(update=split | {"split_is_seeded": True}), [*notes, seeded, *split_notes]
 
 

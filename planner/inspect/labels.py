@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from planner.inspect.class_counts import class_sizes
-from planner.inspect.split import node_split
+from planner.inspect.split import UNVALIDATED, node_split
 from planner.inspect.structure import CHUNK, both_directions, chunks, homophily
 from techniques.errors import GraphError, UnsupportedTaskError
 from techniques.facts import Task
@@ -85,6 +85,8 @@ def _link_split(stored: StoredGraph, edge_index: Ints, num_nodes: int) -> tuple[
         )
     if not seeded and not val:
         notes.append("edge_split must mark edges to validate on (1), got none: every score is 0; mark some")
+    if seeded and train and not val:
+        notes.append(f"{UNVALIDATED}: fewer than three edges are all trained on; give more")
     return LabelFacts(num_classes=0, train=train, val=val, test=test, split_is_seeded=seeded), notes
 
 

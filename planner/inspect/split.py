@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMED = 5
 """So many class ids are named; of more there is the count."""
 STORE, LABEL = "store masks with every class", "label more of it"
+UNVALIDATED = "nothing is left to validate on, and every score is 0"
 
 
 def node_split(stored: StoredGraph, known: NDArray[np.bool_], classes: Ints | None) -> Found:
@@ -41,6 +42,8 @@ def node_split(stored: StoredGraph, known: NDArray[np.bool_], classes: Ints | No
     train, val, test = by_class.sum(axis=1).tolist()
     facts = {"train": train, "val": val, "test": test, "split_is_seeded": True}
     notes = ["no split stored: a seeded, stratified 60/20/20 split of what is labelled"]
+    if known.any() and not val:
+        return facts | {"val_classes": 0}, [*notes, f"{UNVALIDATED}: a class's first is trained on; {LABEL}"]
     if classes is None:
         return facts, notes
     held_out = ids[by_class[1] > 0]
@@ -78,7 +81,7 @@ def _completed_notes(stored: StoredGraph, given: Masks, held_out: int) -> list[s
     rules = [f"no {absent} stored"] if absent else []
     rules += [f"{empty} must pick something labelled, got nothing"] if empty else []
     if not held_out:
-        return [f"{'; '.join(rules)}: nothing is left to validate on, and every score is 0; store a val_mask"]
+        return [f"{'; '.join(rules)}: {UNVALIDATED}; store a val_mask"]
     other = {"val_mask": "test_mask", "test_mask": "val_mask"}[lacking[0]]
     rest = f"those of {other} are" if len(lacking) == 1 else "what else is labelled is"
     return [f"{'; '.join(rules)}: {rest} halved, seeded, into validation and test"]

@@ -83,6 +83,14 @@ def test_nothing_to_validate_on_is_said(make_graph: MakeGraph) -> None:
     assert "nothing is left to validate on, and every score is 0; store a val_mask" in notes
 
 
+def test_a_graph_of_one_edge_leaves_nothing_to_validate_on(make_graph: MakeGraph) -> None:
+    facts = profile(make_graph(2, RING[:1], y=[0, 1]))
+    assert (facts.labels.train, facts.labels.val, facts.labels.val_classes) == (2, 0, 0)
+    assert "nothing is left to validate on, and every score is 0: a class's first is trained on; label more of it" in (
+        facts.notes
+    )
+
+
 def test_splits_side_by_side_and_nodes_in_two_masks_are_noted(make_graph: MakeGraph) -> None:
     train, test = [[True, False], [True, True], [False, True]], [[False, True], [True, False], [True, False]]
     notes = profile(make_graph(3, RING[:2], y=[0, 1, 1], train_mask=train, test_mask=test)).notes
