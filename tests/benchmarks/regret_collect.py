@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import statistics
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from regret_replay import REFERENCE
 from planner.costing import cost
 from planner.pins import Pins
 from planner.records import Plan
+from techniques.errors import InputError
 from techniques.job import JobSpec
 from tuner.ingest import ingest
 from tuner.parts import RUNGS, Part, part_of
@@ -27,6 +30,9 @@ REFERENCE_RATES = (0.001, 0.003, 0.01, 0.03)
 REFERENCE_SECONDS = 5.0
 """PyG's defaults train so many times as long as a configuration: they are to reach what they can."""
 
+SAME_GRAPH = 1.5
+"""Forecast FLOPs of an epoch over those measured, either way, in the median of rows: other graphs are further off."""
+
 
 class Collector:
     """One graph with its parts, measured configuration by configuration."""
@@ -40,6 +46,22 @@ class Collector:
         whole = Part(1.0, self.graph, self.plan.facts)
         self.parts = [*(part_of(self.graph, self.plan.facts, one, folder / f"part-{one:.2f}") for one in RUNGS[:-1])]
         self.parts.append(whole)
+
+    def refuse_another(self, rows: Iterable[Row], file: Path) -> None:
+        """Refuse a table of another graph.
+
+        Raises:
+            InputError: epochs on this graph take other FLOPs than its rows measured.
+        """
+        facts = self.plan.facts
+        pairs = [(row.spec, found) for row in rows if (found := row.measurement(1.0).flops_per_epoch)]
+        ratios = [cost(facts, spec).flops_per_epoch.expected / found for spec, found in pairs]
+        if ratios and not 1 / SAME_GRAPH < (ratio := statistics.median(ratios)) < SAME_GRAPH:
+            raise InputError(
+                f"a table must hold rows of one graph, those of {file} were measured on another than {self.graph.name}: "
+                f"its epochs are forecast at {ratio:.3g} times the FLOPs that they took",
+                "Name another table, or the graph of this one",
+            )
 
     def configurations(self, count: int) -> list[Point]:
         """The plan's candidates and PyG's defaults, then random points: the same ones every time."""
@@ -85,6 +107,7 @@ def collect(graph: str, file: Path, configurations: int, seconds: float, threads
     table = Table(file)
     with tempfile.TemporaryDirectory() as folder, Runner() as runner:
         collector = Collector(graph, Path(folder), threads)
+        collector.refuse_another(table.rows, file)
         wanted = [(point, seconds, collector.parts) for point in collector.configurations(configurations)]
         wanted += [(point, seconds * REFERENCE_SECONDS, collector.parts[-1:]) for point in collector.references()]
         for number, (point, longest, parts) in enumerate(wanted, 1):

@@ -129,6 +129,7 @@ def confirm(graph: str, table: Path, share: float, threads: int, turns: int, see
     found, kept = Replayed(table, share, own_target=False), Kept(table)
     with tempfile.TemporaryDirectory() as folder, Runner() as runner:
         collector = Collector(graph, Path(folder), threads)
+        collector.refuse_another(found.rows, table)
         for which, places in ((SEARCH, collector.space), (OF_TABLE, TablePlaces(found.rows))):
             if kept.find(0, which) is None:
                 spec, seconds, trials, stopped = search_live(found, collector, runner, places)
