@@ -56,3 +56,15 @@ def test_a_thread_that_makes_batches_takes_a_start(
 
     assert seconds(0.5, 2) == pytest.approx(seconds(0.0, 2) + 0.5)
     assert seconds(0.5, 0) == seconds(0.0, 0)
+
+
+@pytest.mark.parametrize(("threads", "cores", "wider"), [(1, 2, True), (1, 4, False), (2, 2, False)])
+def test_other_work_may_take_the_one_core_that_is_to_spare(
+    threads: int, cores: int, wider: bool, make_facts: Any, spec_for: Any, make_calibration: Any, make_machine: Any
+) -> None:
+    found = make_calibration(edge=1e-6).model_copy(update={"making_shares": {"csr": 1.0, "coo": 1.0}})
+    facts = make_facts(machine=make_machine(cores=cores).model_copy(update={"calibration": found}))
+    spec = spec_for(facts, {"architecture": "gcn", "sampling": "neighbor"}, threads=threads)
+    range_ = cost(facts, spec).epoch_seconds
+    below, above = range_.expected / range_.low, range_.high / range_.expected
+    assert above > 1.05 * below if wider else above == pytest.approx(below)
