@@ -94,13 +94,19 @@ class Kept:
     def confirmed(self, which: str) -> Confirmed | None:
         """A live search's regret by all turns that are complete, or ``None`` before the first."""
         search, medians = self.find(0, which), self._medians()
-        if search is None or WINNERS[which] not in medians:
+        if search is None or not medians:
             return None
-        rows = [median for name, median in medians.items() if name.startswith("row")]
-        best = min([*rows, medians[WINNERS[which]]])
+        winner = medians[self._name_of(search["spec"])]
+        best = min(winner, *(median for name, median in medians.items() if name.startswith("row")))
         # Where none of them reached the target in the median, nothing can be said of the winner.
-        regret = medians[WINNERS[which]] / best - 1.0 if np.isfinite(best) else float("nan")
+        regret = winner / best - 1.0 if np.isfinite(best) else float("nan")
         return Confirmed(float(search["seconds"]), int(search["trials"]), regret, self.turns())
+
+    def _name_of(self, spec: str) -> str:
+        """Under which a winner has been measured again; one that is a row of the table, too, as that."""
+        reseeded = changed(JobSpec.model_validate_json(spec), {"seed": 1}).model_dump_json()
+        names = [one["which"] for one in self.lines if one["spec"] == reseeded and one["which"] != BEYOND]
+        return next((name for name in names if name.startswith("row")), names[0])
 
     def regrets(self) -> dict[int, float]:
         """Of rows of the table that were measured again, by place: their medians over the best of them."""
@@ -159,7 +165,8 @@ def entrants(found: Replayed, kept: Kept, seeds: int) -> list[Entrant]:
     regrets = [found.regret(place, found.target) for place in range(len(found.rows))]
     best = [int(place) for place in np.argsort(regrets)[:BEST] if regrets[int(place)] <= MISSED_REGRET]
     ended = sorted({int(found.searched(seed)[3]) for seed in range(seeds)} - set(best))
-    chosen = [*winners.items(), *((f"row {place}", found.rows[place].spec) for place in best + ended)]
+    rows = [(f"row {place}", found.rows[place].spec) for place in best + ended]
+    chosen = [pair for pair in winners.items() if pair[1] not in [spec for _, spec in rows]] + rows
     limit = found.rows[0].seconds
     entered = [Entrant(name, spec, LONGEST * limit, found.target) for name, spec in chosen]
     if (usual := found.usual) is not None:
