@@ -12,7 +12,7 @@ from planner.costing import Costed, candidate, cost, fits, fitted
 from planner.explain import nearest, one_per_fact, refused_by_option, refused_for_memory, too_large
 from planner.inspect.model import inspect_model
 from planner.ordering import with_order
-from planner.pins import Pins
+from planner.pins import Pins, refuse_two_models
 from planner.proposal import BASELINE_NAME, Refusal, check, proposals
 from planner.quantities import format_seconds
 from planner.ranking import order, reasons, samples_for_nothing, varied
@@ -63,8 +63,11 @@ def plan(
         InputError: the graph, a name or a value cannot be used.
     """
     pins = pins_of(fix, set)
-    _refuse_contradiction(model, pins)
-    goal = goal or Goal()
+    if model is not None and not isinstance(model, (str, ModelFacts)):
+        kind = type(model).__name__
+        raise OptionError(f"model must be a name or module:factory, got a {kind}", "Save it as a module: 'mine:build'")
+    refuse_two_models(model.architecture if isinstance(model, ModelFacts) else model, pins)
+    goal = checked_goal(goal)
     started, compiled_before = time.perf_counter(), compiled.seconds
     facts, draw = inspect(
         graph, model=model, on=on, goal=goal, check_values=check_values, set=set, calibration=calibration
@@ -246,8 +249,14 @@ def pins_of(fix: Mapping[str, str] | None, set: Mapping[str, SettingValue] | Non
     """What the user has fixed, by slot and by knob, beside what was fixed when ``plan`` was made.
 
     Raises:
-        OptionError: no such slot.
+        OptionError: no such slot, or no mapping.
     """
+    for name, given in (("fix", fix), ("set", set)):
+        if given is not None and not isinstance(given, Mapping):
+            raise OptionError(
+                f"{name} must be a mapping, got a {type(given).__name__}",
+                "Write fix={'sampling': 'neighbor'}, or set={'batch_size': 512}",
+            )
     options = {} if plan is None else plan.pinned_options
     settings = {} if plan is None else plan.pinned_settings
     asked = {name: _plain(value) for name, value in (set or {}).items()}
@@ -261,18 +270,15 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _refuse_contradiction(model: object, pins: Pins) -> None:
-    """One model: by name, as ``module:factory``, or as the architecture that is fixed."""
-    if model is not None and not isinstance(model, (str, ModelFacts)):
-        kind = type(model).__name__
-        raise OptionError(f"model must be a name or module:factory, got a {kind}", "Save it as a module: 'mine:build'")
-    fixed = pins.options.get(Slot.ARCHITECTURE)
-    named = model.architecture if isinstance(model, ModelFacts) else model
-    if fixed == "custom" and named is None:
-        raise OptionError("architecture=custom needs a module of your own, got none", "Write --model module:factory")
-    if fixed is None or named is None or fixed == named or (fixed == "custom" and ":" in named):
-        return
-    raise OptionError(f"--model {named} and architecture={fixed} are two models", "Leave one of them out")
+def checked_goal(goal: Goal | None) -> Goal:
+    """What is wanted.
+
+    Raises:
+        OptionError: something else than a ``Goal``.
+    """
+    if goal is None or isinstance(goal, Goal):
+        return goal or Goal()
+    raise OptionError(f"goal must be a planner.Goal, got a {type(goal).__name__}", "Write Goal(optimize='memory')")
 
 
 def _slot(name: str) -> Slot:

@@ -8,7 +8,7 @@ from planner.costing import cost, fits
 from planner.doctor_changes import Change, helps, ideas, planned_change, scored
 from planner.doctor_checks import Check, checks
 from planner.doctor_growth import Grown, growth
-from planner.pins import Pins
+from planner.pins import Pins, check_pins
 from planner.proposal import BASELINE_NAME, check, spec_name
 from planner.records import ForecastFigures
 from planner.symptoms import SYMPTOM_TEXTS, Symptom
@@ -83,6 +83,7 @@ def current_spec(facts: Facts, pins: Pins) -> JobSpec:
     Raises:
         OptionError: the pinned choices exclude each other.
     """
+    check_pins(facts, pins)
     spec = pinned_spec(facts, pins)
     verdict = check(facts, spec)
     if not verdict.usable and (pins.options or pins.settings):

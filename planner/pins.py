@@ -48,6 +48,8 @@ def check_pins(facts: Facts, pins: Pins) -> None:
     """
     for slot, name in pins.options.items():
         option(slot, name)
+    own = facts.model.custom
+    refuse_two_models(own.factory if own else facts.model.architecture, pins)
     if not pins.settings:
         return
     pins.training(Training())
@@ -68,6 +70,29 @@ def check_pins(facts: Facts, pins: Pins) -> None:
             close = get_close_matches(name, known, n=1)
             remedy = f"Did you mean {close[0]}?" if close else f"Choose one of: {', '.join(known)}"
             raise OptionError(f"there is no knob {name!r}", remedy)
+    _refuse_another_depth(pins)
+
+
+def refuse_two_models(named: str | None, pins: Pins) -> None:
+    """One model: by name, as ``module:factory``, or as the architecture that is fixed.
+
+    Raises:
+        OptionError: two of them, or an own one that is not named.
+    """
+    fixed = pins.options.get(Slot.ARCHITECTURE)
+    if fixed == "custom" and named is None:
+        raise OptionError("architecture=custom needs a module of your own, got none", "Write --model module:factory")
+    if fixed is None or named is None or fixed == named or (fixed == "custom" and ":" in named):
+        return
+    raise OptionError(f"--model {named} and architecture={fixed} are two models", "Leave one of them out")
+
+
+def _refuse_another_depth(pins: Pins) -> None:
+    """Neighbours are drawn once per layer."""
+    layers, fanouts = pins.settings.get("layers"), pins.settings.get("fanouts")
+    count = len(fanouts) if isinstance(fanouts, tuple) else 1
+    if layers is not None and fanouts is not None and layers != count:
+        raise OptionError(f"{layers} layers need {layers} fanouts, got {count}", "Pin one of layers and fanouts")
 
 
 def _check_value(knob: Knob, value: SettingValue) -> None:

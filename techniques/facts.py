@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from techniques.graph_figures import DegreeFacts, EdgeTypeFacts, FeatureFacts, GraphSetFacts, LabelFacts, NodeTypeFacts
 from techniques.hardware.calibration import Calibration
 from techniques.own_model import CustomFacts
@@ -193,15 +195,15 @@ class Goal(Record):
     """What the user wants, and what the user knows that no file says."""
 
     optimize: Objective = Objective.TIME
-    target: float | None = None
+    target: float | None = Field(default=None, gt=0.0, le=1.0)
     """The validation metric that training must reach; ``None``: what PyG's defaults reach, or almost the best seen."""
     task: Task | None = None
-    host_memory_bytes: int | None = None
-    device_memory_bytes: int | None = None
-    grow: float = 1.0
-    context_hops: int | None = None
-    deadline_seconds: float | None = None
-    detail: str | None = None
+    host_memory_bytes: int | None = Field(default=None, ge=1)
+    device_memory_bytes: int | None = Field(default=None, ge=0)
+    grow: float = Field(default=1.0, ge=1.0)
+    context_hops: int | None = Field(default=None, ge=1)
+    deadline_seconds: float | None = Field(default=None, gt=0.0)
+    detail: str | None = Field(default=None, pattern="^(local|global)$")
     hierarchy: str | None = None
     """A file that says which nodes belong to which level (``techniques/coarsening/hierarchy.py``), and the one of its levels
     that may be coarsened."""

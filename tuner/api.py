@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from planner.quantities import MAX_SECONDS
 from planner.records import Candidate, Plan
 from techniques.base import SettingValue
 from techniques.errors import GnnfitError, OptionError
@@ -56,6 +57,7 @@ def measure(
     Raises:
         TrialFailedError: the child failed; out of memory and time-outs are states of the measurement instead.
     """
+    _refuse_less_than_one("epochs", epochs)
     wanted = Wanted(plan, model, goal, fix or {}, set or {}, calibration, use_history)
     with tempfile.TemporaryDirectory(prefix="gnnfit-measure-") as temporary:
         stored = ingest(graph, Path(temporary) / "graph")
@@ -116,6 +118,12 @@ def tune(
     begun = time.monotonic()
     from tuner.session import Session
 
+    if not isinstance(budget_seconds, (int, float)) or not 0 < budget_seconds <= MAX_SECONDS:
+        raise OptionError(
+            f"budget_seconds must be seconds above 0 and at most {MAX_SECONDS:,}, got {budget_seconds!r:.40}",
+            "Write 600.0",
+        )
+    _refuse_less_than_one("trials", trials)
     refuse_bad_graph(graph)
     wanted = Wanted(plan, model, goal, fix or {}, set or {}, calibration, use_history)
     folder = RunFolder(out or default_folder(short_name(graph_name(graph))))
@@ -124,6 +132,11 @@ def tune(
         session = Session.prepare(folder, graph, wanted, budget_seconds, trials, resume, listener, study, begun)
         with told_if_it_fails(folder, session.log):
             return session.go()
+
+
+def _refuse_less_than_one(name: str, value: int | None) -> None:
+    if value is not None and (not isinstance(value, int) or value < 1):
+        raise OptionError(f"{name} must be a whole number of at least 1, got {value!r:.40}", f"Leave {name} out")
 
 
 @contextlib.contextmanager
@@ -175,6 +188,7 @@ def run(
     """
     from tuner.final import train_graph, train_winner
 
+    _refuse_less_than_one("epochs", epochs)
     if isinstance(source, (str, Path)) and (Path(source) / "spec.toml").is_file():
         for name, given in (("plan", plan), ("out", out)):
             if given is not None:
@@ -184,4 +198,6 @@ def run(
         folder = RunFolder.existing(source)
         with folder.locked():
             return train_winner(folder, epochs, progress)
+    if isinstance(source, (str, Path)) and (Path(source) / "run.lock").is_file():
+        RunFolder.existing(source)
     return train_graph(source, plan, out, epochs, progress)

@@ -49,6 +49,11 @@ class RunFolder:
         """
         folder = RunFolder(path)
         if not (folder.path / "spec.toml").is_file():
+            if folder.lock.is_file() and folder.plan.is_file():
+                raise InputError(
+                    f"{path} holds a training without a search, by a plan alone: its model and figures are in {path}/final",
+                    f"Go on with gnnfit run GRAPH --out {path}, or tune",
+                )
             raise InputError(
                 f"a run folder holds a spec.toml, {path} does not", "Start a run with gnnfit tune GRAPH --out RUN"
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from planner.api import inspect, make_plan, pins_of, with_history
+from planner.api import checked_goal, inspect, make_plan, pins_of, with_history
 from planner.inspect.calibration import calibrated
 from planner.inspect.fingerprint_machine import machine_fingerprint
 from planner.inspect.machine import inspect_machine
@@ -36,6 +36,9 @@ class Wanted:
     set: Mapping[str, SettingValue] = field(default_factory=dict)
     calibration: bool = True
     use_history: bool = False
+
+    def __post_init__(self) -> None:
+        checked_goal(self.goal)
 
     def loaded(self) -> Plan | None:
         """The saved plan."""

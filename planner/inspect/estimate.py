@@ -47,8 +47,16 @@ def from_counts(
         num_targets: columns of a regression's targets, in place of classes.
 
     Raises:
-        OptionError: ``train_share`` is not a share.
+        OptionError: ``train_share`` is not a share, or a count is below 0.
     """
+    for counted, count, least in (
+        ("nodes", nodes, 1),
+        ("edges", edges, 0),
+        ("features", features, 0),
+        ("classes", classes, 0),
+    ):
+        if count < least:
+            raise OptionError(f"{counted} must be {least} or more, got {count}", "Count them")
     if num_graphs is not None:
         refuse_graph_counts(num_graphs, nodes)
     entries = edges if directed else 2 * edges

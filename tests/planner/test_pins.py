@@ -59,6 +59,12 @@ def test_lists_and_numbers_of_numpy_are_what_they_stand_for() -> None:
     assert type(pins.settings["hidden"]) is int
 
 
+def test_two_depths_are_refused_with_the_rule(make_facts: Any) -> None:
+    with pytest.raises(OptionError, match="3 layers need 3 fanouts, got 2"):
+        check_pins(make_facts(), Pins({}, {"layers": 3, "fanouts": (10, 5)}))
+    check_pins(make_facts(), Pins({}, {"layers": 1, "fanouts": 10}))
+
+
 def test_an_unknown_option_is_refused_with_the_known_ones(make_facts: Any) -> None:
     with pytest.raises(OptionError, match="no option 'nieghbor'") as caught:
         check_pins(make_facts(), Pins({Slot.SAMPLING: "nieghbor"}))

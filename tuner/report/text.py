@@ -95,7 +95,8 @@ def measurement_text(candidate: Candidate, measured: Measurement) -> str:
         said = ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in measured.validation.items())
         lines += [
             "",
-            f"validation {measured.metric_name} {measured.metric:.3f} after {measured.epochs} epochs ({said})",
+            f"validation {measured.metric_name} {measured.metric:.3f} after {measured.epochs} epochs"
+            + f" ({said})" * bool(said),
         ]
     if measured.wait_share is not None:
         lines += [f"waited for batches: {measured.wait_share:.0%} of the training time"]
