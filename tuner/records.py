@@ -125,7 +125,7 @@ class Measurement(Record):
 
     @property
     def lost_race(self) -> bool:
-        """Whether it was stopped since others had learnt far more at its age: what it reaches in the end is not known."""
+        """Whether it was stopped as too far behind others of its age, or from its target: what it reaches in the end is not known."""
         return self.reason == "stopped by race"
 
 
@@ -179,7 +179,7 @@ class SearchSummary(Record):
     stopped: str
     rungs: tuple[RungSummary, ...]
     lost: int = 0
-    """Trials that were stopped because others had learnt far more at their age."""
+    """Trials that were stopped as too far behind others of their age, or from their target."""
     skipped: int
     """Points that the forecast showed not to fit: never measured."""
     late: int = 0
@@ -188,7 +188,11 @@ class SearchSummary(Record):
     def left_out(self) -> tuple[str, ...]:
         """What was cut short or never measured, and why."""
         told = (
-            (self.lost, "trial", "stopped: others had learnt far more at their age"),
+            (
+                self.lost,
+                "trial",
+                "stopped: others had learnt far more at their age, or they could not come to the target in time",
+            ),
             (self.skipped, "point", "left out: by forecast they do not fit"),
             (self.late, "point", "left out: by forecast they come too late to win"),
         )
