@@ -108,10 +108,12 @@ def test_pinned_fanouts_decide_the_layers(make_facts: Any) -> None:
 
 
 def test_fanouts_and_layers_that_contradict_are_refused(make_facts: Any) -> None:
-    pins = Pins({Slot.SAMPLING: "neighbor"}, {"fanouts": (5, 5), "layers": 3})
-    specs, refusals = split(make_facts(), pins)
-    assert not specs
-    assert "3 layers need 3 fanouts, got 2" in {refusal.verdict.reasons[0].text for refusal in refusals}
+    """Of a spec, however it was made; pins that contradict are refused before (``test_pins.py``)."""
+    facts = make_facts()
+    spec = split(facts, Pins({Slot.SAMPLING: "neighbor"}, {"fanouts": (5, 5)}))[0][0]
+    deeper = spec.model_copy(update={"settings": spec.settings | {"layers": 3}})
+    assert check(facts, spec).usable
+    assert check(facts, deeper).reasons[0].text == "3 layers need 3 fanouts, got 2"
 
 
 def test_a_width_that_heads_do_not_divide_refuses_attention_only(make_facts: Any) -> None:
