@@ -224,7 +224,8 @@ class Bench:
         target = self.target_at(rung.share)
         reached = target is not None and frontier.metrics[-1] >= target
         cap = rung.seconds if reached else max(FIRST_SHARE * rung.seconds, GROWTH * frontier.seconds[-1])
-        wanted = None if self.objective is Objective.ACCURACY else target
+        # Almost the best of a part is no target: who settles below it there may be the quickest to the target on the whole graph.
+        wanted = target if rung.whole and self.objective is not Objective.ACCURACY else None
         return Race(
             frontier=frontier,
             goal_seconds=goal,
