@@ -27,6 +27,12 @@ HANG_SECONDS = 8.0
 """Beyond what is left of the budget, a trial may take so long to load and prepare: then it hangs."""
 
 
+def drawn_for(purpose: str, spec: JobSpec) -> JobSpec:
+    """The spec with the random numbers of its trial. A verification draws others: with those of the search a lucky trial would be as
+    lucky again."""
+    return changed(spec, {"seed": spec.training.seed + 1}) if purpose == "verify" else spec
+
+
 class Live:
     """What a bench needs of the world: measurements, forecasts, a place to keep trials."""
 
@@ -50,11 +56,7 @@ class Live:
         self._growths: dict[tuple[str, float], float] = {}
 
     def measure(self, number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
-        """One trial, never longer than what is left of the budget once the machine is free.
-
-        A verification draws other random numbers: with those of the search a lucky trial would be as lucky again.
-        """
-        seed = point.spec.training.seed + (purpose == "verify")
+        """One trial, never longer than what is left of the budget once the machine is free."""
         before = self.log.elapsed_seconds
         with machine_lock(max(self._left(), 0.0)) as held:
             waited = self.log.elapsed_seconds - before
@@ -62,7 +64,7 @@ class Live:
                 self.log.add("waited", number=number, seconds=round(waited, 2), held=held)
             self.runner.start()  # not out of the trial's time
             self.log.add("trial_started", number=number, purpose=purpose, family=point.family, share=fidelity.share)
-            return self.runner.measure(self._request(number, changed(point.spec, {"seed": seed}), fidelity, target))
+            return self.runner.measure(self._request(number, drawn_for(purpose, point.spec), fidelity, target))
 
     def _request(self, number: int, spec: JobSpec, fidelity: Fidelity, target: float | None) -> WorkRequest:
         part, left = self.parts[fidelity.share], self._left()

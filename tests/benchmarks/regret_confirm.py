@@ -25,6 +25,7 @@ from regret_replay import MISSED_REGRET, Replayed, percent
 from planner.costing import cost
 from techniques.job import JobSpec
 from tuner.bench import SEARCH_SHARE, Bench
+from tuner.live import drawn_for
 from tuner.parts import MIN_TRIAL_SECONDS, Fidelity, ladder
 from tuner.records import Measurement, Trial
 from tuner.replay import TablePlaces
@@ -37,7 +38,7 @@ from tuner.verify import VERIFIED
 
 BEST = 10
 """Of the table, measured again beside the winner."""
-SEARCHED, VERIFY = 0.85, "verify"
+SEARCHED = 0.85
 """Of the cost, before the best are measured again."""
 LONGEST = 2.0
 """So many times a configuration's limit may the target take."""
@@ -182,7 +183,7 @@ def search_live(
     spent = [0.0]
 
     def measure(number: int, purpose: str, point: Point, fidelity: Fidelity, target: float | None) -> Measurement:
-        spec = changed(point.spec, {"seed": point.spec.training.seed + (purpose == VERIFY)})
+        spec = drawn_for(purpose, point.spec)
         measured = collector.measure(runner, spec, collector.parts[-1], fidelity.seconds, target, fidelity.race)
         spent[0] += measured.wall_seconds
         return measured
@@ -203,6 +204,6 @@ def verified(bench: Bench, budget: float, spent: Callable[[], float]) -> Trial:
     for place, (value, trial) in enumerate(ranked):
         seconds = max((budget - spent()) / (len(ranked) - place) - bench.overhead(trial.spec), MIN_TRIAL_SECONDS)
         point, number = Point(trial.family, trial.spec), len(bench.trials) + 1
-        again = bench.measure(number, VERIFY, point, Fidelity(1.0, seconds), None, stop_at_target=True)
+        again = bench.measure(number, "verify", point, Fidelity(1.0, seconds), None, stop_at_target=True)
         worse.append((max(value, bench.score(again) or math.inf), trial))
     return min(worse, key=lambda pair: pair[0])[1]
