@@ -220,7 +220,7 @@ def graph_notes(graph: GraphFacts) -> list[str]:
 def machine_line(plan: Plan) -> str:
     """The machine and its limits in one line."""
     hardware: HardwareFacts = plan.facts.hardware
-    text = f"{hardware.name}: {hardware.cores} cores, {format_bytes(plan.facts.host_limit_bytes)} of host memory usable"
+    text = f"{hardware.name}: {hardware.cores} core{'s' * (hardware.cores != 1)}, {format_bytes(plan.facts.host_limit_bytes)} of host memory usable"
     text += f", calibrated {hardware.calibration.date[:10]}" if hardware.calibration else ""
     if kinds := len(plan.facts.corrections):
         text += f", {kinds} kind{'s' * (kinds > 1)} of candidates corrected by history"

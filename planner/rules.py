@@ -91,7 +91,8 @@ def density_rule(facts: Facts) -> RuleVerdict:
     """E / (N (N - 1) / 2) for undirected graphs decides between dense and sparse, and growth."""
     graph, least = facts.graph, break_even(facts)
     held = int(matrix_bytes(graph.num_nodes))
-    value = f"{graph.density:.3g} of all pairs linked; dense needs {format_bytes(held)} and pays from {least:.2g} on"
+    pays = f"pays from {least:.2g} on" if least <= 1.0 else "never pays here: not even where all pairs are linked"
+    value = f"{graph.density:.3g} of all pairs linked; dense needs {format_bytes(held)} and {pays}"
     verdict = "dense" if graph.density >= least else "sparse"
     if verdict == "dense" and held > (facts.device_limit_bytes or facts.host_limit_bytes):
         verdict = "sparse: a dense matrix does not fit"

@@ -109,21 +109,22 @@ def _class_notes(ids: Ints, train: Ints, val: Ints, remedy: str) -> list[str]:
     """Classes that are nowhere to be learned, and those that no validation sees."""
     notes = []
     if untrained := _missing(ids, train):
-        notes.append(f"training must see every class, {untrained} is missing: it is never learned; {remedy}")
+        notes.append(f"training must see every class, {untrained}: never learned; {remedy}")
     if len(ids) == 2 and len(val) == 1:
         notes.append(
             f"validation must see both classes, it holds class {int(val[0])} only: no AUROC there, training is judged by "
             f"accuracy, which says little; {remedy}"
         )
     elif unseen := _missing(ids, val):
-        notes.append(f"validation must see every class, {unseen} is missing: no score counts it; {remedy}")
+        notes.append(f"validation must see every class, {unseen}: in no score; {remedy}")
     return notes
 
 
 def _missing(ids: Ints, seen: Ints) -> str:
-    """Such as ``class 3 (1 of 7)``; empty where every class is seen."""
+    """Such as ``class 3 (1 of 7) is missing``; empty where every class is seen."""
     import numpy as np
 
     gone = np.setdiff1d(ids, seen).tolist()
     named = ", ".join(map(str, gone[:NAMED])) + ", ..." * (len(gone) > NAMED)
-    return f"class {named} ({len(gone)} of {len(ids)})" if gone else ""
+    kind, verb = ("class", "is") if len(gone) == 1 else ("classes", "are")
+    return f"{kind} {named} ({len(gone)} of {len(ids)}) {verb} missing" if gone else ""

@@ -35,7 +35,7 @@ def test_a_rare_class_is_trained_on_then_judged_by_then_tested(make_graph: MakeG
     """Classes of 1, 2, 3 and 20 nodes: 1/0/0, 1/1/0, 2/1/0 and 12/4/4."""
     labels, notes = looked_at(make_graph, [5, 7, 7, 8, 8, 8] + 20 * [9])
     assert (labels.train, labels.val, labels.test, labels.val_classes) == (16, 6, 4, 3)
-    assert "validation must see every class, class 5 (1 of 4) is missing: no score counts it; label more of it" in notes
+    assert "validation must see every class, class 5 (1 of 4) is missing: in no score; label more of it" in notes
 
 
 def test_batches_are_drawn_for_the_nodes_that_are_trained_on(make_graph: MakeGraph) -> None:
@@ -55,8 +55,13 @@ def test_validation_nodes_of_one_class_are_noted(make_graph: MakeGraph, held_out
 
 def test_a_class_that_no_mask_trains_on_is_noted(make_graph: MakeGraph) -> None:
     _, notes = looked_at(make_graph, [0, 1, 2, 0, 1, 2], train=[0, 1], val=[2, 3, 4], test=[5])
-    assert "training must see every class, class 2 (1 of 3) is missing: it is never learned" in notes
+    assert "training must see every class, class 2 (1 of 3) is missing: never learned" in notes
     assert "validation must" not in notes
+
+
+def test_several_such_classes_are_told_in_the_plural(make_graph: MakeGraph) -> None:
+    _, notes = looked_at(make_graph, [0, 1, 2, 3, 0, 1], train=[0, 1], val=[4, 5], test=[2])
+    assert "training must see every class, classes 2, 3 (2 of 4) are missing: never learned" in notes
 
 
 @pytest.mark.parametrize(
