@@ -261,9 +261,14 @@ class _Loop:
 
 
 def _typical_seconds(epoch_seconds: list[float]) -> float | None:
-    """Median of the epochs after the first; ``None`` where not one was finished."""
-    seconds = epoch_seconds[1:] or epoch_seconds
-    return statistics.median(seconds) if seconds else None
+    """Mean of the later half of the epochs, the first never among them but where it is the only one; ``None`` where not one was finished.
+
+    What a process has not touched before is slow to get: in a virtual machine whose host takes free memory back, the first second or
+    two of training take two to three times as long as any later one. And there every second epoch may meet the next time that the host
+    does so: a median would leave out what training pays for (``techniques/hardware/reclaim.py``).
+    """
+    later = epoch_seconds[(len(epoch_seconds) + 1) // 2 :] or epoch_seconds
+    return statistics.fmean(later) if later else None
 
 
 def _device_peak_bytes(device: torch.device) -> int:
