@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+from techniques.architecture.chunks import MAX_BYTES
 from techniques.architecture.layer_size import LayerSize
-from techniques.architecture.operations.passes import Passes, linear, neighbor_sum
+from techniques.architecture.operations.passes import Operations, Passes, linear, neighbor_sum
 from techniques.hardware.operations import Kind, Operation, gather, gather_sorted, index_add, launches, scatter, stream
 
 
@@ -44,10 +47,18 @@ def _transform_first(size: LayerSize) -> Passes:
 
 
 def sage_max(size: LayerSize) -> Passes:
-    """``block._Max``: gathers again in the backward pass to find the largest."""
-    sources, targets, edges, columns = size.sources, size.targets, size.edges, size.columns_in
-    largest = Operation(Kind.MAXIMUM, targets, columns, edges, targets)
-    forward = (gather(edges, columns, sources), largest, launches(8))
+    """``block._Max``: gathers again in the backward pass to find the largest, some columns of all edges at a time."""
+    turns = math.ceil(size.columns_in / max(1.0, MAX_BYTES // (4 * max(size.edges, 1.0))))
+    forward, back = _largest(size.targets, size.sources, size.edges, size.columns_in / turns)
+    if turns > 1:  # side by side
+        forward += (stream(size.targets, size.columns_in / turns, 2),)
+        back += (stream(size.sources, size.columns_in / turns, 2),)
+    return Passes(forward * turns, () if size.first else back * turns) + _both_products(size)
+
+
+def _largest(targets: float, sources: float, edges: float, columns: float) -> tuple[Operations, Operations]:
+    """Of some columns, there and back."""
+    forward = (gather(edges, columns, sources), Operation(Kind.MAXIMUM, targets, columns, edges, targets), launches(8))
     back = (
         gather(edges, columns, sources),
         gather_sorted(edges, columns, targets),
@@ -60,4 +71,4 @@ def sage_max(size: LayerSize) -> Passes:
         index_add(sources, columns, edges),
         launches(8),
     )
-    return Passes(forward, () if size.first else back) + _both_products(size)
+    return forward, back

@@ -74,9 +74,21 @@ def test_operators_of_a_step_are_about_those_that_torch_dispatches(name: str, fu
             Count.dispatched += 1
             return func(*args, **(kwargs or {}))
 
-    _, work, operations = step_of(architecture(name), fused, nodes=40, edges=120, columns=8, depth=3)
+    _, work, operations, _ = step_of(architecture(name), fused, nodes=40, edges=120, columns=8, depth=3)
     work()
     with Count():
         work()
     listed = sum(one.inner if one.kind is Kind.LAUNCH else 1.0 for one in operations)
     assert listed == pytest.approx(Count.dispatched, rel=0.35)
+
+
+def test_a_maximum_of_many_edges_takes_some_columns_at_a_time() -> None:
+    from techniques.architecture.operations.sage import sage_max
+
+    def made(edges: float) -> list[float]:
+        shape = StepShape((LayerShape.homogeneous(1e5, 1e5, edges),) * 2, 1e5)
+        size = shape_sizes(shape, (64, 64, 64), False, transform_first=False, heads=1)[1]
+        return [one.columns for one in sage_max(size).forward if one.kind is Kind.MAXIMUM]
+
+    assert made(2**18) == [64.0]  # 64 MiB at once
+    assert made(2**20) == [16.0] * 4
