@@ -8,7 +8,7 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from techniques.record import Record
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 WORTH_A_WORD = 0.1
 """Share of the cores that other work takes before a person is told."""
 
@@ -29,8 +29,9 @@ class ThreadRates(Record):
     """Of one operator that does next to nothing."""
     sharing_seconds: float = 0.0
     """Of an operator whose values are shared among threads, beside its work: threads that sleep are woken."""
-    rested_seconds: float = 0.0
-    """Per byte of memory that has lain free for seconds, beyond ``touch``: a hypervisor has taken it (``reclaim.py``)."""
+    reclaimed_seconds: float = 0.0
+    """Per byte that is free when a hypervisor takes free memory back, beyond ``touch`` (``reclaim.py``); next to nothing on machines
+    of one's own. Measured with all threads."""
     step_seconds: float
     """Of one training step beside its operators: loss on the host, gradients set to none, the loop itself."""
     varied: float = 1.0

@@ -62,7 +62,7 @@ class Rates:
         rest = self.prices.seconds([one for one in operations if one.kind not in DENSE])
         dense = self.prices.seconds([one for one in operations if one.kind in DENSE])
         seconds = dense + rest * self.measured.step_factor(kind, fused, rest)
-        return seconds * slowdown(seconds, mapped_bytes(operations), free, self.measured.rested_seconds)
+        return seconds * slowdown(seconds, mapped_bytes(operations), free, self.measured.reclaimed_seconds)
 
 
 def rates(facts: Facts, spec: JobSpec) -> Rates:

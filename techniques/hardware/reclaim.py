@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 2.0
 """From report to report while pages are freed (``PAGE_REPORTING_DELAY``)."""
-FREE_SHARE = 0.35
-"""Of a step's mapped bytes at its peak that are free at any moment: what is kept for the backward pass grows and shrinks. 216 candidates
-measured in two rounds and more are ranked best with 0.3 to 0.4, by three calibrations (``tests/benchmarks/accuracy.py --rounds 3``)."""
+FREE_SHARE = 0.4
+"""Of a step's mapped bytes at its peak that are free at any moment: what is kept for the backward pass grows and shrinks. Epochs of 243
+candidates are forecast alike with 0.35 to 0.65 times 0.9 ns a byte, the median of 21 reports, and worse by two or three points of 20
+with half of it or twice as much (``tests/benchmarks/accuracy.py``)."""
 MOST_REPORTED_BYTES = 2.0**30
 """At one time: a sixteenth of the free memory, of some sixteen GiB."""
 
@@ -53,9 +54,9 @@ def slowdown(seconds: float, mapped: float, free: float, seconds_per_byte: float
 
 def refilled(so_far: Forecast, speed: Rates) -> Forecast:
     """An epoch begins on a heap that was given back before the last evaluation, which took long enough for a report or not."""
-    if speed.place is not Place.HOST or speed.measured is None or not speed.measured.rested_seconds:
+    if speed.place is not Place.HOST or speed.measured is None or not speed.measured.reclaimed_seconds:
         return so_far
     given_back = so_far.phases[Phase.TRAIN].host_peak_bytes.expected - so_far.held_bytes(Place.HOST).expected
     reported = min(1.0, so_far.phases[Phase.EVALUATE].seconds.expected / REPORT_SECONDS)
-    seconds = speed.measured.rested_seconds * reported * min(max(given_back, 0.0), MOST_REPORTED_BYTES)
+    seconds = speed.measured.reclaimed_seconds * reported * min(max(given_back, 0.0), MOST_REPORTED_BYTES)
     return so_far.spend(Phase.TRAIN, Range.factor(seconds, speed.time_factor))

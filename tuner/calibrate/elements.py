@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import cycle
 
 import torch
@@ -17,7 +16,6 @@ BYTES = (2**14, 2**18, 2**21, 2**24, 2**26)
 RANDOM_BYTES = (2**14, 2**18, 2**21)
 """Drawn by one thread, which takes what it takes wherever the values lie."""
 FRESH_BYTES = (2**16, 2**22, 2**23, 2**24, 2**26)
-RESTED_BYTES, RESTED_BLOCKS = 2**24, 8
 COLUMNS = (16, 256)
 PARAMETERS = (1_000, 100_000, 3_000_000)
 SPARSE = ((3_000, 1_500, 25), (10_000, 5_000, 50))
@@ -40,7 +38,7 @@ def measure_elements() -> dict[Kind, Grid]:
 
 def measure_touch() -> Grid:
     """Seconds per byte of a new tensor beyond what writing costs in one that is there, in memory that was free for a moment
-    only; what has lain free for longer is ``measure_rested``'s."""
+    only; what a hypervisor has taken meanwhile is ``reclaimed``'s."""
     return Grid(axes=(FRESH_BYTES,), values=tuple(max(_touch(size) / size, 1e-14) for size in FRESH_BYTES))
 
 
@@ -49,23 +47,6 @@ def _touch(size: int) -> float:
     return seconds_of(lambda: torch.empty(size // 4).zero_(), least=4) - seconds_of(
         lambda: next(there).zero_(), least=4
     )
-
-
-def measure_rested(threads: Sequence[int]) -> list[float]:
-    """Seconds per byte of memory that nobody has used for seconds, by number of threads; to be called before all else."""
-    held = [(count, [torch.empty(RESTED_BYTES // 4) for _ in range(RESTED_BLOCKS)]) for count in threads]
-    return [_first_seconds(blocks, count) / RESTED_BYTES for count, blocks in held]
-
-
-def _first_seconds(blocks: Sequence[Tensor], threads: int) -> float:
-    """Of the quickest quarter's last block: the first may lie in memory that was just freed, many others have met other work."""
-    torch.set_num_threads(threads)
-    taken = []
-    for block in blocks:
-        began = time.perf_counter()
-        block.zero_()
-        taken.append(time.perf_counter() - began)
-    return sorted(taken)[len(taken) // 4]
 
 
 def _stream(size: int) -> float:

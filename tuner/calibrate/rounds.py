@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import torch
 
-from techniques.facts import FLOAT_BYTES
 from techniques.hardware.calibration import ThreadRates
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from techniques.hardware.prices import CalibratedPrices
-from tuner.calibrate.elements import FRESH_BYTES, measure_elements, measure_rested, measure_touch
+from tuner.calibrate.elements import measure_elements, measure_touch
 from tuner.calibrate.overhead import overhead, tiny_steps
 from tuner.calibrate.products import measure_products
+from tuner.calibrate.reclaimed import measure_reclaimed
 from tuner.calibrate.step import Step
 from tuner.calibrate.steps import sharing_seconds, step_factors, whole_steps
 from tuner.calibrate.sums import measure_sums
@@ -40,13 +40,15 @@ class Round(NamedTuple):
     touch: Grid
     tiny: tuple[float, ...]
     """Seconds of steps on a graph of 40 nodes, which are hardly more than their operators."""
-    whole: tuple[float, ...]
-    """Seconds of whole steps."""
+    whole: tuple[float | None, ...]
+    """Seconds of whole steps, where they are timed."""
 
 
 def measure_rates(threads: Sequence[int], tell: Callable[[str], None]) -> tuple[ThreadRates, ...]:
     """Rates with each number of threads."""
-    rested = measure_rested(threads)
+    tell("memory that is taken back")
+    torch.set_num_threads(max(threads))
+    reclaimed = measure_reclaimed()
     tiny, whole = tiny_steps(), whole_steps()
     rounds: dict[int, list[Round]] = {count: [] for count in threads}
     began = time.perf_counter()
@@ -58,21 +60,19 @@ def measure_rates(threads: Sequence[int], tell: Callable[[str], None]) -> tuple[
             torch.set_num_threads(count)
             found.append(_round(tiny, whole))
     found_rates = (_rates(count, found, tiny, whole) for count, found in rounds.items())
-    return tuple(_with_rested(rates, first) for rates, first in zip(found_rates, rested, strict=True))
-
-
-def _with_rested(rates: ThreadRates, first: float) -> ThreadRates:
-    """``first`` are the seconds per byte of memory that had lain free: beyond those of writing it and of touching any."""
-    size = max(FRESH_BYTES)
-    usual = rates.touch.at(size) + rates.grids[Kind.STREAM].at(size) / FLOAT_BYTES
-    return rates.model_copy(update={"rested_seconds": max(first - usual, 0.0)})
+    return tuple(rates.model_copy(update={"reclaimed_seconds": reclaimed}) for rates in found_rates)
 
 
 def _round(tiny: Sequence[Step], whole: Sequence[Step]) -> Round:
     grids = measure_products() | measure_sums() | measure_elements()
     few = tuple(seconds_of(step.work, TINY_SECONDS) for step in tiny)
-    many = tuple(seconds_of(step.work, WHOLE_SECONDS, warm=False) for step in whole)
+    many = tuple(_whole_seconds(step) if step.timed else None for step in whole)
     return Round(grids, measure_touch(), few, many)
+
+
+def _whole_seconds(step: Step) -> float:
+    """In the memory that its first turn has got: a run gets it once."""
+    return seconds_of(step.work, WHOLE_SECONDS, least=2, warm=False)
 
 
 def _rates(threads: int, rounds: Sequence[Round], tiny: Sequence[Step], whole: Sequence[Step]) -> ThreadRates:
@@ -88,7 +88,7 @@ def _rates(threads: int, rounds: Sequence[Round], tiny: Sequence[Step], whole: S
     few = [min(taken) for taken in zip(*(one.tiny for one in rounds), strict=True)]
     operator, step = overhead(tiny, few, CalibratedPrices(found).seconds)
     found = found.model_copy(update={"operator_seconds": operator, "step_seconds": step})
-    taken = [statistics.median(several) for several in zip(*(one.whole for one in rounds), strict=True)]
+    taken = [min(filter(None, several), default=None) for several in zip(*(one.whole for one in rounds), strict=True)]
     if threads > 1:
         sharing = sharing_seconds(whole, taken, CalibratedPrices(found).seconds, step)
         found = found.model_copy(update={"sharing_seconds": sharing})
@@ -120,4 +120,4 @@ def _points(one: Round) -> Iterator[float]:
     for kind in sorted(one.grids):
         yield from one.grids[kind].values
     yield from one.tiny
-    yield from one.whole
+    yield from filter(None, one.whole)

@@ -34,6 +34,8 @@ class Step(NamedTuple):
     name: str
     work: Callable[[], None]
     operations: list[Operation]
+    timed: bool = True
+    """Whether a calibration takes the time for it."""
 
 
 def step_of(architecture: BuiltIn, fused: bool, nodes: int, edges: int, columns: int, depth: int) -> Step:

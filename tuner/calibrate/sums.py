@@ -13,7 +13,8 @@ from techniques.hardware.grid import Grid
 from techniques.hardware.operations import Kind
 from tuner.calibrate.timing import seconds_of
 
-TABLE_BYTES = (2**18, 2**22, 2**26)
+TABLE_BYTES = (2**18, 2**22, 2**24, 2**25, 2**26)
+"""What a row takes changes most where the last of the caches ends, at 8 to 32 MB."""
 COLUMNS = (4, 32, 128, 512)
 FUSED_COLUMNS = (*COLUMNS, 2048)
 """Fused sums read the rows of wide layers as streams: the wider, the less an entry and column takes."""

@@ -32,7 +32,7 @@ def test_no_byte_is_lost_more_often_than_it_is_made() -> None:
 
 
 def test_an_epoch_fills_what_an_evaluation_long_enough_has_lost(make_facts: Any, make_calibration: Any) -> None:
-    rates = make_calibration().rates[0].model_copy(update={"rested_seconds": 1e-9})
+    rates = make_calibration().rates[0].model_copy(update={"reclaimed_seconds": 1e-9})
     speed = Rates(Place.HOST, 1e9, 1e9, 0.0, CalibratedPrices(rates), measured=rates)
     before = Forecast(facts=make_facts()).spike(Phase.TRAIN, Place.HOST, Range.exact(int(GB / 2)))
     seconds = {long: _refilled(before, long, speed) for long in (0.0, 1.0, 2.0, 9.0)}

@@ -9,7 +9,7 @@ import torch
 
 from techniques.hardware.grid import Grid
 from techniques.hardware.operations import DENSE, Kind, Operation
-from tuner.calibrate import batches, elements, others, overhead, products, rounds, steps, sums
+from tuner.calibrate import batches, elements, others, overhead, products, reclaimed, rounds, steps, sums
 from tuner.calibrate.api import thread_counts
 from tuner.calibrate.baseline import measure_baseline
 from tuner.calibrate.text import calibration_text
@@ -51,7 +51,7 @@ def test_the_text_says_every_thread_count(make_calibration: Any) -> None:
 
 
 def test_whole_steps_of_every_architecture_are_compared_with_their_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "SIZES", ((20, 60), (40, 120)))
+    monkeypatch.setattr(steps, "SIZES", ((20, 60), (40, 120), (80, 240)))
     monkeypatch.setattr(steps, "COLUMNS", 4)
     found = steps.whole_steps()
 
@@ -77,7 +77,7 @@ def test_what_the_process_holds_is_its_baseline(make_facts: Any) -> None:
 
 
 def test_what_sharing_an_operator_takes_is_found_beside_a_factor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "SIZES", ((2_000, 4_000), (4_000, 8_000)))
+    monkeypatch.setattr(steps, "SIZES", ((2_000, 4_000), (4_000, 8_000), (6_000, 12_000)))
     monkeypatch.setattr(steps, "COLUMNS", 32)
     found = steps.whole_steps()
 
@@ -102,10 +102,20 @@ def test_rows_per_entry_take_turns_in_memory_that_caches_do_not_hold(monkeypatch
     assert len(set(starts)) == 8 and starts[:8] == starts[8:]
 
 
-def test_memory_that_has_rested_is_told_apart_from_what_any_new_tensor_takes(make_calibration: Any) -> None:
-    rates = make_calibration(work=4e-10).rates[0]  # 1e-10 a byte to write, 1e-12 to touch
-    assert rounds._with_rested(rates, 2e-9).rested_seconds == pytest.approx(2e-9 - 1e-10 - 1e-12)
-    assert rounds._with_rested(rates, 5e-11).rested_seconds == 0.0
+def test_memory_that_a_report_has_taken_is_priced_by_free_byte_and_the_middle_report_counts() -> None:
+    steady, slow, slower = [0.02] * 100, [*[0.02] * 90, 0.18], [0.02, 0.029, 0.98]
+    assert reclaimed.reclaimed_seconds([steady, steady, slow]) == 0.0
+    assert reclaimed.reclaimed_seconds([steady, slow, slower]) * reclaimed.FREE_BYTES == pytest.approx(0.16)
+
+
+def test_large_steps_that_are_not_timed_are_taken_to_be_like_the_others() -> None:
+    whole = steps.whole_steps()
+    assert [one.name for one in whole if not one.timed] == [
+        "appnp/csr", "gin/coo", "appnp/coo", "sage max/coo", "gatv2/coo"
+    ]  # fmt: skip
+    assert all(len(one.operations) > 10 for one in whole)
+    found = steps.pulled({"a": [(1.0, 1.0), (5.0, 2.0)], "b": [(1.0, 1.0), (6.0, None)]})
+    assert found["a"].values == (1.0, 2.0) and found["b"] == Grid(axes=((1.0, 6.0),), values=(1.0, 2.0))
 
 
 def test_overheads_are_found_again() -> None:
@@ -136,8 +146,8 @@ def test_what_others_take_is_told_apart_from_what_is_ones_own() -> None:
 
 
 def test_a_step_that_met_other_work_is_pulled_to_the_others() -> None:
-    grids = {name: Grid(axes=((1.0,),), values=(value,)) for name, value in (("a", 1.0), ("b", 1.0), ("c", 4.0))}
-    assert [one.values[0] for one in steps.pulled(grids).values()] == [1.0, 1.0, 2.0]
+    points: dict[str, list[steps.Point]] = {"a": [(7.0, 1.0)], "b": [(7.0, 1.0)], "c": [(7.0, 4.0)]}
+    assert [one.values[0] for one in steps.pulled(points).values()] == [1.0, 1.0, 2.0]
 
 
 def test_what_a_thread_adds_to_an_epoch_is_what_batches_made_ahead_take_more(
