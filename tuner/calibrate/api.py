@@ -22,7 +22,7 @@ MOST_THREAD_COUNTS = 3
 
 
 def calibrate(progress: Callable[[str], None] = lambda text: None, path: Path | None = None) -> Calibration:
-    """Measure, save and return; takes about half a minute on a machine that does nothing else.
+    """Measure, save and return; takes some 40 s on a machine that does nothing else.
 
     Args:
         progress: told what is being measured.
@@ -33,7 +33,7 @@ def calibrate(progress: Callable[[str], None] = lambda text: None, path: Path | 
         OptionError: ``path`` is a folder.
     """
     path = path or calibration_path()
-    if path.is_dir():  # half a minute later it would be too late
+    if path.is_dir():  # 40 s later it would be too late
         raise OptionError(
             f"a calibration is saved in a file, {path} is a folder", "Name a file, such as --out rates.json"
         )

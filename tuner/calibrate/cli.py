@@ -14,7 +14,7 @@ def add_calibrate(commands: Any) -> None:
     one = commands.add_parser(
         "calibrate",
         help="measure this machine once, so that forecasts of time are its own",
-        description="Measure what this machine does per second (about half a minute; let nothing else run) and save it: "
+        description="Measure what this machine does per second (some 40 s; let nothing else run) and save it: "
         "plans for this machine use it until another calibration replaces it.",
         epilog="example:\n  gnnfit calibrate",
     )

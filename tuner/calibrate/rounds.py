@@ -26,7 +26,7 @@ from tuner.calibrate.sums import measure_sums
 from tuner.calibrate.timing import seconds_of
 
 ROUNDS, FEWEST_ROUNDS, ROUNDS_SECONDS = 3, 2, 21.0
-"""Another round is made where it is expected to end in time: a calibration is to take half a minute on slow machines, too."""
+"""Another round is made where it is expected to end in time: a calibration is not to take minutes on slow machines."""
 TINY_SECONDS = 0.02
 """Spent on each step of a graph of 40 nodes, a round."""
 WHOLE_SECONDS = 0.02
