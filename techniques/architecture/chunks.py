@@ -15,3 +15,8 @@ RANKED_AGAINST, RANKED_EDGES = 100, 5_000
 """Random targets that each held-out edge is ranked against for MRR, and the edges of a split that are ranked."""
 MAX_BYTES = 64 * 2**20
 """Rows of all edges that a maximum gathers at once: a few columns where the input is wide."""
+
+
+def columns_at_once(edges: float, columns: int) -> int:
+    """So many of them, of all edges, a maximum gathers at once."""
+    return max(1, min(columns, int(MAX_BYTES // (4 * max(edges, 1)))))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from techniques.architecture.chunks import MAX_BYTES
+from techniques.architecture.chunks import columns_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +166,7 @@ def _sums(block: Block, h: Tensor) -> Tensor:
 
 def max_columns(edges: int, columns: int) -> Iterator[slice]:
     """Runs of columns whose rows of all edges are gathered at once."""
-    width = max(1, min(columns, MAX_BYTES // (4 * max(edges, 1))))
+    width = columns_at_once(edges, columns)
     for first in range(0, columns, width):
         yield slice(first, min(first + width, columns))
 

@@ -49,7 +49,7 @@ FIELDS = (
 TEXTS = {*KEY, "kind", "features", "state", "reason", "peak_phase", "measured_phase"}
 MOST_EPOCHS = 20
 """As many epochs as fit into the seconds, up to so many: one epoch's time is chance (two in turn differed by up to 80 %), the
-median's is not. Every tensor of training is there from the second step on, the heap's worst from the second epoch on."""
+mean of the later half is less so. Every tensor of training is there from the second step on, the heap's worst from the second epoch on."""
 MOST_COUNTED_BYTES = 400e6
 """FLOPs are counted in a process of their own where a step takes no more."""
 

@@ -45,6 +45,7 @@ def whole_steps() -> list[Step]:
 def sharing_seconds(steps: Sequence[Step], taken: Sequence[float | None], price: Price, step_seconds: float) -> float:
     """Of an operator that threads share, beside its work, from steps whose tensors are no new memory: a line through what
     they took over their price, by shared operators a second of it. Its other end is the factor that ``step_factors`` finds.
+    The largest size is left out: memory counts there more than sharing.
 
     Alone an operator finds the others still awake after its last turn: what it takes in a step is seen in steps only.
     """
@@ -95,6 +96,5 @@ def pulled(points: dict[str, list[Point]]) -> dict[str, Grid]:
 
 
 def _grid(points: Sequence[tuple[float, float]]) -> Grid:
-    return Grid(
-        axes=(tuple(price for price, _ in sorted(points)),), values=tuple(factor for _, factor in sorted(points))
-    )
+    prices, factors = zip(*sorted(points), strict=True)
+    return Grid(axes=(prices,), values=factors)

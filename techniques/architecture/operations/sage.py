@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from techniques.architecture.chunks import MAX_BYTES
+from techniques.architecture.chunks import columns_at_once
 from techniques.architecture.layer_size import LayerSize
 from techniques.architecture.operations.passes import Operations, Passes, linear, neighbor_sum
 from techniques.hardware.operations import Kind, Operation, gather, gather_sorted, index_add, launches, scatter, stream
@@ -48,7 +48,7 @@ def _transform_first(size: LayerSize) -> Passes:
 
 def sage_max(size: LayerSize) -> Passes:
     """``block._Max``: gathers again in the backward pass to find the largest, some columns of all edges at a time."""
-    turns = math.ceil(size.columns_in / max(1.0, MAX_BYTES // (4 * max(size.edges, 1.0))))
+    turns = math.ceil(size.columns_in / columns_at_once(size.edges, size.columns_in))
     forward, back = _largest(size.targets, size.sources, size.edges, size.columns_in / turns)
     if turns > 1:  # side by side
         forward += (stream(size.targets, size.columns_in / turns, 2),)

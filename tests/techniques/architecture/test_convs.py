@@ -284,14 +284,15 @@ def test_sums_equal_dense_products(graph: tuple[int, list[tuple[int, int]], bool
 
 @pytest.mark.parametrize("columns", [1, 5, WIDTH])
 def test_a_maximum_a_few_columns_at_a_time_is_the_same(columns: int, monkeypatch: Any) -> None:
+    from techniques.architecture import chunks
     from techniques.representation import block as block_module
 
     edge_index = torch.from_numpy(edges(False)).long()
     torch.manual_seed(0)
     x = torch.randint(0, 4, (NODES, WIDTH)).float()  # many tie
     found = []
-    for most in (block_module.MAX_BYTES, 4 * columns * edge_index.size(1)):
-        monkeypatch.setattr(block_module, "MAX_BYTES", most)
+    for most in (chunks.MAX_BYTES, 4 * columns * edge_index.size(1)):
+        monkeypatch.setattr(chunks, "MAX_BYTES", most)
         h = x.clone().requires_grad_()
         out = block_module.neighbor_max(Block(NODES, NODES, edge_index=edge_index), h)
         (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
